@@ -1,0 +1,191 @@
+"""Hooks driven by a loop that the user writes, and the epoch means such a loop needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.callback import Callback, Dispatcher, Phase
+from ..core.logs import Logs
+from ..core.means import Means
+
+
+class BaseLogger(Callback):
+    """Makes the epoch's size-weighted means of the batch logs, for names that the epoch logs don't have yet.
+
+    A `CallbackList` has one, without being asked. In `fit` the epoch logs are complete already.
+    """
+
+    replay = True
+
+    def __init__(self) -> None:
+        self._means: dict[str, Means] = {}
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Start afresh."""
+        self._means = {}
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Add a batch's values, weighted by `size` (1 if the logs have none)."""
+        logs = Logs() if logs is None else logs
+        size = int(logs.get("size", 1))
+        for name, value in logs.items():
+            if name not in ("batch", "size"):
+                self._means.setdefault(name, Means()).add(np.array([[value]]), [size])
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Put the means into the epoch logs."""
+        if logs is not None:
+            for name, means in self._means.items():
+                if name not in logs:
+                    logs[name] = means.values()[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums."""
+        return {name: means.state_dict() for name, means in self._means.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the sums."""
+        self._means = {}
+        for name, sums in state.items():
+            self._means[name] = Means()
+            self._means[name].load_state_dict(sums)
+
+
+class CallbackList:
+    """Calls the hooks of callbacks from a loop of your own.
+
+        with CallbackList([EarlyStopping("loss"), CSVLogger("log.csv")], epochs=20) as callbacks:
+            callbacks.on_train_begin()
+            for epoch in range(20):
+                callbacks.on_epoch_begin(epoch)
+                for batch, (x, y) in enumerate(batches):
+                    callbacks.on_train_batch_begin(batch, {"size": len(x)})
+                    loss = step(x, y)
+                    callbacks.on_train_batch_end(batch, {"loss": loss, "size": len(x)})
+                callbacks.on_epoch_end(epoch)
+                if callbacks.stop_training:
+                    break
+            callbacks.on_train_end()
+
+    Leaving the `with` block closes the callbacks, after `on_exception` if it raised.
+
+    Args:
+        callbacks: Any callbacks. Batch hooks are called at every batch, whatever the cadence.
+        model: What callbacks get as `self.model`; it needs what they ask of it. None is a model that can
+            only be told to stop.
+        **params: Facts for the callbacks: epochs, steps, samples, batch_size, verbose, metrics, do_validation.
+
+    Values in the logs may be scalar arrays of any framework; they are fetched when a callback reads them.
+    """
+
+    def __init__(self, callbacks: Iterable[Any] | None = None, model: Any = None, **params: Any) -> None:
+        self.model = _Model() if model is None else model
+        if not hasattr(self.model, "stop_training"):
+            self.model.stop_training = False
+        self._call = Dispatcher([BaseLogger(), *(callbacks or ())])
+        self.params = {"verbose": 1, "epochs": 1, "steps": None, "samples": None, "batch_size": None} | params
+        self._call.prepare(self.model, self.params)
+        self._watchers = {phase: self._call.watchers(phase) for phase in _PHASES}
+
+    @property
+    def callbacks(self) -> list[Any]:
+        """The callbacks in the order in which they are called."""
+        return self._call.callbacks
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether a callback asked to end the training."""
+        return bool(self.model.stop_training)
+
+    def __enter__(self) -> CallbackList:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        self.close(error)
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Close all callbacks, after `on_exception(error)` if there was an error."""
+        self._call.close(error)
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin the training."""
+        self.model.stop_training = False
+        self._call("on_train_begin", Logs.of(logs or {}))
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """End the training."""
+        self._call("on_train_end", Logs.of(logs or {}))
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin an epoch, counted from 0."""
+        self._call("on_epoch_begin", epoch, Logs.of(logs or {}))
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> Logs:
+        """End an epoch; return its logs, with the means of the batch logs and what callbacks added."""
+        full = Logs.of(logs or {})
+        self._call("on_epoch_end", epoch, full)
+        return full
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin a training batch."""
+        self._batch("train", "begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """End a training batch."""
+        self._batch("train", "end", batch, logs)
+
+    on_batch_begin = on_train_batch_begin
+    on_batch_end = on_train_batch_end
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin an evaluation."""
+        self._call("on_test_begin", Logs.of(logs or {}))
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """End an evaluation."""
+        self._call("on_test_end", Logs.of(logs or {}))
+
+    def on_test_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin a batch of an evaluation."""
+        self._batch("test", "begin", batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """End a batch of an evaluation."""
+        self._batch("test", "end", batch, logs)
+
+    def on_predict_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin a prediction."""
+        self._call("on_predict_begin", Logs.of(logs or {}))
+
+    def on_predict_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """End a prediction."""
+        self._call("on_predict_end", Logs.of(logs or {}))
+
+    def on_predict_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Begin a batch of a prediction."""
+        self._batch("predict", "begin", batch, logs)
+
+    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """End a batch of a prediction."""
+        self._batch("predict", "end", batch, logs)
+
+    def _batch(self, phase: Phase, moment: str, batch: int, logs: Mapping[str, Any] | None) -> None:
+        full = Logs.of({"batch": batch} | dict(logs or {}))
+        for watcher in self._watchers[phase]:
+            if hook := getattr(watcher, moment):
+                hook(batch, full)
+
+
+_PHASES: tuple[Phase, ...] = ("train", "test", "predict")
+
+
+class _Model:
+    """Stands for a model that nobody gave: it can be told to stop."""
+
+    stop_training = False
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a callback asked for model.{name}: give CallbackList the model, CallbackList(callbacks, model).")

@@ -1,0 +1,119 @@
+"""Stop when a monitored value stops improving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.callback import Callback
+from ..core.logs import Logs
+from ..core.monitor import Monitor
+
+
+class EarlyStopping(Callback):
+    """Stops at the end of the `patience`-th consecutive epoch without an improvement.
+
+    Args:
+        monitor: The key in the epoch logs.
+        min_delta: An improvement is a change by more than this, in the value's units.
+        patience: Epochs without improvement; 0 counts as 1.
+        verbose: 1 says why it stopped.
+        mode: "min", "max", or "auto" by the name.
+        baseline: An epoch counts as an improvement only if it is also better than this.
+        restore_best_weights: Whether a fit that ends normally ends with the weights of the best epoch,
+            also if patience wasn't used up.
+        start_from_epoch: Epochs, from 0, before which nothing is counted.
+
+    Attributes:
+        stopped_epoch: The epoch after which it stopped, or None.
+        stopped_reason: Why, in words, or None.
+        best: The best value so far, or None.
+        best_epoch: Its epoch, or None.
+
+    Each fit starts afresh, unless the run is resumed.
+
+    Raises:
+        ValueError: If `mode` is unknown, or a count is negative.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        if patience < 0 or start_from_epoch < 0:
+            raise ValueError(f"patience and start_from_epoch count epochs; got {patience} and {start_from_epoch}.")
+        self.monitor = Monitor(monitor, mode, min_delta)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self._start()
+
+    def _start(self) -> None:
+        self.wait = 0
+        self.best_epoch: int | None = None
+        self.best_weights: list[Any] | None = None
+        self.stopped_epoch: int | None = None
+        self.stopped_reason: str | None = None
+
+    @property
+    def best(self) -> float | None:
+        """The best value so far."""
+        return self.monitor.best
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start afresh."""
+        self.monitor.start(self.params, self.model)
+        self._start()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Look at the monitored value, and stop if patience is used up."""
+        value = self.monitor.read(logs or {})
+        if value is None or epoch < self.start_from_epoch:
+            return
+        if self.monitor.update(value):
+            self.best_epoch = epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.monitor.improves(value, self.baseline):
+                self.wait = 0
+                return
+        self.wait += 1
+        if self.wait >= max(1, self.patience):
+            self._stop(epoch)
+
+    def _stop(self, epoch: int) -> None:
+        self.stopped_epoch, self.model.stop_training = epoch, True
+        best = "never had a finite value" if self.best is None else f"was best in epoch {self.best_epoch}: {self.best:.6g}"
+        self.stopped_reason = f"{self.monitor.name} {best}; epochs without improvement: {self.wait}."
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: early stopping. {self.stopped_reason}")
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Put the best weights back."""
+        if self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring the weights of epoch {self.best_epoch}.")
+            self.model.set_weights(self.best_weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was counted and the best weights."""
+        return {
+            "monitor": self.monitor.state_dict(),
+            "wait": self.wait,
+            "best_epoch": self.best_epoch,
+            "best_weights": self.best_weights,
+            "stopped_epoch": self.stopped_epoch,
+            "stopped_reason": self.stopped_reason,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.monitor.load_state_dict(state["monitor"])
+        self.wait, self.best_epoch, self.best_weights = state["wait"], state["best_epoch"], state["best_weights"]
+        self.stopped_epoch, self.stopped_reason = state["stopped_epoch"], state["stopped_reason"]

@@ -1,0 +1,67 @@
+"""Set the learning rate of each epoch by a function."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+from ..core.callback import Callback
+from ..core.logs import Logs
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate before each epoch.
+
+    Args:
+        schedule: `schedule(epoch)` or `schedule(epoch, lr)`, told apart by its signature: the epoch counted
+            from 0, the current rate; returns the new one.
+        verbose: 1 prints each rate.
+
+    Adds `lr` to the epoch logs: the rate that the epoch ran with.
+
+    Raises:
+        TypeError: If `schedule` takes neither one nor two positional arguments.
+        ValueError: From the hook, if what it returned is no finite number.
+    """
+
+    def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
+        self.schedule, self.verbose = schedule, verbose
+        self._takes_rate = _takes_rate(schedule)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Ask the schedule and set the rate."""
+        optimizer = self.model.optimizer
+        rate = self.schedule(epoch, optimizer.lr) if self._takes_rate else self.schedule(epoch)
+        if getattr(rate, "ndim", None) == 0:
+            rate = rate.item()
+        if not isinstance(rate, Real) or isinstance(rate, bool) or not math.isfinite(rate):
+            raise ValueError(f"the schedule must return a finite number; for epoch {epoch} it returned {rate!r}.")
+        optimizer.lr = float(rate)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: setting the learning rate to {float(rate):.6g}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Log the rate."""
+        if logs is not None:
+            logs.setdefault("lr", self.model.optimizer.lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the rate is the optimizer's."""
+        return {}
+
+
+def _takes_rate(schedule: Callable[..., Any]) -> bool:
+    try:
+        signature = inspect.signature(schedule)
+    except ValueError:  # some built-in functions have none
+        return False
+    for arguments in ((0, 0.0), (0,)):
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            continue
+        return len(arguments) == 2
+    raise TypeError(f"a schedule is called with (epoch) or (epoch, lr); this one takes {signature}.")

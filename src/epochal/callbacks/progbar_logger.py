@@ -1,0 +1,267 @@
+"""Progress and values on standard output."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..core.cadence import Every
+from ..core.callback import Callback
+from ..core.logs import Logs
+
+BAR_WIDTH = 30
+REDRAW_SECONDS = 0.1
+
+
+class ProgbarLogger(Callback):
+    """Prints a progress bar; `fit` has one unless `verbose=0`.
+
+    While an epoch runs the bar shows the last batch's own values, at its end the epoch's. `verbose` of the
+    fit decides: 0 nothing, 1 a bar, 2 one line an epoch. The bar is redrawn in place on a terminal, is one
+    updating output in a notebook, and is one line an epoch in a pipe or a log file.
+
+    Args:
+        count_mode: "samples" or "steps": what the bar counts. Steps are counted where samples aren't known.
+
+    Raises:
+        ValueError: If `count_mode` is neither.
+    """
+
+    is_sink = True
+
+    def __init__(self, count_mode: str = "samples") -> None:
+        if count_mode not in ("samples", "steps"):
+            raise ValueError(f"count_mode must be 'samples' or 'steps'; got {count_mode!r}.")
+        self.count_mode = count_mode
+        self._screen: Screen = Plain()
+        self._fitting = False
+        self._title = ""
+        self._started = self._drawn = 0.0
+        self._done = 0  # batches
+        self._counted: int | None = None  # batches of the last whole epoch, where the data don't say
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Choose how to print; only a screen that is redrawn needs to be woken between epochs."""
+        self.params = params
+        self._screen = _screen(params.get("verbose", 1))
+        self.cadence = Every(REDRAW_SECONDS, "second") if self._screen.redraws else Every(1, "epoch")
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Begin a fit."""
+        self._fitting = True
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Begin an epoch's bar."""
+        self._begin(f"Epoch {epoch + 1}/{self.params.get('epochs', '?')}")
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Redraw the bar."""
+        self._step(batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Print the epoch's final line."""
+        self._finish(logs)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Begin the bar of an `evaluate`; validation inside a fit has none."""
+        if not self._fitting:
+            self._begin("Evaluation")
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Redraw the bar of an `evaluate`."""
+        if not self._fitting:
+            self._step(batch, logs)
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Print the final line of an `evaluate`."""
+        if not self._fitting:
+            self._finish(logs)
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Begin the bar of a `predict`."""
+        self._begin("Prediction")
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Redraw the bar of a `predict`."""
+        self._step(batch, None)
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Print the final line of a `predict`."""
+        self._finish(None)
+
+    def close(self) -> None:
+        """End a line that an error left unfinished."""
+        self._fitting = False
+        self._screen.end()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: a resumed run begins a new bar."""
+        return {}
+
+    def _begin(self, title: str) -> None:
+        self._title, self._started, self._drawn, self._done = title, time.perf_counter(), 0.0, 0
+
+    def _step(self, batch: int, logs: Logs | None) -> None:
+        self._done = batch + 1
+        now = time.perf_counter()
+        if now - self._drawn >= REDRAW_SECONDS:
+            self._drawn = now
+            self._screen.show(f"{self._title} {self._progress(logs)} - {self._left(now)}{_values(logs)}")
+
+    def _finish(self, logs: Logs | None) -> None:
+        steps = self._steps()
+        if not getattr(self.model, "stop_training", False) and steps:
+            self._done = steps
+        seconds = time.perf_counter() - self._started
+        pace = f" {_duration(seconds / self._done)}/step" if self._done else ""
+        progress = f" {self._progress(logs)}" if self._screen.redraws else ""
+        self._screen.finish(f"{self._title}{progress} - {_duration(seconds)}{pace}{_values(logs)}")
+        self._counted = self._done or self._counted
+
+    def _steps(self) -> int | None:
+        return self.params.get("steps") or self._counted
+
+    def _progress(self, logs: Logs | None) -> str:
+        steps = self._steps()
+        samples, size = self.params.get("samples"), self.params.get("batch_size")
+        done, total = self._done, steps
+        if self.count_mode == "samples" and samples and size:
+            done, total = min(samples, done * size), min(samples, (steps or 0) * size)
+        if not total:
+            return f"{done}/?"
+        filled = BAR_WIDTH * done // total
+        bar = "=" * filled + (">" if filled < BAR_WIDTH else "") + "." * (BAR_WIDTH - filled - 1)
+        return f"{done:>{len(str(total))}}/{total} [{bar}]"
+
+    def _left(self, now: float) -> str:
+        steps, passed = self._steps(), now - self._started
+        return f"ETA {_duration(passed / self._done * (steps - self._done))}" if steps and self._done else _duration(passed)
+
+
+class Screen(Protocol):
+    """Where a bar is shown."""
+
+    redraws: bool
+
+    def show(self, line: str) -> None:
+        """Show a line that will be replaced."""
+        ...
+
+    def finish(self, line: str) -> None:
+        """Show a line that stays."""
+        ...
+
+    def end(self) -> None:
+        """Leave the screen in order, wherever the training ended."""
+        ...
+
+
+class Plain:
+    """Finished lines only; nothing at all if silent."""
+
+    redraws = False
+
+    def __init__(self, silent: bool = False) -> None:
+        self._silent = silent
+
+    def show(self, line: str) -> None:
+        """Show nothing."""
+
+    def finish(self, line: str) -> None:
+        """Print the line."""
+        if not self._silent:
+            print(line, flush=True)
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
+class Terminal:
+    """A line redrawn in place."""
+
+    redraws = True
+
+    def __init__(self) -> None:
+        self._open = False
+
+    def show(self, line: str) -> None:
+        """Replace the line, cut to the terminal's width."""
+        width = shutil.get_terminal_size().columns - 1
+        sys.stdout.write("\r\x1b[2K" + line[:width])
+        sys.stdout.flush()
+        self._open = True
+
+    def finish(self, line: str) -> None:
+        """Replace the line for the last time."""
+        sys.stdout.write("\r\x1b[2K" + line + "\n")
+        sys.stdout.flush()
+        self._open = False
+
+    def end(self) -> None:
+        """Go to the next line."""
+        if self._open:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            self._open = False
+
+
+class Notebook:
+    """One output with all lines, updated in place."""
+
+    redraws = True
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._handle: Any = None
+
+    def show(self, line: str) -> None:
+        """Replace the last line."""
+        self._update([*self._lines, line])
+
+    def finish(self, line: str) -> None:
+        """Keep the line."""
+        self._lines.append(line)
+        self._update(self._lines)
+
+    def _update(self, lines: list[str]) -> None:
+        from IPython.display import display  # pyright: ignore
+
+        output = {"text/plain": "\n".join(lines)}
+        if self._handle is None:
+            self._handle = display(output, raw=True, display_id=True)
+        else:
+            self._handle.update(output, raw=True)
+
+    def end(self) -> None:
+        """Do nothing: the output stays as it is."""
+
+
+def _screen(verbose: int) -> Screen:
+    if verbose != 1:
+        return Plain(silent=not verbose)
+    if "ipykernel" in sys.modules and type(sys.modules["IPython"].get_ipython()).__name__ == "ZMQInteractiveShell":
+        return Notebook()
+    return Terminal() if sys.stdout.isatty() else Plain()
+
+
+def _values(logs: Logs | None) -> str:
+    shown = {name: value for name, value in (logs or {}).items() if name not in ("batch", "size")}
+    return "".join(f" - {name}: {_number(value)}" for name, value in shown.items())
+
+
+def _number(value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3e}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 60:
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    for unit, scale in (("s", 1), ("ms", 1e3)):
+        if seconds * scale >= 1:
+            return f"{seconds * scale:.0f}{unit}"
+    return f"{seconds * 1e6:.0f}us"

@@ -1,0 +1,44 @@
+"""Stop when the loss is no number."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..core.cadence import Cadence, WhenNotFinite
+from ..core.callback import Callback
+from ..core.logs import Logs
+
+
+class TerminateOnNaN(Callback):
+    """Stops after the very batch whose loss is NaN or infinite, and prints which.
+
+    That batch's step has been applied. The loss is looked at inside the span, so watching costs nothing.
+
+    Attributes:
+        stopped_batch: The batch in its epoch, counted from 0, or None.
+    """
+
+    cadence: Cadence | None = WhenNotFinite()
+
+    def __init__(self) -> None:
+        self.stopped_batch: int | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start afresh."""
+        self.stopped_batch = None
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Stop if the loss isn't finite."""
+        loss = (logs or {}).get("loss")
+        if loss is not None and not math.isfinite(loss):
+            self.stopped_batch, self.model.stop_training = batch, True
+            print(f"Batch {batch}: the loss is {loss}, terminating training.")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the batch it stopped at."""
+        return {"stopped_batch": self.stopped_batch}
+
+    def load_state_dict(self, state: Any) -> None:
+        """Take up what `state_dict` returned."""
+        self.stopped_batch = state["stopped_batch"]

@@ -1,0 +1,70 @@
+"""The command `epochal`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (those of the process by default) and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (OSError, ValueError) as error:
+        print(f"epochal {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="epochal", description="Training callbacks, and what goes with them.")
+    parser.add_argument("--version", action="version", version=f"epochal {_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    _add_monitor(commands)
+    return parser
+
+
+def _add_monitor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = "Watch runs in the browser: a server for what RemoteMonitor posts, and its page."
+    parser = commands.add_parser(
+        "monitor", help=about, description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; any that others can reach needs a token"
+    )
+    parser.add_argument("--port", type=int, default=9000, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--db", default="epochal-monitor.db", metavar="FILE", help="SQLite file that keeps the runs")
+    parser.add_argument(
+        "--token",
+        default=argparse.SUPPRESS,
+        help="what clients must bring; also read from EPOCHAL_MONITOR_TOKEN, where `ps` doesn't show it",
+    )
+    parser.set_defaults(run=_monitor)
+
+
+def _monitor(options: argparse.Namespace) -> int:
+    try:
+        from .monitor.server import serve
+
+        token = getattr(options, "token", os.environ.get("EPOCHAL_MONITOR_TOKEN"))
+        serve(options.host, options.port, options.db, token, say=lambda line: print(line, flush=True))
+    except ModuleNotFoundError as error:
+        print(f'epochal monitor needs {error.name}: pip install "epochal[monitor]"', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _version() -> str:
+    try:
+        return version("epochal")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""When a callback's batch hooks must be woken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Every:
+    """Each time a count crosses a multiple of `n`.
+
+    Args:
+        n: How many; a whole number of batches or epochs, any positive number of seconds.
+        unit: `"batch"`: batches since the run began, whatever the epochs' lengths. `"epoch"`: epoch
+            hooks need no waking, so batch hooks are not called. `"second"`: at the first span end
+            after `n` seconds; also bounds the span's length.
+
+    Raises:
+        ValueError: If `n` isn't positive, isn't whole where it must be, or the unit is unknown.
+    """
+
+    n: float
+    unit: Literal["epoch", "batch", "second"] = "epoch"
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("epoch", "batch", "second"):
+            raise ValueError(f"Every counts epochs, batches or seconds; got the unit {self.unit!r}.")
+        if self.unit != "second" and (isinstance(self.n, bool) or self.n != int(self.n) or self.n < 1):
+            raise ValueError(f"Every(n, {self.unit!r}) needs a whole n of at least 1; got {self.n!r}.")
+        if not self.n > 0:
+            raise ValueError(f"Every(n, 'second') needs a positive n; got {self.n!r}.")
+
+    @classmethod
+    def parse(cls, freq: str | int | Every) -> Every:
+        """Read a `save_freq` or `update_freq`: "epoch", "batch", a number of batches, or an `Every`.
+
+        Raises:
+            ValueError: If it is none of these.
+        """
+        if isinstance(freq, Every):
+            return freq
+        if freq in ("epoch", "batch"):
+            return cls(1, freq)  # pyright: ignore[reportArgumentType]
+        if isinstance(freq, int) and not isinstance(freq, bool):
+            return cls(freq, "batch")
+        raise ValueError(f"a frequency is 'epoch', 'batch', a number of batches or an Every; got {freq!r}.")
+
+    def due(self, before: int, now: int) -> bool:
+        """Say whether a count that went from `before` to `now` crossed a multiple of `n`."""
+        return now // self.n > before // self.n
+
+
+@dataclass(frozen=True)
+class WhenNotFinite:
+    """At the very batch whose loss is NaN or infinite, which the engine looks for inside the span.
+
+    Nobody can know of that batch before it has run, so a begin hook is called right before the end hook.
+    """
+
+
+Cadence = Every | WhenNotFinite

@@ -1,0 +1,232 @@
+"""Callbacks: the hooks one may override, and the table that calls only those overridden.
+
+    on_train_begin
+    for each epoch:
+        on_epoch_begin
+        for each batch that somebody watches:
+            on_train_batch_begin … on_train_batch_end        (also as on_batch_begin, on_batch_end)
+        on_test_begin … on_test_batch_begin/end … on_test_end (if the epoch is validated)
+        on_epoch_end
+    on_train_end
+    on_exception if anything raised, then close, always
+"""
+
+from __future__ import annotations
+
+import difflib
+import dis
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+from .cadence import Cadence, Every
+from .logs import Logs
+from .spans import Watcher
+
+
+class Callback:
+    """The base of all callbacks: override any hook; the loop never calls the ones you leave alone.
+
+    Attributes:
+        model: What is trained; set before the first hook. `model.stop_training = True` ends the fit.
+        params: Facts of the fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics.
+        validation_data: `(x, y, sample_weight)` when validation data are arrays, else None.
+        cadence: When batch hooks must be woken: `Every(n, "batch")`, `Every(t, "second")` or
+            `WhenNotFinite()`. None is `Every(1, "batch")` for a callback that overrides a batch hook.
+        replay: True says "my batch hooks only read logs": they are then called for every batch, in
+            order, after the span has run, and cost no span. Such a hook may set
+            `model.stop_training` (honoured at the span's end) and ask nothing else of the model.
+        is_sink: True says "I only record": run after all callbacks that are no sinks.
+
+    `logs` is always passed. Values a hook writes into epoch logs are seen by the callbacks after it
+    and by every sink.
+    """
+
+    model: Any = None
+    params: Mapping[str, Any] = {}
+    validation_data: Any = None
+    cadence: Cadence | None = None
+    replay: bool = False
+    is_sink: bool = False
+
+    def set_model(self, model: Any) -> None:
+        """Receive what is trained. Called before `on_train_begin`."""
+        self.model = model
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Receive the facts of the fit, one dict shared by all callbacks. Called before `set_model`."""
+        self.params = params
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Called once, before the first epoch."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Called once, after the last epoch, with its logs; not called after an error."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called before the first batch of an epoch (counted from 0)."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Called after the epoch's validation, with the epoch's means and `val_…`."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch (counted from 0 in its epoch); `logs` has `batch` and `size`."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after a batch; `logs` has `batch`, `size`, this batch's own loss and metrics."""
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_begin`; override one of the two."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Another name of `on_train_batch_end`; override one of the two."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Called before an evaluation, inside `fit` or by `evaluate`."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Called after an evaluation, with its means."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch of an evaluation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after a batch of an evaluation, with this batch's own loss and metrics."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Called before a prediction."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Called after a prediction."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Called before a batch of a prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Called after a batch of a prediction; `logs["outputs"]` is its output array."""
+
+    def on_exception(self, error: BaseException) -> None:
+        """Called when anything raised inside the fit, Ctrl-C too, before `close`."""
+
+    def close(self) -> None:
+        """Release files, sockets and threads. Called at the end of every fit; safe to call twice."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run must know: plain JSON values and arrays."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned. Called after `on_train_begin` of a resumed run."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in (n for n in vars(cls) if n.startswith("on_") and n not in HOOKS):
+            if near := difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.83):
+                raise TypeError(f"{cls.__name__}.{name} would never be called. Did you mean `{near[0]}`?")
+
+
+HOOKS: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+Phase = Literal["train", "test", "predict"]
+
+ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+"""Hooks with a second name; of one callback only one of the two is called."""
+
+
+def overridden(callback: Any, hook: str) -> Callable[..., None] | None:
+    """Return the bound hook of any object if it does something, under its other name too; else None.
+
+    A hook that does nothing, or only forwards to its other name, counts as not overridden. That is
+    what a hook inherited from a framework's own base class does, whichever framework it is, so a
+    foreign early stopping isn't woken at every batch.
+    """
+    bound = getattr(callback, hook, None)
+    if bound is not None and not _is_empty(bound, forwards_to=ALIASES.get(hook)):
+        return bound
+    return overridden(callback, ALIASES[hook]) if hook in ALIASES else None
+
+
+_EMPTY = {"RESUME", "NOP", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST", "RETURN_VALUE"}
+
+
+def _is_empty(hook: Callable[..., Any], forwards_to: str | None) -> bool:
+    code = getattr(inspect.unwrap(hook), "__code__", None)
+    if code is None:
+        return False
+    operations = {instruction.opname for instruction in dis.get_instructions(code)}
+    if operations <= _EMPTY:
+        return True
+    return code.co_names == (forwards_to,) and not any(name.startswith("STORE") for name in operations)
+
+
+class Dispatcher:
+    """Calls each hook on the callbacks that override it: in list order, sinks last.
+
+    Args:
+        callbacks: Callbacks, or any objects with hook methods; None counts as no callbacks.
+
+    Raises:
+        TypeError: If an item is a class instead of an instance, or has no hook at all.
+    """
+
+    def __init__(self, callbacks: Iterable[Any] | None) -> None:
+        self.callbacks: list[Any] = sorted(_checked(callbacks), key=lambda c: bool(getattr(c, "is_sink", False)))
+        self._table = {hook: [f for c in self.callbacks if (f := overridden(c, hook))] for hook in HOOKS}
+
+    def __call__(self, hook: str, *args: Any) -> None:
+        for call in self._table[hook]:
+            call(*args)
+
+    def watchers(self, phase: Phase) -> list[Watcher]:
+        """Return the batch hooks of a kind of pass, each with its callback's cadence."""
+        found: list[Watcher] = []
+        for callback in self.callbacks:
+            begin, end = (overridden(callback, f"on_{phase}_batch_{moment}") for moment in ("begin", "end"))
+            cadence = getattr(callback, "cadence", None) or Every(1, "batch")
+            if (begin or end) and getattr(cadence, "unit", None) != "epoch":
+                found.append(Watcher(callback, begin, end, cadence, bool(getattr(callback, "replay", False))))
+        return found
+
+    def prepare(self, model: Any, params: Mapping[str, Any], validation_data: Any = None) -> None:
+        """Tell every callback its fit: params, model and validation data."""
+        for callback in self.callbacks:
+            if set_params := getattr(callback, "set_params", None):
+                set_params(params)
+            if set_model := getattr(callback, "set_model", None):
+                set_model(model)
+            callback.validation_data = validation_data
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Call `on_exception(error)` if there is an error, then `close()`; each is tried, whatever raises.
+
+        Raises:
+            BaseException: The first thing a `close` raised, if there is no `error` to go before it;
+                else it is added to the error's notes.
+        """
+        calls = [lambda f=f: f(error) for f in self._table["on_exception"]] if error else []
+        calls += [close for c in self.callbacks if callable(close := getattr(c, "close", None))]
+        first = error
+        for call in calls:
+            try:
+                call()
+            except BaseException as raised:
+                if first is None:
+                    first = raised
+                elif first is not raised:
+                    first.add_note(f"While closing the callbacks, too: {type(raised).__name__}: {raised}")
+        if error is None and first is not None:
+            raise first
+
+
+def _checked(callbacks: Iterable[Any] | None) -> list[Any]:
+    if callbacks is None:
+        return []
+    if not isinstance(callbacks, Iterable):
+        callbacks = [callbacks]
+    checked: list[Any] = list(callbacks)
+    for callback in checked:
+        if isinstance(callback, type):
+            raise TypeError(f"callbacks must be instances; got the class {callback.__name__}. Write {callback.__name__}(…).")
+        if not any(hasattr(callback, hook) for hook in HOOKS):
+            raise TypeError(f"callbacks must have hooks such as on_epoch_end; {callback!r} has none.")
+    return checked

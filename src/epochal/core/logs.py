@@ -1,0 +1,144 @@
+"""Log values: looked up by name, brought to the host when read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+V = TypeVar("V")
+
+
+def fetch(value: Any) -> np.ndarray:
+    """Bring an array to the host and wait for it. Every transfer goes through here, so it can be counted."""
+    return np.asarray(value)
+
+
+def other_name(name: Any) -> str | None:
+    """Return `acc` for `accuracy` and the reverse, also behind `val_` and output names; else None."""
+    if not isinstance(name, str) or not (match := re.fullmatch(r"(.*_)?(acc|accuracy)", name)):
+        return None
+    return (match[1] or "") + ("acc" if match[2] == "accuracy" else "accuracy")
+
+
+class ByName(dict[str, V]):
+    """A dict of logged things that takes `acc` and `accuracy` for each other."""
+
+    def __missing__(self, name: str) -> V:
+        if (other := other_name(name)) is not None and dict.__contains__(self, other):
+            return self[other]
+        raise KeyError(f"{name!r} is not there; there are: {', '.join(self) or 'no values'}.")
+
+    def __contains__(self, name: object) -> bool:
+        return dict.__contains__(self, name) or dict.__contains__(self, other_name(name))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the value under `name` or its other name, else `default`."""
+        return self[name] if name in self else default
+
+
+_PENDING: Any = object()
+
+
+class Logs(ByName[Any]):
+    """A dict whose keys are there from the start and whose values are fetched at the first touch.
+
+    Args:
+        facts: Values known already.
+        names: Keys of the values to fetch; they stand after the facts.
+        fetch: Returns those values in order, as Python floats. Called once, at the first touch of one.
+
+    It acts as any dict: `json.dumps`, `copy`, `|`, `**` and `pop` meet fetched values only.
+    """
+
+    __slots__ = ("_fetch", "_names")
+
+    def __init__(
+        self,
+        facts: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+        names: Iterable[str] = (),
+        fetch: Callable[[], Iterable[Any]] | None = None,
+    ) -> None:
+        super().__init__(facts)
+        self._names, self._fetch = tuple(names), fetch
+        for name in self._names:
+            super().__setitem__(name, _PENDING)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Logs:
+        """Return `values` as logs; scalar arrays, of any framework, are fetched when read."""
+        if isinstance(values, Logs):
+            return values
+        late = [name for name, value in values.items() if getattr(value, "ndim", None) == 0]
+        logs = cls(values, late, lambda: [fetch(values[name]).item() for name in late])
+        return logs
+
+    def _touch(self) -> None:
+        if self._fetch is not None:
+            fetch, self._fetch = self._fetch, None
+            for name, value in zip(self._names, fetch(), strict=True):
+                if dict.get(self, name) is _PENDING:  # a hook may have written or removed it meanwhile
+                    super().__setitem__(name, value)
+
+    def __getitem__(self, name: str) -> Any:
+        value = super().__getitem__(name)
+        if value is _PENDING:
+            self._touch()
+            value = super().__getitem__(name)
+        return value
+
+    # dict's own C code reads the values of a subclass directly unless `__iter__` is overridden.
+    def __iter__(self) -> Iterator[str]:
+        return super().__iter__()
+
+    def items(self) -> Any:
+        """Return the fetched items."""
+        self._touch()
+        return super().items()
+
+    def values(self) -> Any:
+        """Return the fetched values."""
+        self._touch()
+        return super().values()
+
+    def copy(self) -> Logs:
+        """Return fetched logs of their own."""
+        return Logs(self.items())
+
+    __copy__ = copy
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """Remove `name` and return its fetched value."""
+        self._touch()
+        return super().pop(name, *default)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove and return the last item, fetched."""
+        self._touch()
+        return super().popitem()
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """Return the fetched value under `name`, which is `default` from now on if there was none."""
+        self._touch()
+        return self[name] if name in self else super().setdefault(name, default)
+
+    def __or__(self, other: Any) -> Any:
+        return Logs(dict(self) | dict(other)) if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Any) -> Any:
+        return Logs(dict(other) | dict(self)) if isinstance(other, Mapping) else NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        self._touch()
+        return super().__eq__(dict(other) if isinstance(other, Logs) else other)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def __repr__(self) -> str:
+        self._touch()
+        return super().__repr__()
+
+    def __reduce__(self) -> Any:
+        return Logs, (dict(self),)

@@ -1,0 +1,189 @@
+"""One pass over batches, span by span: how an epoch, an evaluation and a prediction all run."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+
+from .cadence import WhenNotFinite
+from .callback import Dispatcher, Phase
+from .logs import Logs
+from .means import Means
+from .protocols import Data, Engine, Result, Span
+from .signals import Signals
+from .spans import SPAN_SECONDS, Pace, Wakes
+
+RUN_AHEAD = 32
+"""Spans that may be under way on the device while the host goes on."""
+
+
+class Pass:
+    """Runs batches of `data` on an engine and wakes those who watch.
+
+    Args:
+        phase: "train", "test" or "predict": which hooks are called and what the engine does.
+        engine: Executes the spans.
+        data: Gives the batches.
+        call: The callbacks.
+        signals: Keeps Ctrl-C away while the engine's state is replaced.
+
+    Attributes:
+        engine: The same.
+        batch: The index in the epoch of the next batch.
+        count: Batches finished since the run began, in all epochs.
+        means: The sums for the epoch's means.
+    """
+
+    def __init__(self, phase: Phase, engine: Engine, data: Data, call: Dispatcher, signals: Signals) -> None:
+        self.engine = engine
+        self._execute: Callable[[Span, bool], Result] = getattr(engine, phase)
+        self._names: Sequence[str] = ("outputs",) if phase == "predict" else engine.names
+        self._averages = phase != "predict"
+        self._data, self._signals = data, signals
+        self._wakes, self._pace = Wakes(call.watchers(phase)), Pace()
+        self._unread: list[tuple[Result, int, int]] = []  # with each span's batches and their size
+        self._started = 0.0
+        self._unwaited = 0  # batches started since then
+        self._epoch = self.batch = self.count = 0
+        self.means = Means()
+
+    def begin(self, epoch: int, batch: int = 0) -> None:
+        """Go to a batch of an epoch; an epoch's start also forgets the means."""
+        self._data.begin(epoch, batch)
+        self._epoch, self.batch = epoch, batch
+        if batch == 0:
+            self.means = Means()
+
+    def spans(self, stopped: Callable[[], bool] = lambda: False) -> Iterator[Result]:
+        """Run the rest of the epoch; yield after each span, when all its hooks have been called.
+
+        Args:
+            stopped: Asked before each span whether to end here.
+        """
+        while not stopped() and (size := self._data.next_size()):
+            beginning = self._wakes.beginning(self.count)
+            if beginning:
+                begin_logs = Logs({"batch": self.batch, "size": size})
+                for watcher in beginning:
+                    watcher.begin(self.batch, begin_logs)  # pyright: ignore[reportOptionalCall]
+            first = self.batch
+            result = self._run_span(size)
+            self._signals.deliver_early()
+            self._wake(result, first, size)
+            yield result
+        self.settle()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no batch of the epoch is left."""
+        return self._data.next_size() == 0
+
+    def _run_span(self, size: int) -> Result:
+        span, signals = self._data.span(self._wakes.length(self.count, self._pace)), self._signals
+        signals.held = signals.replacing = True
+        try:
+            if not self._unwaited:
+                self._started = time.perf_counter()
+            result = self._execute(span, self._wakes.finds_not_finite)
+            signals.replacing = False
+            self._unwaited += span.count
+            if span.at + span.count == span.chunk.count:
+                self._data.prepare(self._epoch + 1)  # the device is busy, the host is not
+            count = self._wait(result) if self._wakes.waits or self._is_far_ahead() else span.count
+            self._data.advance(count)
+            self.batch += count
+            self.count += count
+            if self._averages:
+                self._unread.append((result, count, size))
+        finally:
+            signals.held = signals.replacing = False
+        return result
+
+    def _is_far_ahead(self) -> bool:
+        return len(self._unread) >= RUN_AHEAD or self._unwaited >= self._pace.batches_in(SPAN_SECONDS)
+
+    def _wait(self, result: Result) -> int:
+        count = result.count()
+        if not result.cold:
+            self._pace.learn(self._unwaited, time.perf_counter() - self._started)
+        self._unwaited = 0
+        self._read()
+        return count
+
+    def _read(self) -> None:
+        """Add to the means what has been run; its values are there, or are waited for."""
+        for result, count, size in self._unread:
+            self.means.add(np.asarray(result.rows())[:count], [size] * count)
+        self._unread.clear()
+
+    def settle(self) -> None:
+        """Wait for everything started and bring the means up to it."""
+        self._read()
+        self._unwaited = 0
+
+    def _wake(self, result: Result, first: int, size: int) -> None:
+        if self._wakes.replays:
+            self._replay(result, first, size)
+        logs = Logs({"batch": self.batch - 1, "size": size}, self._names, functools.partial(_last, result, self.batch - 1 - first))
+        woken = self._wakes.ending(self.count, lambda: math.isfinite(logs["loss"]))
+        for watcher in woken:
+            if isinstance(watcher.cadence, WhenNotFinite) and watcher.begin:
+                watcher.begin(self.batch - 1, Logs({"batch": self.batch - 1, "size": size}))
+            if watcher.end:
+                watcher.end(self.batch - 1, logs)
+
+    def _replay(self, result: Result, first: int, size: int) -> None:
+        """Call every batch hook of those who only read logs, as if each batch had been a span."""
+        rows = result.rows()
+        with ExitStack() as stack:
+            for watcher in self._wakes.replays:
+                stack.enter_context(replayed(watcher.callback))
+            for batch in range(first, self.batch):
+                facts = {"batch": batch, "size": size}
+                logs = Logs(facts | dict(zip(self._names, rows[batch - first], strict=True)))
+                for watcher in self._wakes.replays:
+                    if watcher.begin:
+                        watcher.begin(batch, Logs(facts))
+                    if watcher.end:
+                        watcher.end(batch, logs)
+
+
+def _last(result: Result, at: int) -> Any:
+    return result.rows()[at]
+
+
+class Replayed:
+    """Stands for the model while hooks are replayed: it can be told to stop, and asked for nothing else."""
+
+    def __init__(self, model: Any, owner: str) -> None:
+        self.__dict__.update(_model=model, _owner=owner)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "stop_training":
+            return self._model.stop_training
+        raise RuntimeError(
+            f"{self._owner} has replay = True: its batch hooks run after the whole span, when model.{name} is no longer "
+            f"that of the batch. Set replay = False to be woken at each batch."
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "stop_training":
+            self.__getattr__(name)
+        self._model.stop_training = value
+
+
+@contextmanager
+def replayed(callback: Any) -> Iterator[None]:
+    """Put a `Replayed` in the place of the callback's model for a while."""
+    model = callback.model
+    callback.model = Replayed(model, type(callback).__name__)
+    try:
+        yield
+    finally:
+        callback.model = model

@@ -1,0 +1,189 @@
+"""What the loop asks of an engine, of data and of those who can save a run; what callbacks ask of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass(eq=False)
+class Held:
+    """A nest of arrays that an engine may keep on its device for as long as this object lives."""
+
+    arrays: Any
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive batches of one size, which lie in the same arrays.
+
+    Attributes:
+        rows: `(x, y, sample_weight)`, each an array, a nest of arrays or None, samples first.
+        order: Which rows, in which order; None means as they lie.
+        start: The place in `order` (or in the rows) of the first batch's first sample.
+        size: Samples a batch.
+        count: Batches in the chunk.
+        room: The most batches that chunks of this kind have, so that engines can fix their buffers.
+    """
+
+    rows: Held
+    order: Held | None
+    start: int
+    size: int
+    count: int
+    room: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive batches of a chunk, from its batch number `at`; what an engine executes in one call."""
+
+    chunk: Chunk
+    at: int
+    count: int
+
+    @property
+    def start(self) -> int:
+        """The place in the chunk's order of the first sample."""
+        return self.chunk.start + self.at * self.chunk.size
+
+
+class Result(Protocol):
+    """What became of a span; it may still be running."""
+
+    cold: bool
+    """Something was compiled, so the time the span took says nothing."""
+
+    def count(self) -> int:
+        """Wait, and return how many batches were run: all, unless a loss wasn't finite."""
+        ...
+
+    def rows(self) -> Any:
+        """Wait, and return the logged values, one row a batch, in the order of `Engine.names`."""
+        ...
+
+
+class Engine(Protocol):
+    """Executes spans of steps and holds everything that a step changes."""
+
+    names: Sequence[str]
+    """The logged values of a batch: `loss`, then the metrics."""
+
+    def train(self, span: Span, stop_when_not_finite: bool) -> Result:
+        """Start a span of training steps and store the new state.
+
+        Args:
+            span: The batches.
+            stop_when_not_finite: End right after the first batch whose loss is NaN or infinite.
+        """
+        ...
+
+    def test(self, span: Span, stop_when_not_finite: bool) -> Result:
+        """Start a span of evaluation steps."""
+        ...
+
+    def predict(self, span: Span, stop_when_not_finite: bool) -> Result:
+        """Start a span of prediction steps; a batch's row is its output."""
+        ...
+
+    def reset_metrics(self, phase: str) -> None:
+        """Begin an epoch ("train") or an evaluation ("test") for the metrics that are no plain means."""
+        ...
+
+    def metric_results(self, phase: str) -> Mapping[str, float]:
+        """Return the results of the metrics that are no plain means, since `reset_metrics`."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a snapshot of everything a step changes, as a dict of host arrays."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned, bit for bit."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Describe what a saved state must fit: names, shapes, dtypes, the optimizer's settings."""
+        ...
+
+
+class Data(Protocol):
+    """Batches, epoch by epoch."""
+
+    def begin(self, epoch: int, batch: int = 0) -> None:
+        """Go to a batch of an epoch."""
+        ...
+
+    def next_size(self) -> int:
+        """Return the number of samples in the next batch; 0 at the epoch's end."""
+        ...
+
+    def span(self, limit: int) -> Span:
+        """Return the next batches, at least one and at most `limit`, without going on."""
+        ...
+
+    def advance(self, batches: int) -> None:
+        """Go on by so many batches."""
+        ...
+
+    def prepare(self, epoch: int) -> None:
+        """Get ready for an epoch while the device is busy."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a user's iterator needs to go on from the next batch."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Describe what a saved run must fit: samples, batch size, seed."""
+        ...
+
+
+class RunSaver(Protocol):
+    """A callback that can save and restore the whole run."""
+
+    save_due: bool
+    """Set by a hook: `save_run` is called after the last hook of this moment."""
+
+    def restore_run(self, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the state to go on from, or None to start afresh. Called before every other hook."""
+        ...
+
+    def save_run(self, state: Mapping[str, Any]) -> None:
+        """Save the run, whose arrays are a snapshot of its own."""
+        ...
+
+
+class Model(Protocol):
+    """What callbacks may ask of `self.model`: always the state after the last finished batch."""
+
+    stop_training: bool
+    optimizer: Any
+    layers: Sequence[Any]
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of all weights, in the layers' order."""
+        ...
+
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Replace all weights."""
+        ...
+
+    def save(self, filepath: Any) -> None:
+        """Write the whole model to a file."""
+        ...
+
+    def save_weights(self, filepath: Any) -> None:
+        """Write the weights to a file."""
+        ...
+
+    def load_weights(self, filepath: Any) -> None:
+        """Read the weights from a file."""
+        ...

@@ -1,0 +1,103 @@
+"""How far the loop may run until somebody must be woken, and who is woken then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .cadence import Cadence, Every, WhenNotFinite
+
+SPAN_SECONDS = 0.25
+"""No span is meant to last much longer, so that Ctrl-C is heard and the progress is seen."""
+
+MOST_BATCHES = 8192
+"""Nor has it more batches, so that an engine can keep its logs in a buffer."""
+
+
+class Pace:
+    """Seconds a batch, learned from the spans that were waited for."""
+
+    GROWTH = 8  # a span is at most this many times the longest one timed so far
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None
+        self._longest = 0
+
+    def batches_in(self, seconds: float) -> int:
+        """Return how many batches take about this long; 1 as long as nothing is known."""
+        if self._seconds is None:
+            return 1
+        return max(1, min(int(seconds / self._seconds), self.GROWTH * self._longest))
+
+    def learn(self, batches: int, seconds: float) -> None:
+        """Take up how long a span took."""
+        if batches * self.GROWTH < self._longest:
+            return  # mostly the cost of the call
+        self._longest = max(self._longest, batches)
+        new = seconds / batches
+        # A longer span corrects a short one's overhead at once; a slow one may be the machine's noise.
+        self._seconds = new if self._seconds is None or new < self._seconds else (self._seconds + new) / 2
+
+
+@dataclass(eq=False)
+class Watcher:
+    """The batch hooks of one callback in one kind of pass, and when they are called."""
+
+    callback: Any
+    begin: Callable[..., None] | None
+    end: Callable[..., None] | None
+    cadence: Cadence
+    replay: bool = False
+
+
+class Wakes:
+    """Which watchers are woken when, and how many batches may run until the next wake.
+
+    `count` is always the number of batches finished since the run began.
+    """
+
+    def __init__(self, watchers: list[Watcher], clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self.replays = [w for w in watchers if w.replay]
+        live = [w for w in watchers if not w.replay]
+        self._by_batch = [(w, int(w.cadence.n)) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "batch"]
+        self._by_second = [(w, w.cadence.n) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "second"]
+        self._by_value = [w for w in live if isinstance(w.cadence, WhenNotFinite)]
+        self._seconds = min([SPAN_SECONDS, *(seconds for _, seconds in self._by_second)])
+        self._woken = dict.fromkeys((w for w, _ in self._by_second), clock())
+        self._begun: list[Watcher] = []  # watchers by the second whose begin hook was just called
+        self.finds_not_finite = bool(self._by_value)
+        # Where each batch is a span and nobody looks at the clock or the loss, the host runs ahead of the device.
+        self.waits = bool(self._by_value or self._by_second or self.replays) or all(n > 1 for _, n in self._by_batch)
+
+    def beginning(self, count: int) -> list[Watcher]:
+        """Return those whose begin hook is called for the batch that comes now."""
+        self._begun = [w for w, seconds in self._by_second if w.begin and self._is_time(w, seconds)]
+        return [w for w, n in self._by_batch if w.begin and (count + 1) % n == 0] + self._begun
+
+    def length(self, count: int, pace: Pace) -> int:
+        """Return how many batches may run now. Call it after `beginning`."""
+        if self._begun:
+            return 1
+        length = min(MOST_BATCHES, pace.batches_in(self._seconds))
+        for watcher, n in self._by_batch:
+            to_end = n - count % n
+            # A begin hook is called for the same batch as the end hook, so the span stops before that batch.
+            length = min(length, to_end if watcher.begin is None else max(1, to_end - 1))
+        return length
+
+    def ending(self, count: int, is_finite: Callable[[], bool]) -> list[Watcher]:
+        """Return those to wake now. `is_finite` waits for the device, so it is asked only if it matters."""
+        woken = [w for w, n in self._by_batch if count % n == 0]
+        for watcher, seconds in self._by_second:
+            if watcher in self._begun or (watcher.begin is None and self._is_time(watcher, seconds)):
+                self._woken[watcher] = self._clock()
+                woken.append(watcher)
+        if self._by_value and not is_finite():
+            woken += self._by_value
+        return woken
+
+    def _is_time(self, watcher: Watcher, seconds: float) -> bool:
+        return self._clock() - self._woken[watcher] >= seconds

@@ -1,0 +1,237 @@
+"""The JAX engine: spans of training steps of a flax NNX module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from ...core.logs import fetch
+from ...core.protocols import Span
+from .placement import Layout, Placement
+from .programs import Program
+from .state import State
+from .steps import Measure, Steps
+
+
+class SpanResult:
+    """A span's table of logs, still on the device."""
+
+    def __init__(self, table: jax.Array, cold: bool) -> None:
+        self._table, self.cold = table, cold
+        self._host: np.ndarray | None = None
+
+    def _fetched(self) -> np.ndarray:
+        if self._host is None:
+            self._host = fetch(self._table)
+        return self._host
+
+    def count(self) -> int:
+        """Return how many batches were run."""
+        return int(self._fetched()[0, 0])
+
+    def rows(self) -> list[list[float]]:
+        """Return the logged values, one row a batch."""
+        return self._fetched()[1 : 1 + self.count()].tolist()
+
+
+class Outputs:
+    """A span's predictions, still on the device."""
+
+    def __init__(self, outputs: list[Any], cold: bool) -> None:
+        self._outputs, self.cold = outputs, cold
+
+    def count(self) -> int:
+        """Return how many batches were run."""
+        jax.block_until_ready(self._outputs)
+        return len(self._outputs)
+
+    def rows(self) -> list[tuple[Any]]:
+        """Return the outputs, one a batch."""
+        return [(jax.tree.map(fetch, output),) for output in self._outputs]
+
+
+class JaxEngine:
+    """Holds a module's state and runs spans of steps on it.
+
+    Args:
+        module: What is trained; its arrays are copied, and `sync` writes them back.
+        objective: `(module, x, y, sample_weight) -> (loss, y_pred)`.
+        predict: `(module, x) -> y_pred`.
+        measures: The metrics, in log order.
+        optimizer: Has `learning_rate` and `transform()`; see `epochal.optimizers`.
+    """
+
+    def __init__(
+        self,
+        module: nnx.Module,
+        objective: Callable[..., tuple[Any, Any]],
+        predict: Callable[[Any, Any], Any],
+        measures: Sequence[Measure] = (),
+        optimizer: Any = None,
+    ) -> None:
+        self.module, self.optimizer = module, optimizer
+        transform = optimizer.transform() if optimizer is not None else None
+        module.eval()
+        testing = nnx.split(module, nnx.Param, ...)[0]
+        module.train()
+        training, params, other = nnx.split(module, nnx.Param, ...)
+        self._steps = Steps(objective, predict, measures, training, testing, transform)
+        self.measures = list(measures)
+        self.names = ["loss", *(measure.name for measure in measures)]
+        self._state = State(
+            {
+                "params": params,
+                "other": other,
+                "optimizer": transform.init(params) if transform is not None else (),
+                "metrics": self._steps.initial_metrics(),
+            }
+        )
+        self._tested = State({"metrics": self._steps.initial_metrics()})
+        self._placement = Placement()
+        self._programs: dict[tuple[str, Layout], Program] = {}
+        self._predict = jax.jit(self._output)
+        self._rate_at = self._state.index("hyperparams", "learning_rate")
+        self._pushed_rate: float | None = None
+        self._adopt_rate()
+        places = {path.split("/", 1)[1].removesuffix("/value"): at for at, path in enumerate(self._state.paths)
+                  if path.startswith(("params/", "other/"))}
+        self._index = {id(variable): places[path] for path, variable in _variables(module).items()}
+        self._ahead = False  # whether the module's own arrays are older than the state
+
+    # Spans
+
+    def train(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
+        """Start a span of training steps and store the new state."""
+        self._push_rate()
+        self._ahead = True
+        try:
+            table, cold = self._run("train", self._state, [], span, stop_when_not_finite)
+        except Exception as error:
+            if self._state.lost:
+                error.add_note(
+                    "The training state was consumed by the call that failed. Load it again: load_weights(…), "
+                    "load_model(…), or fit with BackupAndRestore."
+                )
+            raise
+        return SpanResult(table, cold)
+
+    def test(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
+        """Start a span of evaluation steps."""
+        return SpanResult(*self._run("test", self._tested, self._state.leaves, span, stop_when_not_finite))
+
+    def _run(self, phase: str, changing: State, fixed: list[Any], span: Span, stop: bool) -> tuple[jax.Array, bool]:
+        layout, arrays, order = self._placement.place(span.chunk)
+        if (program := self._programs.get((phase, layout))) is None:
+            program = self._programs[phase, layout] = self._program(phase, layout)
+        control = np.array([span.start, span.count, stop], np.int32)
+        traces = program.traces
+        changing.leaves, table = program(changing.leaves, fixed, control, order, arrays)
+        return table, program.traces > traces
+
+    def _program(self, phase: str, layout: Layout) -> Program:
+        steps, tree = self._steps, self._state.tree
+        tested = self._tested.tree
+
+        def train(leaves: list[Any], fixed: list[Any], rows: list[Any]) -> Any:
+            after, values = steps.train(jax.tree.unflatten(tree, leaves), layout.decode(rows))
+            return jax.tree.leaves(after), values
+
+        def test(leaves: list[Any], fixed: list[Any], rows: list[Any]) -> Any:
+            metrics = jax.tree.unflatten(tested, leaves)["metrics"]
+            after, values = steps.test(metrics, jax.tree.unflatten(tree, fixed), layout.decode(rows))
+            return jax.tree.leaves({"metrics": after}), values
+
+        return Program({"train": train, "test": test}[phase], layout, len(self.names))
+
+    def predict(self, span: Span, stop_when_not_finite: bool) -> Outputs:
+        """Start the prediction of a span of batches."""
+        chunk = span.chunk
+        outputs: list[Any] = []
+        for at in range(span.count):
+            rows = slice(span.start + at * chunk.size, span.start + (at + 1) * chunk.size)
+            outputs.append(self._predict(self._state.leaves, jax.tree.map(lambda a: a[rows], chunk.rows.arrays[0])))
+        return Outputs(outputs, cold=False)
+
+    def _output(self, leaves: list[Any], x: Any) -> Any:
+        return self._steps.outputs(jax.tree.unflatten(self._state.tree, leaves), x)
+
+    # Metrics that are no plain means
+
+    def reset_metrics(self, phase: str) -> None:
+        """Begin an epoch ("train") or an evaluation ("test")."""
+        state = self._state if phase == "train" else self._tested
+        if fresh := self._steps.initial_metrics():
+            state.replace("metrics", jax.tree.map(jax.numpy.copy, fresh))
+
+    def metric_results(self, phase: str) -> dict[str, float]:
+        """Return their results since `reset_metrics`."""
+        state = self._state if phase == "train" else self._tested
+        results = self._steps.metric_results(state.parts()["metrics"]) if not all(m.is_mean for m in self._steps.measures) else {}
+        return {name: fetch(value).item() for name, value in results.items()}
+
+    # The learning rate: a float of the optimizer object, pushed into the state when it has changed
+
+    def _adopt_rate(self) -> None:
+        if self._rate_at is not None and (adopt := getattr(self.optimizer, "adopt", None)):
+            adopt(self._state.read(self._rate_at).item())
+
+    def _push_rate(self) -> None:
+        if self._rate_at is None or self.optimizer.schedule is not None:
+            return
+        if (rate := self.optimizer.learning_rate) != self._pushed_rate:
+            self._state.write(self._rate_at, rate)
+            self._pushed_rate = rate
+
+    # Weights, by the module's own variables
+
+    def read(self, variables: Iterable[nnx.Variable]) -> list[np.ndarray]:
+        """Return host copies of the current values of some of the module's variables."""
+        return [self._state.read(self._index[id(variable)]) for variable in variables]
+
+    def write(self, variables: Iterable[nnx.Variable], values: Iterable[Any]) -> None:
+        """Replace the values of some of the module's variables; shapes must agree."""
+        for variable, value in zip(variables, values, strict=True):
+            self._state.write(self._index[id(variable)], value)
+        self._ahead = True
+
+    def sync(self) -> None:
+        """Write copies of the current state into the module's own arrays, if they are older."""
+        if self._ahead:
+            parts = jax.tree.map(jax.numpy.copy, self._state.parts())
+            nnx.update(self.module, parts["params"], parts["other"])
+            self._ahead = False
+
+    # The whole state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a snapshot of everything a step changes, by path, and the learning rate in full precision."""
+        return {"arrays": self._state.snapshot(), "learning_rate": self._pushed_rate}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned, bit for bit.
+
+        Raises:
+            ValueError: If it is the state of another model or optimizer.
+        """
+        self._state.restore(state["arrays"])
+        if (rate := state["learning_rate"]) is not None:
+            self.optimizer.learning_rate = self._pushed_rate = rate
+        self._ahead = True
+
+    def identity(self) -> dict[str, Any]:
+        """Describe what a saved state must fit."""
+        optimizer = None if self.optimizer is None else {"name": self.optimizer.name} | _settings(self.optimizer)
+        return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names}
+
+
+def _settings(optimizer: Any) -> dict[str, Any]:
+    """Return an optimizer's settings less its learning rate, which is part of the state."""
+    return {name: value for name, value in optimizer.get_config().items() if name != "learning_rate"}
+
+
+def _variables(module: nnx.Module) -> dict[str, nnx.Variable]:
+    return {"/".join(map(str, path)): v for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)}

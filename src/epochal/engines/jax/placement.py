@@ -1,0 +1,117 @@
+"""Rows and orders on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...core.data import leaves
+from ...core.protocols import Chunk, Held
+
+BLOCK_BYTES = 1 << 18
+"""Rows are gathered about this many bytes at a time, or one batch if that is more."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything about a chunk's rows that a compiled program depends on.
+
+    Attributes:
+        shapes: Shape and dtype of each array on the device.
+        tree: How the arrays make up `(x, y, sample_weight)`.
+        classes: For each array, how many classes its integers stand for as one-hot rows, else 0.
+        dtypes: The dtype of those one-hot rows.
+        ordered: Whether rows are gathered in an order.
+        size: Samples a batch.
+        block: Batches gathered at once.
+        room: How many batches a span may have at most.
+    """
+
+    shapes: tuple[Any, ...]
+    tree: Any
+    classes: tuple[int, ...]
+    dtypes: tuple[Any, ...]
+    ordered: bool
+    size: int
+    block: int
+    room: int
+
+    def decode(self, arrays: list[Any]) -> Any:
+        """Return `(x, y, sample_weight)` as the user gave them."""
+        columns = zip(arrays, self.classes, self.dtypes, strict=True)
+        return jax.tree.unflatten(self.tree, [jax.nn.one_hot(a, n, dtype=t) if n else a for a, n, t in columns])
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Arrays on the device, and what their integers stand for."""
+
+    arrays: list[jax.Array]
+    tree: Any
+    classes: tuple[int, ...]
+    dtypes: tuple[Any, ...]
+
+
+class Placement:
+    """Keeps on the device what the loop still holds."""
+
+    def __init__(self) -> None:
+        self._rows: WeakKeyDictionary[Held, Placed] = WeakKeyDictionary()
+        self._orders: WeakKeyDictionary[Held, jax.Array] = WeakKeyDictionary()
+
+    def place(self, chunk: Chunk) -> tuple[Layout, list[jax.Array], jax.Array | None]:
+        """Return a chunk's layout, its arrays, and its order with room for one block after its end."""
+        if (placed := self._rows.get(chunk.rows)) is None:
+            placed = self._rows[chunk.rows] = _place(chunk.rows.arrays)
+        samples = len(placed.arrays[0])
+        batch_bytes = sum(a.nbytes for a in placed.arrays) // samples * chunk.size
+        block = max(1, min(BLOCK_BYTES // max(1, batch_bytes), chunk.room)) if chunk.order is not None else 1
+        shapes = tuple((a.shape, a.dtype) for a in placed.arrays)
+        layout = Layout(
+            shapes, placed.tree, placed.classes, placed.dtypes, chunk.order is not None, chunk.size, block, chunk.room
+        )
+        if chunk.order is None:
+            return layout, placed.arrays, None
+        if (order := self._orders.get(chunk.order)) is None:
+            # A slice that reaches beyond the end would be moved back by XLA, so there is something after it.
+            padded = np.pad(chunk.order.arrays, (0, block * chunk.size))
+            order = self._orders[chunk.order] = jax.device_put(padded)
+        return layout, placed.arrays, order
+
+
+def _place(rows: Any) -> Placed:
+    arrays, tree = jax.tree.flatten(rows)
+    x, y, _ = rows
+    first_target = len(jax.tree.leaves(x))
+    targets = range(first_target, first_target + len(jax.tree.leaves(y)))
+    placed: list[Any] = []
+    classes: list[int] = []
+    for at, array in enumerate(arrays):
+        labels = one_hot_labels(array) if at in targets else None
+        placed.append(jax.device_put(array if labels is None else labels))
+        classes.append(0 if labels is None else array.shape[1])
+    dtypes = tuple(jnp.result_type(a) for a in arrays)
+    return Placed(placed, tree, tuple(classes), dtypes)
+
+
+def one_hot_labels(array: np.ndarray) -> np.ndarray | None:
+    """Return the labels, int32, of rows that are all one-hot; None if any isn't. They are lighter to gather."""
+    if array.ndim != 2 or array.shape[1] < 2 or np.count_nonzero(array) != len(array) or not (array.max(axis=1) == 1).all():
+        return None
+    return array.argmax(axis=1).astype(np.int32)
+
+
+def fits(rows: Any) -> bool:
+    """Say whether these arrays may be held on the device: memory-mapped files may not, nor more than half of what is free."""
+    arrays = leaves(rows)
+    if any(isinstance(array, np.memmap) for array in arrays):
+        return False
+    stats = jax.devices()[0].memory_stats()
+    if not stats or "bytes_limit" not in stats:
+        return True  # a CPU: what fits into the host's memory as NumPy arrays fits as jax arrays
+    return sum(array.nbytes for array in arrays) <= (stats["bytes_limit"] - stats["bytes_in_use"]) // 2

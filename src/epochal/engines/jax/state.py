@@ -1,0 +1,96 @@
+"""Everything that a step changes, as one flat list of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...core.logs import fetch
+
+
+class State:
+    """The leaves of a nest of arrays; flat because flattening an `nnx.State` at each call costs more than the call.
+
+    Args:
+        parts: What a step changes, by name; its arrays are copied, so that they may be donated.
+
+    Attributes:
+        leaves: The arrays; replaced at each span.
+        tree: How they make up `parts`.
+        paths: A name for each leaf, such as `params/dense/kernel`.
+    """
+
+    def __init__(self, parts: Mapping[str, Any]) -> None:
+        with_paths, self.tree = jax.tree_util.tree_flatten_with_path(dict(parts))
+        self.paths = [_name(path) for path, _ in with_paths]
+        self.leaves: list[jax.Array] = [jnp.copy(jnp.asarray(leaf)) for _, leaf in with_paths]
+
+    def parts(self) -> dict[str, Any]:
+        """Return the leaves in their nest."""
+        return jax.tree.unflatten(self.tree, self.leaves)
+
+    def replace(self, part: str, nest: Any) -> None:
+        """Replace one part by a nest of the same structure."""
+        self.leaves = jax.tree.leaves(self.parts() | {part: nest})
+
+    def index(self, *words: str) -> int | None:
+        """Return the place of the first leaf whose path has all these words, else None."""
+        return next((i for i, path in enumerate(self.paths) if all(w in path.split("/") for w in words)), None)
+
+    def read(self, at: int) -> np.ndarray:
+        """Return a host copy of a leaf. A view of a device buffer would silently turn off its donation."""
+        return np.array(fetch(_plain(self.leaves[at])))
+
+    def write(self, at: int, value: Any) -> None:
+        """Replace a leaf's value; its dtype stays, since another would compile everything again."""
+        old = self.leaves[at]
+        if jnp.issubdtype(old.dtype, jax.dtypes.prng_key):
+            self.leaves[at] = jax.random.wrap_key_data(jnp.asarray(value), impl=jax.random.key_impl(old))
+            return
+        array = np.asarray(value, old.dtype)
+        if array.shape != old.shape:
+            raise ValueError(f"{self.paths[at]} has shape {old.shape}; got an array of shape {array.shape}.")
+        self.leaves[at] = jnp.copy(jax.device_put(array))
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Return host copies of all leaves by path."""
+        return {path: self.read(at) for at, path in enumerate(self.paths)}
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take up a snapshot, bit for bit.
+
+        Raises:
+            ValueError: If a name or a shape differs.
+        """
+        if differing := set(self.paths) ^ set(arrays):
+            raise ValueError(f"the saved state is of another model or optimizer; only one of the two has: {_list(differing)}.")
+        for at, path in enumerate(self.paths):
+            self.write(at, arrays[path])
+
+    def describe(self) -> dict[str, str]:
+        """Return each leaf's dtype and shape by path."""
+        return {path: f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in zip(self.paths, self.leaves, strict=True)}
+
+    @property
+    def lost(self) -> bool:
+        """Whether the arrays were consumed by a call that failed."""
+        return any(leaf.is_deleted() for leaf in self.leaves)
+
+
+def _plain(leaf: jax.Array) -> jax.Array:
+    """Return the numbers in an array of random keys; any other array as it is."""
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def _name(path: Iterable[Any]) -> str:
+    keys = (getattr(key, "key", getattr(key, "idx", getattr(key, "name", key))) for key in path)
+    return "/".join(str(key).strip(".") for key in keys)
+
+
+def _list(names: Iterable[str], most: int = 6) -> str:
+    names = sorted(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

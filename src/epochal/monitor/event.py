@@ -1,0 +1,173 @@
+"""One posted event: read, checked, and taken apart into points."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+EPOCH_END = -1
+"""Stands where a batch number would for a value of the whole epoch."""
+
+MAX_NAMES = 500
+MAX_NAME = 200
+MAX_TEXT = 2_000
+MAX_VALUES = 50_000
+MAX_DEPTH = 4
+MAX_COUNT = 2**53
+
+Value = float | str | None
+"""A number, text (shown, not drawn), or None where it was NaN or infinite."""
+
+
+class BadEventError(ValueError):
+    """What was posted is no event; the text says why, and is the answer to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What one post says.
+
+    Attributes:
+        run: The run's id, or "" where the client sent none and runs are told apart by its address.
+        client: The client's address.
+        seq: The event's number in its run, or None; together with `digest`, of the body, it tells
+            what came twice.
+        name: What the run is called.
+        epochs: How many epochs the run is to have.
+        steps: How many batches an epoch has.
+        state: None while the run goes on, else how it ended: finished, stopped or failed.
+        epoch: Counted from 0.
+        points: `(metric, batch, value)`; the batch is `EPOCH_END` for a value of the epoch.
+    """
+
+    run: str
+    client: str
+    seq: int | None
+    digest: int
+    name: str | None
+    epochs: int | None
+    steps: int | None
+    state: str | None
+    epoch: int
+    points: tuple[tuple[str, int, Value], ...]
+
+
+def read_event(body: bytes, headers: Mapping[str, str], client: str) -> Event:
+    """Return the event in a request, as this package or Keras 2 or 3 posts it.
+
+    The body is JSON, or a form with JSON in a field of any name; which of the two is told by its
+    first byte, since some versions of Keras declare JSON and send a form. Our headers may be absent.
+
+    Raises:
+        BadEventError: If it is neither, or larger, deeper or stranger than an event can be.
+    """
+    logs = _parse(body)
+    epoch = _count(logs.pop("epoch", None), 'the event\'s "epoch"')
+    if epoch is None:
+        raise BadEventError('the event has no "epoch": expected {"epoch": 0, "loss": 0.5, ...}')
+    return Event(
+        run=_matching(headers.get("x-epochal-run", ""), r"[A-Za-z0-9._-]{0,64}", "X-Epochal-Run"),
+        client=client,
+        seq=_count_in(headers, "X-Epochal-Seq"),
+        digest=int.from_bytes(hashlib.blake2b(body, digest_size=7).digest()),
+        name=unquote(headers.get("x-epochal-name", ""))[:MAX_NAME] or None,
+        epochs=_count_in(headers, "X-Epochal-Epochs"),
+        steps=_count_in(headers, "X-Epochal-Steps"),
+        state=_matching(headers.get("x-epochal-state", ""), "|finished|stopped|failed", "X-Epochal-State") or None,
+        epoch=epoch,
+        points=tuple(_points(logs)),
+    )
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        text = body.decode()
+        if not text.lstrip().startswith("{"):
+            fields = dict(parse_qsl(text, strict_parsing=True, max_num_fields=20))
+            text = fields.get("data") or next(iter(fields.values()))
+        logs = json.loads(text, parse_constant=lambda _: None)  # Keras posts NaN and Infinity as they are
+    except (ValueError, RecursionError, StopIteration) as error:
+        raise BadEventError(f"neither JSON nor a form with JSON in it: {error}") from None
+    if not isinstance(logs, dict):
+        raise BadEventError(f"an event is a JSON object; got {type(logs).__name__}")
+    if len(logs) > MAX_NAMES:
+        raise BadEventError(f"an event has at most {MAX_NAMES} values; got {len(logs)}")
+    return logs
+
+
+def _points(logs: dict[str, Any]) -> Iterator[tuple[str, int, Value]]:
+    """Yield values of the epoch, or, if the event names its batches, one value for each of these."""
+    batches = logs.pop("batch", None)
+    if batches is None:
+        yield from ((_name(name), EPOCH_END, _value(value)) for name, value in logs.items())
+        return
+    logs.pop("size", None)
+    listed = batches if isinstance(batches, list) else [batches]
+    if len(listed) * len(logs) > MAX_VALUES:
+        raise BadEventError(f"an event has at most {MAX_VALUES} values; got {len(listed)} batches of {len(logs)}")
+    numbers = [_count(batch, 'a "batch"') for batch in listed]
+    for name, values in logs.items():
+        column = values if isinstance(batches, list) else [values]
+        if not isinstance(column, list) or len(column) != len(numbers):
+            raise BadEventError(f"{name[:MAX_NAME]!r} must be a list as long as the list of batches")
+        for batch, value in zip(numbers, column, strict=True):
+            if batch is None:
+                raise BadEventError('a "batch" is null')
+            yield _name(name), batch, _value(value)
+
+
+def _name(name: str) -> str:
+    if len(name) > MAX_NAME:
+        raise BadEventError(f"a name has at most {MAX_NAME} characters; got {len(name)}")
+    return _storable(name)
+
+
+def _value(value: Any) -> Value:
+    if isinstance(value, (int, float)):
+        try:
+            number = float(value)
+        except OverflowError:
+            raise BadEventError("a number is too large") from None
+        return number if math.isfinite(number) else None
+    if value is None:
+        return None
+    if _deeper_than(MAX_DEPTH, value):
+        raise BadEventError(f"values are nested at most {MAX_DEPTH} deep")
+    text = value if isinstance(value, str) else json.dumps(value)
+    return _storable(text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…")
+
+
+def _storable(text: str) -> str:
+    return text.encode(errors="replace").decode()  # JSON can hold half of a surrogate pair; UTF-8 can't
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    if not isinstance(value, (list, dict)):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper_than(levels - 1, child) for child in children)
+
+
+def _count(value: Any, what: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1 or not 0 <= value < MAX_COUNT:
+        raise BadEventError(f"{what} is a whole number from 0; got {str(value)[:40]!r}")
+    return int(value)
+
+
+def _count_in(headers: Mapping[str, str], name: str) -> int | None:
+    text = headers.get(name.lower())
+    return None if text is None else int(_matching(text, "[0-9]{1,15}", name))
+
+
+def _matching(text: str, pattern: str, header: str) -> str:
+    if not re.fullmatch(pattern, text):
+        raise BadEventError(f"{header} must match {pattern}; got {text[:80]!r}")
+    return text

@@ -1,0 +1,146 @@
+"""HTTP connections that cannot be held open for nothing.
+
+uvicorn keeps a half-sent request for ever, and its `limit_concurrency` counts idle sockets, so that
+a thousand of them lock everybody out. Here every wait for the other side has a deadline, and where
+all places are taken, the connection that has asked for nothing for longest makes room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .limits import Limits
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with a cap on connections, on headers and on every wait.
+
+    One timer serves a connection all its life: it learns of a moved deadline only when it fires, so a
+    request costs no timer.
+    """
+
+    limits = Limits()
+    _deadline: float | None = None
+    _late = b""
+    _waiting_since = 0.0
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = False
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection in, in the place of an idle one if there is no other."""
+        transport = cast(asyncio.Transport, transport)
+        if len(self.connections) >= self.limits.connections and not self._evict_idlest():
+            transport.write(_refusal(b"503 Service Unavailable", b"too many connections"))
+            transport.close()
+            return
+        super().connection_made(transport)
+        self._expect(self.limits.head)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.transport is not None:
+            super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, as long as the headers stay within their limit."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.head_bytes and not self.transport.is_closing():
+                self.transport.write(_refusal(b"431 Request Header Fields Too Large", b"the headers are too long"))
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Wait for the rest of the headers."""
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self._expect(self.limits.head, _HEAD_LATE)
+
+    def on_headers_complete(self) -> None:
+        """Wait for the body."""
+        super().on_headers_complete()
+        self._in_head = False
+        self._expect(self.limits.body, _BODY_LATE)
+
+    def on_message_complete(self) -> None:
+        """Wait for nothing while the answer is made."""
+        super().on_message_complete()
+        self.cycle.more_body = False  # uvicorn leaves it True for a body that was answered before its end
+        self._rest()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, unless it has begun or the body of this one isn't through yet."""
+        super().on_response_complete()
+        if not self._in_head and not self.cycle.more_body:
+            self._rest()
+
+    def pause_writing(self) -> None:
+        """Give a reader that takes nothing a deadline."""
+        super().pause_writing()
+        self._expect(self.limits.stalled)
+
+    def resume_writing(self) -> None:
+        """Lift that deadline."""
+        super().resume_writing()
+        self._rest()
+
+    def _asks_nothing(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _rest(self) -> None:
+        if self._asks_nothing():
+            self._expect(self.limits.idle)
+        else:
+            self._deadline = None
+
+    def _expect(self, seconds: float, late: bytes = b"") -> None:
+        self._waiting_since = self.loop.time()
+        self._deadline, self._late = self._waiting_since + seconds, late
+
+    def _watch(self) -> None:
+        """Close the connection if it is late, else look again when it could be."""
+        now, limits = self.loop.time(), self.limits
+        if self._deadline is not None and self._deadline <= now:
+            self._close_late()
+            return
+        soonest = now + min(limits.head, limits.body, limits.idle, limits.stalled)
+        self._timer = self.loop.call_at(self._deadline or soonest, self._watch)
+
+    def _close_late(self) -> None:
+        if self._late and self._asks_nothing() == self._in_head:  # no half-written answer stands before the words
+            self.transport.write(self._late)
+            self.transport.close()
+        else:
+            self.transport.abort()  # close() would wait for ever for a reader that takes nothing
+
+    def _evict_idlest(self) -> bool:
+        idle = (c for c in self.connections if isinstance(c, GuardedProtocol) and c._asks_nothing())
+        idlest = min(idle, key=lambda c: c._waiting_since, default=None)
+        if idlest is None:
+            return False
+        idlest.transport.abort()
+        self.connections.discard(idlest)
+        return True
+
+
+def guarded(limits: Limits) -> type[GuardedProtocol]:
+    """Return the protocol with these limits; uvicorn makes its instances itself."""
+    return cast(type[GuardedProtocol], type("GuardedProtocol", (GuardedProtocol,), {"limits": limits}))
+
+
+def _refusal(status: bytes, words: bytes) -> bytes:
+    head = b"HTTP/1.1 %b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    return head % (status, len(words)) + words
+
+
+_HEAD_LATE = _refusal(b"408 Request Timeout", b"the headers took too long")
+_BODY_LATE = _refusal(b"408 Request Timeout", b"the body took too long")

@@ -1,0 +1,152 @@
+"""Who may ask: checked before anything else runs.
+
+A page on another site must neither read nor post. Its requests carry a foreign `Origin` or say
+`Sec-Fetch-Site: cross-site`; and where it has made its own name point at this machine (DNS
+rebinding), they carry that name as `Host`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+"""The hash of nothing: plotly adds an empty <style> and fills it by script."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; "
+    f"style-src 'self' {EMPTY_STYLE}; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+COOKIE = "epochal_monitor"
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address can only be reached from this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+class Guard:
+    """Lets a request through to `app`, or answers it.
+
+    Args:
+        app: What is guarded.
+        token: What every request must bring, as `Authorization: Bearer …` or in the cookie that the
+            link `/?token=…` sets; None lets everybody in who reaches this machine's loopback address.
+        names: Names other than localhost by which the server may be called. With a token any numeric
+            address will do too: a page can rebind its name, not a number.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None = None, names: Iterable[str] = ()) -> None:
+        self.app, self.token, self.names = app, token, {name.lower() for name in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        answer = self._refusal(headers) or self._link(scope) or self._unknown(headers)
+        await (answer or self.app)(scope, receive, _with_headers(send))
+
+    def _refusal(self, headers: Headers) -> Response | None:
+        """Turn away a request that another site has made, or that calls this server by a wrong name."""
+        host = headers.get("host", "")
+        if not self._is_ours(host):
+            return PlainTextResponse(f"this monitor isn't called {host[:100]!r}; start it with --host to change that", 403)
+        origin = headers.get("origin")
+        if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
+            return PlainTextResponse("requests of other sites' pages are refused", 403)
+        opened = headers.get("sec-fetch-mode") == "navigate"
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not opened:
+            return PlainTextResponse("requests of other sites' pages are refused", 403)
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if is_loopback(name) or name in self.names:
+            return True
+        return self.token is not None and _is_address(name)
+
+    def _link(self, scope: Scope) -> Response | None:
+        """Answer the printed link with the cookie, and send the page on to where the token isn't in sight.
+
+        It is sent on by `Refresh`, not by a redirect: a strict cookie isn't sent along a redirect that
+        began on another site, as in a mail that was read in the browser.
+        """
+        if self.token is None or scope["path"] != "/" or scope["method"] != "GET" or b"token=" not in scope["query_string"]:
+            return None
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        if not self._is_token(given):
+            return PlainTextResponse("this link's token is wrong; take the link that the monitor printed last", 401)
+        answer = PlainTextResponse("opening …", headers={"refresh": "0; url=/", "cache-control": "no-store"})
+        answer.set_cookie(self._cookie_name(scope), self.token, httponly=True, samesite="strict", path="/")
+        return answer
+
+    def _unknown(self, headers: Headers) -> Response | None:
+        """Turn away who brings no token, or a wrong one."""
+        if self.token is None:
+            return None
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._is_token(bearer.strip()):
+            return None
+        if any(self._is_token(value) for value in _cookies(headers)):
+            return None
+        words = "this monitor needs its token: open the link it printed, or send `Authorization: Bearer <token>`"
+        return PlainTextResponse(words, 401, headers={"www-authenticate": "Bearer"})
+
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode(errors="replace"), (self.token or "").encode())
+
+    def _cookie_name(self, scope: Scope) -> str:
+        """Return a name of this port's own: cookies know hosts only, and a machine may have two monitors."""
+        server = scope.get("server")
+        return f"{COOKIE}_{server[1] if server else 0}"
+
+
+def _cookies(headers: Headers) -> list[str]:
+    try:
+        found = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return []
+    return [morsel.value for name, morsel in found.items() if name.startswith(f"{COOKIE}_")]
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _with_headers(send: Send) -> Send:
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return wrapped

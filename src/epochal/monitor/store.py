@@ -1,0 +1,378 @@
+"""The SQLite file: runs, their series, and the points of these.
+
+An event is kept as points, one row a value, under (series, epoch, batch), so that an event that comes
+twice, or the epochs a resumed run does again, change nothing or replace what they repeat.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import math
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any, Literal
+
+from .event import EPOCH_END, BadEventError, Event, Value
+from .thinning import thin
+
+FORMAT = 1
+MAX_SERIES = 1_000
+KNOWN_RUNS = 1_000
+
+SCHEMA = """
+CREATE TABLE runs (
+    key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, client TEXT NOT NULL, name TEXT, state TEXT NOT NULL,
+    epochs INTEGER, steps INTEGER, epoch INTEGER NOT NULL, started REAL NOT NULL, seen REAL NOT NULL, last TEXT NOT NULL
+);
+CREATE INDEX runs_by_client ON runs (client, key);
+CREATE INDEX runs_by_age ON runs (seen);
+CREATE TABLE series (
+    key INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    metric TEXT NOT NULL, grain TEXT NOT NULL, UNIQUE (run, grain, metric)
+);
+CREATE TABLE points (
+    series INTEGER NOT NULL REFERENCES series ON DELETE CASCADE, epoch INTEGER NOT NULL, batch INTEGER NOT NULL, value,
+    PRIMARY KEY (series, epoch, batch)
+) WITHOUT ROWID;
+CREATE TABLE events (
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, seq INTEGER NOT NULL, digest INTEGER NOT NULL,
+    PRIMARY KEY (run, seq)
+) WITHOUT ROWID;
+"""
+
+Grain = Literal["epoch", "batch"]
+Point = tuple[int, int, Value]
+"""`(epoch, batch, value)`; the batch is `EPOCH_END` in a series of grain "epoch"."""
+
+
+@dataclass(slots=True)
+class Run:
+    """What is known of a run without reading its points; times in seconds since 1970.
+
+    Attributes:
+        last: The last value of each metric, of epochs before those of batches.
+        series: The key in the file of each `(grain, metric)` series.
+    """
+
+    key: int
+    id: str
+    client: str
+    name: str | None
+    state: str
+    epochs: int | None
+    steps: int | None
+    epoch: int
+    started: float
+    seen: float
+    last: dict[str, Value]
+    series: dict[tuple[Grain, str], int] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the list of runs shows."""
+        shown = ("id", "client", "name", "state", "epochs", "steps", "epoch", "started", "seen", "last")
+        return {name: getattr(self, name) for name in shown}
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A committed event: the run's summary after it, and its points by series."""
+
+    run: dict[str, Any]
+    points: dict[tuple[Grain, str], list[Point]]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A deleted run."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The wish to delete a run."""
+
+    run: str
+
+
+Job = Event | Delete
+Change = Added | Removed
+
+
+class Store:
+    """Runs in one SQLite file. One thread writes (`apply`); any thread reads.
+
+    Args:
+        path: The file; made, readable by its owner only, if it isn't there.
+
+    Raises:
+        ValueError: If the file is of another program or of a later version of this one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600))
+        self._db = self._connect(check_same_thread=False)
+        try:
+            self._prepare()
+        except (sqlite3.DatabaseError, ValueError) as error:
+            self._db.close()
+            raise ValueError(f"{self.path} is no file of this monitor: {error}. Name another with --db.") from None
+        self._runs: dict[str, Run] = {}
+
+    def _connect(self, **options: Any) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, isolation_level=None, timeout=10, **options)
+
+    def _prepare(self) -> None:
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found > FORMAT:
+            raise ValueError(f"a later epochal wrote it (format {found}; this one reads {FORMAT})")
+        if found == 0 and self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise ValueError("another program's tables are in it")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut too
+        self._db.execute("PRAGMA foreign_keys = ON")
+        if found == 0:
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+
+    def close(self) -> None:
+        """Close the file; its write-ahead log is folded into it."""
+        self._db.close()
+
+    # Writing
+
+    def apply(self, jobs: Sequence[Job]) -> list[Change | None | Exception]:
+        """Do all jobs and commit; return for each what it changed, None for what was there already.
+
+        A job that fails changes nothing, and its error stands in its place.
+
+        Raises:
+            sqlite3.Error: If nothing could be committed, as on a full disk.
+        """
+        try:
+            return self._transaction(jobs)
+        except BadEventError as error:
+            if len(jobs) == 1:
+                return [error]
+            return [outcome for job in jobs for outcome in self.apply([job])]
+
+    def _transaction(self, jobs: Sequence[Job]) -> list[Change | None | Exception]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            outcomes = self._changes(jobs)
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._runs.clear()  # they may know of what is now undone
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _changes(self, jobs: Sequence[Job]) -> list[Change | None | Exception]:
+        """Gather the rows of all events and write each table in one statement.
+
+        A statement a row would give the interpreter's lock away and wait for it at each of them.
+        """
+        outcomes: list[Change | None | Exception] = []
+        changed: dict[int, Run] = {}
+        digests: dict[tuple[int, int], int] = {}
+        points: list[tuple[int, int, int, Value]] = []
+
+        def flush() -> None:
+            self._insert("events", [(*key, digest) for key, digest in digests.items()])
+            self._insert("points", points)
+            self._update(changed.values())
+            digests.clear(), points.clear(), changed.clear()
+
+        for job in jobs:
+            if isinstance(job, Delete):
+                flush()
+                outcomes.append(self._delete(job.run))
+                continue
+            run = self._run_of(job)
+            if job.seq is not None:
+                if self._digest(digests, run.key, job.seq) == job.digest:
+                    outcomes.append(None)
+                    continue
+                digests[run.key, job.seq] = job.digest
+            changed[run.key] = run
+            added = self._take(run, job)
+            points += [(run.series[at], *point) for at, column in added.points.items() for point in column]
+            outcomes.append(added)
+        flush()
+        return outcomes
+
+    def _take(self, run: Run, event: Event) -> Added:
+        """Bring the run up to date with an event, and return what the event adds."""
+        points: dict[tuple[Grain, str], list[Point]] = {}
+        for metric, batch, value in event.points:
+            grain: Grain = "epoch" if batch == EPOCH_END else "batch"
+            points.setdefault((grain, metric), []).append((event.epoch, batch, value))
+        for at in points:
+            if at not in run.series:
+                run.series[at] = self._new_series(run, at)
+        for (grain, metric), column in points.items():
+            if grain == "epoch" or ("epoch", metric) not in run.series:
+                run.last[metric] = column[-1][-1]
+        run.seen, run.epoch, run.state = time.time(), event.epoch, event.state or "running"
+        run.name, run.epochs = event.name or run.name, event.epochs or run.epochs
+        run.steps = event.steps or _steps_seen(run.steps, event)
+        return Added(run.summary() | {"last": dict(run.last)}, points)
+
+    def _digest(self, new: dict[tuple[int, int], int], run: int, seq: int) -> int | None:
+        """Return the digest of the event that came under this number, if one did.
+
+        The number alone doesn't say that it came before: a run that was resumed counts on from where
+        it was saved, and may by then have sent other events under the same numbers.
+        """
+        if (run, seq) in new:
+            return new[run, seq]
+        found = self._db.execute("SELECT digest FROM events WHERE run = ? AND seq = ?", (run, seq)).fetchone()
+        return found and found[0]
+
+    def _run_of(self, event: Event) -> Run:
+        if event.run:
+            return self._known(event.run) or self._new_run(event.run, event)
+        latest = "SELECT id, epoch FROM runs WHERE client = ? AND id LIKE '~%' ORDER BY key DESC LIMIT 1"
+        found = self._db.execute(latest, (event.client,)).fetchone()
+        run = found and self._known(found[0])
+        if run and not (event.epoch == 0 and run.last):  # a client without ids that starts again is a new run
+            return run
+        count = self._db.execute("SELECT count(*) FROM runs WHERE client = ?", (event.client,)).fetchone()[0]
+        id = next(id for n in range(count + 1, 10**9) if not self._known(id := f"~{event.client}~{n}"))
+        return self._new_run(id, event)
+
+    def _known(self, id: str) -> Run | None:
+        if id not in self._runs:
+            found = next(_runs(self._db, "WHERE id = ?", (id,)), None)
+            if found is None:
+                return None
+            series = self._db.execute("SELECT grain, metric, key FROM series WHERE run = ?", (found.key,))
+            found.series = {(grain, metric): key for grain, metric, key in series}
+            if len(self._runs) >= KNOWN_RUNS:
+                self._runs.clear()
+            self._runs[id] = found
+        return self._runs[id]
+
+    def _new_run(self, id: str, event: Event) -> Run:
+        now = time.time()
+        row = (id, event.client, "running", event.epoch, now, now, "{}")
+        insert = "INSERT INTO runs (id, client, state, epoch, started, seen, last) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        self._db.execute(insert, row)
+        run = self._known(id)
+        assert run is not None
+        return run
+
+    def _new_series(self, run: Run, at: tuple[Grain, str]) -> int:
+        if len(run.series) >= MAX_SERIES:
+            raise BadEventError(f"a run has at most {MAX_SERIES} metrics; {at[1]!r} would be one more")
+        insert = "INSERT INTO series (run, grain, metric) VALUES (?, ?, ?)"
+        return self._db.execute(insert, (run.key, *at)).lastrowid or 0
+
+    def _update(self, runs: Iterable[Run]) -> None:
+        for run in runs:
+            self._db.execute(
+                "UPDATE runs SET name = ?, state = ?, epochs = ?, steps = ?, epoch = ?, seen = ?, last = ? WHERE key = ?",
+                (run.name, run.state, run.epochs, run.steps, run.epoch, run.seen, json.dumps(run.last), run.key),
+            )
+
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert or replace rows, a power of two at a time, so that few statements are ever prepared."""
+        start = 0
+        while start < len(rows):
+            count = min(1 << (len(rows) - start).bit_length() - 1, 1_024)
+            chunk = rows[start : start + count]
+            row = f"({', '.join('?' * len(chunk[0]))})"
+            statement = f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * count)}"
+            self._db.execute(statement, [value for values in chunk for value in values])
+            start += count
+
+    def _delete(self, id: str) -> Removed | None:
+        self._runs.pop(id, None)
+        return Removed(id) if self._db.execute("DELETE FROM runs WHERE id = ?", (id,)).rowcount else None
+
+    # Reading
+
+    def runs(self, limit: int = 500) -> list[dict[str, Any]]:
+        """Return the summaries of the runs last heard of, latest first."""
+        with closing(self._connect()) as db:
+            return [run.summary() for run in _runs(db, "ORDER BY seen DESC LIMIT ?", (limit,))]
+
+    def run(self, id: str, width: int, first: int = 0, last: int = 2**53) -> dict[str, Any] | None:
+        """Return a run's summary and its series from epoch `first` to `last`, thinned for a chart `width` pixels wide.
+
+        None if there is no such run. Text is left out: it cannot be drawn.
+        """
+        with closing(self._connect()) as db:
+            db.execute("BEGIN")
+            run = next(_runs(db, "WHERE id = ?", (id,)), None)
+            if run is None:
+                return None
+            found = db.execute("SELECT grain, metric, key FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
+            drawn = "SELECT epoch, batch, value FROM points WHERE series = ? AND epoch BETWEEN ? AND ? AND typeof(value) <> 'text'"
+            series = [
+                columns(grain, metric, thin(db.execute(drawn, (key, first, last)).fetchall(), width))
+                for grain, metric, key in found
+            ]
+        return run.summary() | {"series": series}
+
+    def table(self, id: str, limit: int | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]] | None:
+        """Return the names of a run's columns (epoch, batch, metrics) and its rows, latest first if limited.
+
+        None if there is no such run. The rows are read as they are taken.
+        """
+        db = self._connect(check_same_thread=False)
+        run = next(_runs(db, "WHERE id = ?", (id,)), None)
+        if run is None:
+            db.close()
+            return None
+        found = db.execute("SELECT metric, key FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
+        metrics = list(dict.fromkeys(metric for metric, _ in found))
+        return ["epoch", "batch", *metrics], _rows(db, [(metrics.index(metric), key) for metric, key in found], limit)
+
+
+def columns(grain: Grain, metric: str, points: Sequence[Point]) -> dict[str, Any]:
+    """Return points as the page takes them: `{"metric", "grain", "epoch": [...], "batch": [...], "value": [...]}`."""
+    epochs, batches, values = zip(*points, strict=True) if points else ((), (), ())
+    return {"metric": metric, "grain": grain, "epoch": epochs, "value": values} | ({"batch": batches} if grain == "batch" else {})
+
+
+def _steps_seen(known: int | None, event: Event) -> int | None:
+    """Guess an epoch's length of a client that doesn't say it, from the batches that came."""
+    largest = max((batch + 1 for _, batch, _ in event.points), default=0)
+    return max(largest, known or 0) or None
+
+
+def _runs(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> Iterator[Run]:
+    names = "key, id, client, name, state, epochs, steps, epoch, started, seen, last"
+    for *row, last in db.execute(f"SELECT {names} FROM runs {where}", values):
+        yield Run(*row, json.loads(last))
+
+
+def _rows(db: sqlite3.Connection, series: list[tuple[int, int]], limit: int | None) -> Iterator[tuple[Any, ...]]:
+    """Yield `(epoch, batch, *values)` from `(column, key)` series: an epoch's batches in order, then the epoch itself.
+
+    The series are read side by side, each in its own order, so nothing is sorted and little is held.
+    """
+    width = 1 + max((column for column, _ in series), default=-1)
+    way = "" if limit is None else f"DESC LIMIT {limit}"
+    ordered = f"SELECT epoch, batch, ?, value FROM points WHERE series = ? ORDER BY epoch {way and 'DESC'}, batch {way}"
+    merged = heapq.merge(*(db.execute(ordered, at) for at in series), key=_moment, reverse=limit is not None)
+    with closing(db):
+        for _, together in islice(groupby(merged, key=_moment), limit):
+            values: list[Value] = [None] * width
+            for epoch, batch, column, value in together:
+                values[column] = value
+            yield epoch, None if batch == EPOCH_END else batch, *values
+
+
+def _moment(point: tuple[int, int, int, Value]) -> tuple[int, float]:
+    epoch, batch = point[:2]
+    return epoch, math.inf if batch == EPOCH_END else batch
