@@ -1,8 +1,8 @@
 """Keras's metrics: pure functions of a state that stays on the device for an epoch.
 
 ``state = metric.init()``, then ``state = metric.update(state, y_true, y_pred)`` for each batch, then
-``metric.result(state)``. All of it can be compiled, and the state keeps its structure, shapes and dtypes, so that a loop
-can carry it. A result is exact over all batches, however the samples were cut into them.
+``metric.result(state)``. All of it can be compiled, and the state keeps its structure, shapes and dtypes, so a loop can
+carry it. A result is exact over all batches, however the samples were cut into them.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ class MeanAbsolutePercentageError(MeanMetric):
 
 
 class CosineSimilarity(MeanMetric):
-    """The mean cosine of the angle between label and output, 1 the best, as Keras's metric; its *loss* is minus that."""
+    """The mean cosine of the angle between label and output, 1 the best; the loss of this name is minus that."""
 
     def __init__(self, name: str = "cosine_similarity"):
         super().__init__(lambda y_true, y_pred: -losses.cosine_similarity(y_true, y_pred), name, "max")
@@ -245,8 +245,8 @@ class R2Score(Metric):
     """The coefficient of determination, 1 - residual / total sum of squares, averaged evenly over the outputs.
 
     For outputs of shape `(batch, outputs)`. An output whose labels are all equal counts 1 if predicted exactly, else 0
-    (scikit-learn's `r2_score`; Keras gives NaN and 0). Squares are taken about the running mean (Chan et al. 1979), since
-    the difference of two large sums, Keras's formula, loses all digits in float32 for labels far from zero.
+    (scikit-learn's `r2_score`; Keras gives NaN and 0). Squares are taken about the running mean (Chan et al. 1979): the
+    difference of two large sums, Keras's formula, loses all digits in float32 for labels far from zero.
     """
 
     direction = "max"
@@ -350,9 +350,9 @@ class F1Score(Metric):
 
     Args:
         average: "macro" is the plain mean over the classes, "weighted" the mean weighted by each class's number of
-            positive labels, "micro" the score of all classes counted together. None gives one value a class, `(classes,)`;
-            that is Keras's default, but a logged value is one number, so here the default is "macro" and `get` refuses
-            None.
+            positive labels, "micro" the score of all classes counted together. None gives one value a class,
+            `(classes,)`: Keras's default, but a logged value is one number, so the default here is "macro" and `get`
+            refuses None.
         threshold: Outputs above it are positive. None takes the largest output of each sample (Keras's default), which
             is no use with a single output: that is a ValueError.
         name: The name in the logs.
@@ -390,9 +390,8 @@ class F1Score(Metric):
         """Add the counts of a batch."""
         y_true, y_pred = align(y_true, y_pred)
         if self.threshold is None:
-            positive = (y_pred >= y_pred.max(-1, keepdims=True)) & (
-                jnp.abs(y_pred) > 1e-9
-            )  # a row of zeros is no class
+            largest = y_pred.max(-1, keepdims=True)
+            positive = (y_pred >= largest) & (jnp.abs(y_pred) > 1e-9)  # a row of zeros is of no class
         else:
             positive = y_pred > self.threshold
         return _plus(state, **_counts(y_true != 0, positive, _weights(sample_weight, y_true), 0))
@@ -411,9 +410,9 @@ class F1Score(Metric):
 class AUC(Metric):
     """The area under the ROC curve (true against false positive rate) or the PR curve (precision against recall).
 
-    Keras's method: outputs, from 0 to 1, are counted into buckets between `num_thresholds` evenly spaced thresholds, and
-    the curve is drawn through the counts, for ROC in straight lines, for PR after Davis and Goadrich 2006. So it is exact
-    up to what lies within a bucket. All outputs of all samples count alike; a label is positive where it isn't 0.
+    Keras's method: outputs, from 0 to 1, are counted in buckets between `num_thresholds` evenly spaced thresholds, and
+    the curve is drawn through the counts, for ROC in straight lines, for PR after Davis and Goadrich 2006. So the area
+    is exact up to what lies within a bucket. All outputs of all samples count alike; labels other than 0 are positive.
 
     Args:
         num_thresholds: How many, at least 2.
@@ -486,7 +485,7 @@ def _with(metric: Metric, **known: Any) -> Metric:
 def _width(metric: Metric, output_shape: Shape) -> int | None:
     if len(output_shape) > 2:
         raise ValueError(f"{metric.name} needs an output of two axes, the batch and the values, not {output_shape}")
-    return 1 if len(output_shape) == 1 else output_shape[1]
+    return output_shape[-1] if len(output_shape) == 2 else 1
 
 
 def _bound(metric: Metric, width: int | None) -> tuple[int]:
@@ -519,7 +518,13 @@ _CROSSENTROPIES = {
     "sparse": losses.SparseCategoricalCrossentropy,
     "categorical": losses.CategoricalCrossentropy,
 }
-_KERAS_ONLY = {"dtype": "float32", "summation_method": "interpolation", "multi_label": False, "from_logits": False}
+_KERAS_ONLY = {
+    "dtype": "float32",
+    "summation_method": "interpolation",
+    "multi_label": False,
+    "from_logits": False,
+    "axis": -1,
+}
 """What Keras also saves, with the one value that means what is done here; any other value is an error."""
 
 
@@ -579,10 +584,10 @@ def _given(identifier: Any) -> Metric:
         return identifier
     if isinstance(identifier, Loss):
         return _of_loss(identifier)
-    if isinstance(identifier, type) and issubclass(identifier, (Metric, Loss)):
+    if isinstance(identifier, type) and issubclass(identifier, Metric | Loss):
         return _given(identifier())
     if callable(identifier):
-        return MeanMetric(identifier)
+        return MeanMetric(identifier)  # type: ignore[arg-type]
     if not isinstance(identifier, dict) or not isinstance(identifier.get("class_name"), str):
         raise TypeError(f"a metric is a name, a function, a Metric or a Loss, not {identifier!r}")
     config = (identifier.get("config") or {}).items()

@@ -1,0 +1,57 @@
+"""Durable writes: a reader never sees half a file, and a kill never destroys the one before."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], size: int | None = None) -> None:
+    """Replace a file as a whole, on the disk itself.
+
+    A temporary file in the same folder is written, synced and renamed, and the folder is synced. The
+    temporary file's name depends on nothing but `path`, so that what a kill leaves is overwritten by the
+    next write.
+
+    Args:
+        path: The file; missing folders are made.
+        write: Writes the content to the path it is given.
+        size: About how many bytes it needs, for the message when there is no room.
+
+    Raises:
+        OSError: If anything failed; then the file is as it was and the temporary file is gone.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        write(temporary)
+        sync(temporary)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            needed = f"; about {size:,} bytes were needed" if size else ""
+            raise OSError(error.errno, f"could not write {path}: {error.strerror or error}{needed}") from error
+        raise
+    sync(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, durably."""
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
+    for made in reversed(missing):
+        made.mkdir(exist_ok=True)
+        sync(made.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of files, is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
