@@ -1,1 +1,32 @@
-"""Keras-style training callbacks."""
+"""Keras-style training callbacks for Python, at the speed of a compiled loop, with exact resume.
+
+Importing this loads no engine: the submodules are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from .core.seeds import set_random_seed
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers",
+)  # fmt: skip
+_NAMES = {"Input": "layers", "Model": "models", "Sequential": "models"}
+
+__all__ = ["__version__", "set_random_seed", *_MODULES, *_NAMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NAMES:
+        return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+    raise AttributeError(f"module 'epochal' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

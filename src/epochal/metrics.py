@@ -512,7 +512,7 @@ _METRICS: dict[str, Callable[..., Metric]] = {
     "auc": AUC,
 }
 _BY_NAME = {name.replace("_", ""): metric for name, metric in _METRICS.items()}
-_ACCURACIES = {"binary": BinaryAccuracy, "sparse": SparseCategoricalAccuracy, "categorical": CategoricalAccuracy}
+_ACCURACIES = {"sparse": SparseCategoricalAccuracy, "categorical": CategoricalAccuracy}
 _CROSSENTROPIES = {
     "binary": losses.BinaryCrossentropy,
     "sparse": losses.SparseCategoricalCrossentropy,
@@ -538,7 +538,8 @@ def get(
 
     A name is a metric's or a loss's, in any of Keras's spellings, and is the name in the logs just as it was written.
     "accuracy" and "acc" choose the accuracy, "crossentropy" and "ce" the cross-entropy, that fits: binary for a single
-    output or a binary loss, else by class number or one-hot, as the loss or the labels have it.
+    output or a binary loss, else by class number or one-hot, as the loss or the labels have it. With a loss from logits,
+    binary accuracy looks which side of 0 an output is on. (Keras looks at one half, whatever the loss says.)
 
     Args:
         identifier: A name, what Keras saves (``{"class_name": …, "config": {…}}``), a `Metric`, a `Loss`, or a function
@@ -569,10 +570,10 @@ def _named(name: str, loss: Loss | None, output_shape: Shape, target_shape: Shap
     else:
         kind = "categorical"
     match name.lower():
-        case "accuracy" | "acc" if kind == "binary" and from_logits:
-            return BinaryAccuracy(threshold=0.0)  # the logit of one half
-        case "accuracy" | "acc":
+        case "accuracy" | "acc" if kind != "binary":
             return _ACCURACIES[kind]()
+        case "accuracy" | "acc" | "binary_accuracy" | "binaryaccuracy":
+            return BinaryAccuracy(threshold=0.0 if from_logits else 0.5)  # 0 is the logit of one half
         case "crossentropy" | "ce":
             return _of_loss(_CROSSENTROPIES[kind](from_logits=from_logits))
     return _lookup(name)()
@@ -611,7 +612,8 @@ def _of_loss(loss: Loss) -> Metric:
 def _check(metric: Metric, loss: Loss | None) -> None:
     if isinstance(metric, F1Score) and metric.average is None:
         raise ValueError("F1Score(average=None) gives one value a class, a logged value is one number: use 'macro'")
-    if isinstance(metric, AUC | _Counts) and getattr(loss, "from_logits", False):
+    by_threshold = isinstance(metric, AUC | _Counts) or (isinstance(metric, F1Score) and metric.threshold is not None)
+    if by_threshold and getattr(loss, "from_logits", False):
         raise ValueError(
             f"{metric.name} needs outputs from 0 to 1, but the loss says that they are logits (from_logits=True): "
             "end the model with a sigmoid or softmax and leave from_logits out"

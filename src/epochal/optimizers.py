@@ -537,8 +537,8 @@ def get(identifier: str | dict[str, Any] | Optimizer | type[Optimizer] | optax.G
     """Return the optimizer that an identifier stands for.
 
     A Keras name in any case, for its defaults; what Keras saves (``{"class_name": …, "config": {…}}``); an `Optimizer`;
-    or an optax transform, which trains as it was given. Raises ValueError for an unknown name and for what was saved with
-    a function (a schedule, a bare transform), which a file can't hold; TypeError for anything else.
+    or an optax transform, which trains as it was given. An unknown name is a ValueError, and so is what was saved with a
+    function (a schedule, a bare transform), which a file can't hold; anything else is a TypeError.
     """
     if isinstance(identifier, Optimizer):
         return identifier
