@@ -84,7 +84,7 @@ async def post_for(port: int, seconds: float) -> tuple[list[float], float]:
             headers = f"X-Epochal-Run: bench-{number}\r\nX-Epochal-Seq: {epoch}\r\n"
             began = time.perf_counter()
             writer.write(request("/publish/epoch/end/", body, headers))
-            answer = await reader.readuntil(b"{}")
+            answer = await reader.readuntil(b"\r\n\r\n")
             latencies.append(time.perf_counter() - began)
             assert answer.startswith(b"HTTP/1.1 200"), answer
             epoch += 1

@@ -538,8 +538,8 @@ def get(
 
     A name is a metric's or a loss's, in any of Keras's spellings, and is the name in the logs just as it was written.
     "accuracy" and "acc" choose the accuracy, "crossentropy" and "ce" the cross-entropy, that fits: binary for a single
-    output or a binary loss, else by class number or one-hot, as the loss or the labels have it. With a loss from logits,
-    binary accuracy looks which side of 0 an output is on. (Keras looks at one half, whatever the loss says.)
+    output or a binary loss, else by class number or one-hot, as the loss or the labels have it. If the loss is
+    from logits, binary accuracy asks which side of 0 an output is on. (Keras: of one half, whatever the loss says.)
 
     Args:
         identifier: A name, what Keras saves (``{"class_name": …, "config": {…}}``), a `Metric`, a `Loss`, or a function

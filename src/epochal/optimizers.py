@@ -464,8 +464,8 @@ class _NadamState(NamedTuple):
 
 def _scale_by_nadam(b1: float, b2: float, eps: float) -> optax.GradientTransformation:
     def init(params: Any) -> _NadamState:
-        zeros = optax.tree.zeros_like(params)
-        return _NadamState(jnp.zeros((), jnp.int32), jnp.ones((), jnp.float32), zeros, jax.tree.map(jnp.copy, zeros))
+        one = jnp.ones((), jnp.float32)
+        return _NadamState(jnp.zeros((), jnp.int32), one, optax.tree.zeros_like(params), optax.tree.zeros_like(params))
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, _NadamState]:
         step = jnp.asarray(optax.safe_increment(state.count))
@@ -537,8 +537,8 @@ def get(identifier: str | dict[str, Any] | Optimizer | type[Optimizer] | optax.G
     """Return the optimizer that an identifier stands for.
 
     A Keras name in any case, for its defaults; what Keras saves (``{"class_name": …, "config": {…}}``); an `Optimizer`;
-    or an optax transform, which trains as it was given. An unknown name is a ValueError, and so is what was saved with a
-    function (a schedule, a bare transform), which a file can't hold; anything else is a TypeError.
+    or an optax transform, which trains as it was given. An unknown name is a ValueError, and so is what was saved with
+    a function (a schedule, a bare transform), which a file can't hold; anything else is a TypeError.
     """
     if isinstance(identifier, Optimizer):
         return identifier

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import difflib
 import dis
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from .cadence import Cadence, Every
 from .logs import Logs
 from .spans import Watcher
+from .writer import Writer
 
 
 class Callback:
@@ -31,6 +31,8 @@ class Callback:
         model: What is trained; set before the first hook. `model.stop_training = True` ends the fit.
         params: Facts of the fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics.
         validation_data: `(x, y, sample_weight)` when validation data are arrays, else None.
+        writer: Writes files in the background, one after the other; what failed there is raised at the
+            next hook and at the end of the fit, which waits until everything is written.
         cadence: When batch hooks must be woken: `Every(n, "batch")`, `Every(t, "second")` or
             `WhenNotFinite()`. None is `Every(1, "batch")` for a callback that overrides a batch hook.
         replay: True says "my batch hooks only read logs": they are then called for every batch, in
@@ -45,6 +47,7 @@ class Callback:
     model: Any = None
     params: Mapping[str, Any] = {}
     validation_data: Any = None
+    writer: Writer = Writer()
     cadence: Cadence | None = None
     replay: bool = False
     is_sink: bool = False
@@ -140,23 +143,21 @@ def overridden(callback: Any, hook: str) -> Callable[..., None] | None:
     what a hook inherited from a framework's own base class does, whichever framework it is, so a
     foreign early stopping isn't woken at every batch.
     """
-    bound = getattr(callback, hook, None)
-    if bound is not None and not _is_empty(bound, forwards_to=ALIASES.get(hook)):
-        return bound
-    return overridden(callback, ALIASES[hook]) if hook in ALIASES else None
+    names = (hook, ALIASES[hook]) if hook in ALIASES else (hook,)
+    bound = (getattr(callback, name, None) for name in names)
+    return next((f for f in bound if f is not None and not _is_empty(f, names)), None)
 
 
-_EMPTY = {"RESUME", "NOP", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST", "RETURN_VALUE"}
+_NOTHING = ("RESUME", "NOP", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_")
+_FORWARDING = (*_NOTHING, "LOAD_FAST", "LOAD_ATTR", "LOAD_METHOD", "PUSH_NULL", "PRECALL", "KW_NAMES", "CALL", "POP_TOP")
 
 
-def _is_empty(hook: Callable[..., Any], forwards_to: str | None) -> bool:
-    code = getattr(inspect.unwrap(hook), "__code__", None)
+def _is_empty(hook: Callable[..., Any], names: tuple[str, ...]) -> bool:
+    code = getattr(hook, "__code__", None)
     if code is None:
         return False
-    operations = {instruction.opname for instruction in dis.get_instructions(code)}
-    if operations <= _EMPTY:
-        return True
-    return code.co_names == (forwards_to,) and not any(name.startswith("STORE") for name in operations)
+    harmless = _FORWARDING if len(code.co_names) == 1 and code.co_names[0] in names else _NOTHING
+    return all(instruction.opname.startswith(harmless) for instruction in dis.get_instructions(code))
 
 
 class Dispatcher:
@@ -172,8 +173,10 @@ class Dispatcher:
     def __init__(self, callbacks: Iterable[Any] | None) -> None:
         self.callbacks: list[Any] = sorted(_checked(callbacks), key=lambda c: bool(getattr(c, "is_sink", False)))
         self._table = {hook: [f for c in self.callbacks if (f := overridden(c, hook))] for hook in HOOKS}
+        self.writer = Writer()
 
     def __call__(self, hook: str, *args: Any) -> None:
+        self.writer.check()
         for call in self._table[hook]:
             call(*args)
 
@@ -188,13 +191,14 @@ class Dispatcher:
         return found
 
     def prepare(self, model: Any, params: Mapping[str, Any], validation_data: Any = None) -> None:
-        """Tell every callback its fit: params, model and validation data."""
+        """Tell every callback its fit: params, model, validation data and writer."""
         for callback in self.callbacks:
             if set_params := getattr(callback, "set_params", None):
                 set_params(params)
             if set_model := getattr(callback, "set_model", None):
                 set_model(model)
             callback.validation_data = validation_data
+            callback.writer = self.writer
 
     def close(self, error: BaseException | None = None) -> None:
         """Call `on_exception(error)` if there is an error, then `close()`; each is tried, whatever raises.
@@ -203,8 +207,9 @@ class Dispatcher:
             BaseException: The first thing a `close` raised, if there is no `error` to go before it;
                 else it is added to the error's notes.
         """
-        calls = [lambda f=f: f(error) for f in self._table["on_exception"]] if error else []
+        calls = [lambda f=f: f(error) for f in self._table["on_exception"]] if error is not None else []
         calls += [close for c in self.callbacks if callable(close := getattr(c, "close", None))]
+        calls += [self.writer.close]  # the last: a callback may still have something to write
         first = error
         for call in calls:
             try:

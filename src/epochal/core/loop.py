@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,7 @@ class Run:
         self.training = Pass("train", self.engine, self.data, self.call, self.signals)
         self.testing = self.validation and Pass("test", self.engine, self.validation.data, self.call, self.signals)
         self.under_way = False  # whether the epoch's on_epoch_begin has been called
-        self.finished = False
+        self.named_as_stateless: set[str] = set()
 
     def stopped(self) -> bool:
         """Say whether a callback asked to end the fit."""
@@ -69,6 +70,7 @@ class Run:
 
     def end_moment(self) -> None:
         """Save what was asked for, and let a signal take its course; every hook of the moment has been called."""
+        self.call.writer.check()
         pending = self.signals.pending
         due = [saver for saver in self.savers if pending or saver.save_due]
         if due:
@@ -78,6 +80,13 @@ class Run:
         if pending:
             self.signals.deliver()
 
+    def finish(self, at_last_epoch_end: dict[str, Any], logs: Logs) -> None:
+        """Save the run as finished, unless a loss that isn't finite ended it; `on_train_end` has been called."""
+        if math.isfinite(logs.get("loss", 0.0)):
+            for saver in self.savers:
+                saver.save_run(run_state.finish(self, at_last_epoch_end))
+        self.signals.deliver()
+
 
 def fit(run: Run) -> None:
     """Train until the last epoch or until a callback stops it.
@@ -86,25 +95,29 @@ def fit(run: Run) -> None:
         BaseException: What a hook, the data or the engine raised; before that, every callback's
             `on_exception` and `close` have been called.
     """
-    saved = run_state.find(run)
-    if saved is not None and run_state.is_finished(saved, run):
-        run_state.restore(run, saved)
-        return
     with run.signals.handled():
         try:
-            run.call("on_train_begin", Logs())
-            if saved is not None:
-                run_state.restore(run, saved)
-            logs = Logs()
-            while run.epoch < run.epochs and not run.stopped():
-                logs = _epoch(run)
-            run.finished = True
-            run.call("on_train_end", logs)
-            run.end_moment()
+            saved = run_state.find(run)
+            if saved is not None and run_state.is_finished(saved, run.epochs):
+                run_state.restore_finished(run, saved)
+            else:
+                _train(run, saved)
         except BaseException as error:
             run.call.close(error)
             raise
         run.call.close()
+
+
+def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
+    run.call("on_train_begin", Logs())
+    if saved is not None:
+        run_state.restore(run, saved)
+    logs = Logs()
+    while run.epoch < run.epochs and not run.stopped():
+        logs = _epoch(run)
+    ended = run_state.gather(run) if run.savers else {}
+    run.call("on_train_end", logs)
+    run.finish(ended, logs)
 
 
 def _epoch(run: Run) -> Logs:

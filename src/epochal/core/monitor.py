@@ -38,14 +38,15 @@ class Monitor:
         self.seen = False
         self._validates = False
 
-    def start(self, params: Mapping[str, Any], model: Any = None) -> None:
-        """Forget what was seen, ask `model.direction(name)`, and warn if nothing logs this name.
+    def start(self, params: Mapping[str, Any], model: Any = None, best: float | None = None) -> None:
+        """Begin a fit: forget what was seen, ask `model.direction(name)`, and warn if nothing logs this name.
 
         Args:
             params: The fit's facts; `metrics` and `do_validation` are read.
             model: What is trained, if it may know directions of its metrics.
+            best: The best value to begin with.
         """
-        self.best, self.seen = None, False
+        self.best, self.seen = best, False
         self._validates = bool(params.get("do_validation"))
         if self.mode == "auto" and (ask := getattr(model, "direction", None)):
             self.direction = ask(self.name) or self.direction

@@ -98,7 +98,10 @@ class Engine(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a snapshot of everything a step changes, as a dict of host arrays."""
+        """Return a snapshot of everything a step changes; `arrays` has read-only host copies by name.
+
+        The names of trained weights begin with `params/`.
+        """
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -61,7 +61,7 @@ class Wakes:
     def __init__(self, watchers: list[Watcher], clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self.replays = [w for w in watchers if w.replay]
-        live = [w for w in watchers if not w.replay]
+        self._live = live = [w for w in watchers if not w.replay]
         self._by_batch = [(w, int(w.cadence.n)) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "batch"]
         self._by_second = [(w, w.cadence.n) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "second"]
         self._by_value = [w for w in live if isinstance(w.cadence, WhenNotFinite)]
@@ -75,7 +75,7 @@ class Wakes:
     def beginning(self, count: int) -> list[Watcher]:
         """Return those whose begin hook is called for the batch that comes now."""
         self._begun = [w for w, seconds in self._by_second if w.begin and self._is_time(w, seconds)]
-        return [w for w, n in self._by_batch if w.begin and (count + 1) % n == 0] + self._begun
+        return self._in_order([w for w, n in self._by_batch if w.begin and (count + 1) % n == 0] + self._begun)
 
     def length(self, count: int, pace: Pace) -> int:
         """Return how many batches may run now. Call it after `beginning`."""
@@ -97,7 +97,10 @@ class Wakes:
                 woken.append(watcher)
         if self._by_value and not is_finite():
             woken += self._by_value
-        return woken
+        return self._in_order(woken)
+
+    def _in_order(self, woken: list[Watcher]) -> list[Watcher]:
+        return sorted(woken, key=self._live.index) if len(woken) > 1 else woken
 
     def _is_time(self, watcher: Watcher, seconds: float) -> bool:
         return self._clock() - self._woken[watcher] >= seconds

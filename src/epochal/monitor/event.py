@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 EPOCH_END = -1
 """Stands where a batch number would for a value of the whole epoch."""
@@ -85,20 +85,26 @@ def read_event(body: bytes, headers: Mapping[str, str], client: str) -> Event:
     )
 
 
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # Keras posts NaN and Infinity as they are
+
+
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        text = body.decode()
-        if not text.lstrip().startswith("{"):
-            fields = dict(parse_qsl(text, strict_parsing=True, max_num_fields=20))
-            text = fields.get("data") or next(iter(fields.values()))
-        logs = json.loads(text, parse_constant=lambda _: None)  # Keras posts NaN and Infinity as they are
-    except (ValueError, RecursionError, StopIteration) as error:
+        logs = _DECODER.decode((body if body.lstrip().startswith(b"{") else _form_field(body)).decode())
+    except (ValueError, RecursionError) as error:
         raise BadEventError(f"neither JSON nor a form with JSON in it: {error}") from None
     if not isinstance(logs, dict):
         raise BadEventError(f"an event is a JSON object; got {type(logs).__name__}")
     if len(logs) > MAX_NAMES:
         raise BadEventError(f"an event has at most {MAX_NAMES} values; got {len(logs)}")
     return logs
+
+
+def _form_field(body: bytes) -> bytes:
+    """Return the field `data` of a form, or else its first one."""
+    fields = [pair.partition(b"=") for pair in body.split(b"&", 20)]
+    value = next((value for name, _, value in fields if name == b"data"), fields[0][2])
+    return unquote_to_bytes(value.replace(b"+", b" "))
 
 
 def _points(logs: dict[str, Any]) -> Iterator[tuple[str, int, Value]]:

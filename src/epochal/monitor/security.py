@@ -10,10 +10,10 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,23 +26,29 @@ CONTENT_SECURITY_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-HEADERS = {
-    "content-security-policy": CONTENT_SECURITY_POLICY,
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
+HEADERS = [
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
 
 COOKIE = "epochal_monitor"
 
 
+@lru_cache(64)
 def is_loopback(host: str) -> bool:
     """Say whether a host name or address can only be reached from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Return a request's headers by their lower-case names; of a repeated one the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 class Guard:
@@ -63,11 +69,11 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
         answer = self._refusal(headers) or self._link(scope) or self._unknown(headers)
-        await (answer or self.app)(scope, receive, _with_headers(send))
+        await (answer or self.app)(scope, receive, send)
 
-    def _refusal(self, headers: Headers) -> Response | None:
+    def _refusal(self, headers: dict[str, str]) -> Response | None:
         """Turn away a request that another site has made, or that calls this server by a wrong name."""
         host = headers.get("host", "")
         if not self._is_ours(host):
@@ -81,10 +87,7 @@ class Guard:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
+        name = _name_in(host)
         if is_loopback(name) or name in self.names:
             return True
         return self.token is not None and _is_address(name)
@@ -104,7 +107,7 @@ class Guard:
         answer.set_cookie(self._cookie_name(scope), self.token, httponly=True, samesite="strict", path="/")
         return answer
 
-    def _unknown(self, headers: Headers) -> Response | None:
+    def _unknown(self, headers: dict[str, str]) -> Response | None:
         """Turn away who brings no token, or a wrong one."""
         if self.token is None:
             return None
@@ -125,12 +128,20 @@ class Guard:
         return f"{COOKIE}_{server[1] if server else 0}"
 
 
-def _cookies(headers: Headers) -> list[str]:
+def _cookies(headers: dict[str, str]) -> list[str]:
     try:
         found = SimpleCookie(headers.get("cookie", ""))
     except CookieError:
         return []
     return [morsel.value for name, morsel in found.items() if name.startswith(f"{COOKIE}_")]
+
+
+@lru_cache(64)
+def _name_in(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_address(name: str) -> bool:
@@ -141,12 +152,15 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _with_headers(send: Send) -> Send:
-    async def wrapped(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
+def with_headers(app: ASGIApp) -> ASGIApp:
+    """Return `app` with the headers on every answer that keep a page, and what it loads, to itself."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        await app(scope, receive, send_with_headers)
 
     return wrapped

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
 
-from .app import make_app, plotly_js
-from .limits import Limits
+from .app import Monitor, plotly_js
 from .protocol import guarded
 from .security import is_loopback
 from .store import Store
@@ -27,12 +25,11 @@ class Server(uvicorn.Server):
     """uvicorn with our protocol, whose viewers don't keep it from ending.
 
     Args:
-        app: What `make_app` returned.
-        limits: Deadlines and the cap on connections.
+        app: The monitor, whose limits hold for the connections too.
     """
 
-    def __init__(self, app: Starlette, limits: Limits | None = None) -> None:
-        limits = limits or Limits()
+    def __init__(self, app: Monitor) -> None:
+        limits = app.limits
         self._app = app
         super().__init__(
             uvicorn.Config(
@@ -52,7 +49,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the viewers' streams, then everything else."""
-        self._app.state.stream.close()
+        self._app.stream.close()
         await super().shutdown(sockets)
 
 
@@ -90,7 +87,7 @@ def serve(
         raise
     _allow_many_files()
     names = {host, socket.gethostname()} if token else set[str]()
-    server = Server(make_app(store, token=token, names=names))
+    server = Server(Monitor(store, token=token, names=names))
     say(f"Open {_address(host, sock.getsockname()[1], token)}")
     say(f"Runs are kept in {store.path}. Ctrl-C ends the monitor.")
     server.run(sockets=[sock])

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
@@ -47,6 +47,8 @@ CREATE TABLE events (
 ) WITHOUT ROWID;
 """
 
+RUN = ("key", "id", "client", "name", "state", "epochs", "steps", "epoch", "started", "seen", "last")
+
 Grain = Literal["epoch", "batch"]
 Point = tuple[int, int, Value]
 """`(epoch, batch, value)`; the batch is `EPOCH_END` in a series of grain "epoch"."""
@@ -76,8 +78,7 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """Return what the list of runs shows."""
-        shown = ("id", "client", "name", "state", "epochs", "steps", "epoch", "started", "seen", "last")
-        return {name: getattr(self, name) for name in shown}
+        return {name: getattr(self, name) for name in RUN[1:]} | {"last": dict(self.last)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +96,11 @@ class Removed:
     run: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """The wish to delete a run."""
-
-    run: str
-
-
-Job = Event | Delete
 Change = Added | Removed
 
 
 class Store:
-    """Runs in one SQLite file. One thread writes (`apply`); any thread reads.
+    """Runs in one SQLite file. One thread writes (`add`, `delete`); any thread reads.
 
     Args:
         path: The file; made, readable by its owner only, if it isn't there.
@@ -125,7 +118,7 @@ class Store:
         except (sqlite3.DatabaseError, ValueError) as error:
             self._db.close()
             raise ValueError(f"{self.path} is no file of this monitor: {error}. Name another with --db.") from None
-        self._runs: dict[str, Run] = {}
+        self._known: dict[str, Run] = {}
 
     def _connect(self, **options: Any) -> sqlite3.Connection:
         return sqlite3.connect(self.path, isolation_level=None, timeout=10, **options)
@@ -148,66 +141,64 @@ class Store:
 
     # Writing
 
-    def apply(self, jobs: Sequence[Job]) -> list[Change | None | Exception]:
-        """Do all jobs and commit; return for each what it changed, None for what was there already.
+    def add(self, events: Sequence[Event]) -> list[Added | None | BadEventError]:
+        """Commit events; return for each what it added, None for one that was there already.
 
-        A job that fails changes nothing, and its error stands in its place.
+        A refused event adds nothing, and its error stands in its place.
 
         Raises:
             sqlite3.Error: If nothing could be committed, as on a full disk.
         """
         try:
-            return self._transaction(jobs)
+            with self._transaction():
+                return self._add(events)
         except BadEventError as error:
-            if len(jobs) == 1:
+            if len(events) == 1:
                 return [error]
-            return [outcome for job in jobs for outcome in self.apply([job])]
+            return [outcome for event in events for outcome in self.add([event])]
 
-    def _transaction(self, jobs: Sequence[Job]) -> list[Change | None | Exception]:
+    def delete(self, id: str) -> Removed | None:
+        """Delete a run and everything of it; None if there is no such run.
+
+        Raises:
+            sqlite3.Error: If that couldn't be committed.
+        """
+        with self._transaction():
+            self._known.pop(id, None)
+            found = self._db.execute("DELETE FROM runs WHERE id = ?", (id,)).rowcount
+        return Removed(id) if found else None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = self._changes(jobs)
+            yield
             self._db.execute("COMMIT")
         except BaseException:
-            self._runs.clear()  # they may know of what is now undone
+            self._known.clear()  # they may know of what is now undone
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-        return outcomes
 
-    def _changes(self, jobs: Sequence[Job]) -> list[Change | None | Exception]:
-        """Gather the rows of all events and write each table in one statement.
-
-        A statement a row would give the interpreter's lock away and wait for it at each of them.
-        """
-        outcomes: list[Change | None | Exception] = []
-        changed: dict[int, Run] = {}
-        digests: dict[tuple[int, int], int] = {}
+    def _add(self, events: Sequence[Event]) -> list[Added | None | BadEventError]:
+        """Write each table in one statement: at every statement the thread waits for the interpreter's lock."""
+        runs = [self._run_of(event) for event in events]
+        digests = self._digests([(run.key, event.seq) for run, event in zip(runs, events, strict=True)])
+        added: list[Added | None | BadEventError] = []
         points: list[tuple[int, int, int, Value]] = []
-
-        def flush() -> None:
-            self._insert("events", [(*key, digest) for key, digest in digests.items()])
-            self._insert("points", points)
-            self._update(changed.values())
-            digests.clear(), points.clear(), changed.clear()
-
-        for job in jobs:
-            if isinstance(job, Delete):
-                flush()
-                outcomes.append(self._delete(job.run))
-                continue
-            run = self._run_of(job)
-            if job.seq is not None:
-                if self._digest(digests, run.key, job.seq) == job.digest:
-                    outcomes.append(None)
+        for run, event in zip(runs, events, strict=True):
+            if event.seq is not None:
+                if digests.get((run.key, event.seq)) == event.digest:
+                    added.append(None)
                     continue
-                digests[run.key, job.seq] = job.digest
-            changed[run.key] = run
-            added = self._take(run, job)
-            points += [(run.series[at], *point) for at, column in added.points.items() for point in column]
-            outcomes.append(added)
-        flush()
-        return outcomes
+                digests[run.key, event.seq] = event.digest
+            change = self._take(run, event)
+            points += [(run.series[at], *point) for at, column in change.points.items() for point in column]
+            added.append(change)
+        self._insert("events", [(run, seq, digest) for (run, seq), digest in digests.items()])
+        self._insert("points", points)
+        self._update({run.key: run for run in runs}.values())
+        return added
 
     def _take(self, run: Run, event: Event) -> Added:
         """Bring the run up to date with an event, and return what the event adds."""
@@ -224,49 +215,51 @@ class Store:
         run.seen, run.epoch, run.state = time.time(), event.epoch, event.state or "running"
         run.name, run.epochs = event.name or run.name, event.epochs or run.epochs
         run.steps = event.steps or _steps_seen(run.steps, event)
-        return Added(run.summary() | {"last": dict(run.last)}, points)
+        return Added(run.summary(), points)
 
-    def _digest(self, new: dict[tuple[int, int], int], run: int, seq: int) -> int | None:
-        """Return the digest of the event that came under this number, if one did.
+    def _digests(self, keys: Sequence[tuple[int, int | None]]) -> dict[tuple[int, int], int]:
+        """Return the digests of the events that came under these numbers before.
 
-        The number alone doesn't say that it came before: a run that was resumed counts on from where
-        it was saved, and may by then have sent other events under the same numbers.
+        The number alone doesn't say that an event came before: a run that was resumed counts on from
+        where it was saved, and may by then have sent other events under the same numbers.
         """
-        if (run, seq) in new:
-            return new[run, seq]
-        found = self._db.execute("SELECT digest FROM events WHERE run = ? AND seq = ?", (run, seq)).fetchone()
-        return found and found[0]
+        numbered = [key for key in keys if key[1] is not None]
+        if not numbered:
+            return {}
+        listed = ", ".join(["(?, ?)"] * len(numbered))
+        found = f"SELECT run, seq, digest FROM events WHERE (run, seq) IN (VALUES {listed})"
+        return {(run, seq): digest for run, seq, digest in self._db.execute(found, [n for key in numbered for n in key])}
 
     def _run_of(self, event: Event) -> Run:
         if event.run:
-            return self._known(event.run) or self._new_run(event.run, event)
+            return self._run(event.run) or self._new_run(event.run, event)
         latest = "SELECT id, epoch FROM runs WHERE client = ? AND id LIKE '~%' ORDER BY key DESC LIMIT 1"
         found = self._db.execute(latest, (event.client,)).fetchone()
-        run = found and self._known(found[0])
+        run = found and self._run(found[0])
         if run and not (event.epoch == 0 and run.last):  # a client without ids that starts again is a new run
             return run
         count = self._db.execute("SELECT count(*) FROM runs WHERE client = ?", (event.client,)).fetchone()[0]
-        id = next(id for n in range(count + 1, 10**9) if not self._known(id := f"~{event.client}~{n}"))
+        id = next(id for n in range(count + 1, 10**9) if not self._run(id := f"~{event.client}~{n}"))
         return self._new_run(id, event)
 
-    def _known(self, id: str) -> Run | None:
-        if id not in self._runs:
+    def _run(self, id: str) -> Run | None:
+        if id not in self._known:
             found = next(_runs(self._db, "WHERE id = ?", (id,)), None)
             if found is None:
                 return None
             series = self._db.execute("SELECT grain, metric, key FROM series WHERE run = ?", (found.key,))
             found.series = {(grain, metric): key for grain, metric, key in series}
-            if len(self._runs) >= KNOWN_RUNS:
-                self._runs.clear()
-            self._runs[id] = found
-        return self._runs[id]
+            if len(self._known) >= KNOWN_RUNS:
+                self._known.clear()
+            self._known[id] = found
+        return self._known[id]
 
     def _new_run(self, id: str, event: Event) -> Run:
         now = time.time()
         row = (id, event.client, "running", event.epoch, now, now, "{}")
         insert = "INSERT INTO runs (id, client, state, epoch, started, seen, last) VALUES (?, ?, ?, ?, ?, ?, ?)"
         self._db.execute(insert, row)
-        run = self._known(id)
+        run = self._run(id)
         assert run is not None
         return run
 
@@ -277,26 +270,18 @@ class Store:
         return self._db.execute(insert, (run.key, *at)).lastrowid or 0
 
     def _update(self, runs: Iterable[Run]) -> None:
-        for run in runs:
-            self._db.execute(
-                "UPDATE runs SET name = ?, state = ?, epochs = ?, steps = ?, epoch = ?, seen = ?, last = ? WHERE key = ?",
-                (run.name, run.state, run.epochs, run.steps, run.epoch, run.seen, json.dumps(run.last), run.key),
-            )
+        rows = [(*(getattr(run, name) for name in RUN[:-1]), json.dumps(run.last)) for run in runs]
+        excluded = ", ".join(f"{name} = excluded.{name}" for name in RUN)
+        # REPLACE would delete the old row and with it the run's points
+        self._insert(f"runs ({', '.join(RUN)})", rows, f"ON CONFLICT (key) DO UPDATE SET {excluded}")
 
-    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert or replace rows, a power of two at a time, so that few statements are ever prepared."""
-        start = 0
-        while start < len(rows):
-            count = min(1 << (len(rows) - start).bit_length() - 1, 1_024)
-            chunk = rows[start : start + count]
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]], otherwise: str = "") -> None:
+        insert = "INSERT" if otherwise else "INSERT OR REPLACE"
+        for start in range(0, len(rows), 1_000):
+            chunk = rows[start : start + 1_000]
             row = f"({', '.join('?' * len(chunk[0]))})"
-            statement = f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * count)}"
+            statement = f"{insert} INTO {table} VALUES {', '.join([row] * len(chunk))} {otherwise}"
             self._db.execute(statement, [value for values in chunk for value in values])
-            start += count
-
-    def _delete(self, id: str) -> Removed | None:
-        self._runs.pop(id, None)
-        return Removed(id) if self._db.execute("DELETE FROM runs WHERE id = ?", (id,)).rowcount else None
 
     # Reading
 
@@ -351,8 +336,7 @@ def _steps_seen(known: int | None, event: Event) -> int | None:
 
 
 def _runs(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> Iterator[Run]:
-    names = "key, id, client, name, state, epochs, steps, epoch, started, seen, last"
-    for *row, last in db.execute(f"SELECT {names} FROM runs {where}", values):
+    for *row, last in db.execute(f"SELECT {', '.join(RUN)} FROM runs {where}", values):
         yield Run(*row, json.loads(last))
 
 

@@ -1,16 +1,28 @@
-"""Many posts, one commit: what waits while a commit reaches the disk goes into the next one."""
+"""Many posts, one commit: what comes while a commit reaches the disk goes into the next one."""
 
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
 
-from .store import Change, Job, Store
+from .event import Event
+from .store import Change, Store
 
 MAX_TOGETHER = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The wish to delete a run."""
+
+    run: str
+
+
+Job = Event | Delete
+Outcome = Change | None | Exception
 
 
 class BusyError(Exception):
@@ -18,7 +30,7 @@ class BusyError(Exception):
 
 
 class Writer:
-    """Applies jobs in a thread, in the order they came, and answers each when it is committed.
+    """Applies jobs in a thread of its own, in the order they came, and answers each when it is committed.
 
     Args:
         store: Where to.
@@ -28,11 +40,11 @@ class Writer:
 
     def __init__(self, store: Store, tell: Callable[[list[Change]], None], waiting: int) -> None:
         self._store, self._tell, self._may_wait = store, tell, waiting
-        self._waiting = 0
-        self._jobs: queue.SimpleQueue[tuple[Job, asyncio.Future[Any]] | None] = queue.SimpleQueue()
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._work, name="epochal-monitor-writer", daemon=True)
-        self._thread.start()
+        self._waiting: list[tuple[Job, asyncio.Future[Change | None]]] = []
+        self._news = asyncio.Event()
+        self._closing = False
+        self._thread = ThreadPoolExecutor(1, "epochal-monitor-writer")
+        self._task = asyncio.create_task(self._work())
 
     async def write(self, job: Job) -> Change | None:
         """Return what the job changed, once that is on the disk; None if it was there already.
@@ -42,43 +54,47 @@ class Writer:
             BadEventError: If the job is refused.
             sqlite3.Error: If it couldn't be committed.
         """
-        if self._waiting >= self._may_wait:
+        if len(self._waiting) >= self._may_wait:
             raise BusyError
-        done: asyncio.Future[Change | None] = self._loop.create_future()
-        self._waiting += 1
-        self._jobs.put((job, done))
+        done: asyncio.Future[Change | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((job, done))
+        self._news.set()
         return await done
 
     async def close(self) -> None:
         """Commit what waits, then end the thread."""
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._closing = True
+        self._news.set()
+        await self._task
+        self._thread.shutdown()
 
-    def _work(self) -> None:
-        while (taken := self._jobs.get()) is not None:
-            together = [taken]
-            while len(together) < MAX_TOGETHER and not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    self._jobs.put(None)
-                    break
-                together.append(following)
-            outcomes = self._outcomes([job for job, _ in together])
-            self._loop.call_soon_threadsafe(self._answer, [done for _, done in together], outcomes)
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting or not self._closing:
+            await self._news.wait()
+            together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
+            outcomes = await loop.run_in_executor(self._thread, self._outcomes, [job for job, _ in together])
+            self._tell([o for o in outcomes if o is not None and not isinstance(o, Exception)])
+            for (_, done), outcome in zip(together, outcomes, strict=True):
+                _answer(done, outcome)
+            if not self._waiting and not self._closing:
+                self._news.clear()
 
-    def _outcomes(self, jobs: list[Job]) -> list[Change | None | Exception]:
-        try:
-            return self._store.apply(jobs)
-        except Exception as error:  # a full disk, a locked file: everybody is told, and the next commit is tried
-            return [error] * len(jobs)
+    def _outcomes(self, jobs: list[Job]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for deletes, alike in groupby(jobs, key=lambda job: isinstance(job, Delete)):
+            group = list(alike)
+            try:
+                outcomes += [self._store.delete(job.run) for job in group] if deletes else self._store.add(group)
+            except Exception as error:  # a full disk, a locked file: everybody is told, and the next commit is tried
+                outcomes += [error] * len(group)
+        return outcomes
 
-    def _answer(self, waiting: list[asyncio.Future[Any]], outcomes: list[Change | None | Exception]) -> None:
-        self._waiting -= len(waiting)
-        self._tell([o for o in outcomes if o is not None and not isinstance(o, Exception)])
-        for done, outcome in zip(waiting, outcomes, strict=True):
-            if done.cancelled():
-                continue
-            if isinstance(outcome, Exception):
-                done.set_exception(outcome)
-            else:
-                done.set_result(outcome)
+
+def _answer(done: asyncio.Future[Change | None], outcome: Outcome) -> None:
+    if done.done():  # cancelled: the client has gone
+        return
+    if isinstance(outcome, Exception):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)

@@ -57,8 +57,11 @@ class State:
         self.leaves[at] = jnp.copy(jax.device_put(array))
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Return host copies of all leaves by path."""
-        return {path: self.read(at) for at, path in enumerate(self.paths)}
+        """Return read-only host copies of all leaves by path."""
+        arrays = {path: self.read(at) for at, path in enumerate(self.paths)}
+        for array in arrays.values():
+            array.setflags(write=False)
+        return arrays
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take up a snapshot, bit for bit.

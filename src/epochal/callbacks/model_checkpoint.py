@@ -1,0 +1,176 @@
+"""Save the model while it trains."""
+
+from __future__ import annotations
+
+import os
+import string
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core import files
+from ..core.cadence import Cadence, Every
+from ..core.callback import Callback
+from ..core.logs import ByName, Logs
+from ..core.monitor import Monitor
+from ..core.names import suggest
+from ..core.writer import Job
+
+
+class ModelCheckpoint(Callback):
+    """Saves the model or its weights at the ends of epochs, or every so many batches.
+
+    Args:
+        filepath: Where; `weights.{epoch:02d}-{val_loss:.2f}.h5` is filled from the epoch (counted from 1), the
+            `batch` if batches are counted, and the logs. The suffix decides the format.
+        monitor: The key in the logs that `save_best_only` looks at.
+        verbose: 1 prints each save.
+        save_best_only: Whether to save only when the monitored value is better than ever.
+        save_weights_only: Whether to leave out the model's description and the optimizer's state.
+        mode: "min", "max", or "auto" by the name.
+        period: Epochs between saves.
+        save_freq: "epoch", or a number of batches.
+        initial_value_threshold: What the first saved value must be better than.
+        keep: How many files of this callback stay, the best ones with `save_best_only`, else the latest;
+            all of them if None.
+
+    A file is replaced as a whole and written in the background, while training goes on. A write that
+    failed is an error at the next hook or at the end of the fit, and its value no longer counts as best.
+
+    Raises:
+        ValueError: If an argument is out of range, or the template has more than plain fields.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        period: int = 1,
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+        keep: int | None = None,
+    ) -> None:
+        if period != 1 and save_freq != "epoch":
+            raise ValueError(f"period counts epochs and save_freq={save_freq!r} batches; give one of the two.")
+        if keep is not None and keep < 1:
+            raise ValueError(f"keep is how many files stay, at least 1; got {keep!r}.")
+        self.filepath = os.fspath(filepath)
+        self.fields = _fields(self.filepath)
+        self.every = Every(period, "epoch") if save_freq == "epoch" else Every.parse(save_freq)
+        self.cadence: Cadence | None = self.every
+        self.monitor = Monitor(monitor, mode)
+        self.monitor.best = initial_value_threshold
+        self.verbose, self.keep = verbose, keep
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self._epoch = 0
+        self._kept: list[str] = []
+        self._snapshot: Any = None
+        self._writing: Job | None = None
+
+    @property
+    def best(self) -> float | None:
+        """The best value that is saved or queued."""
+        return self.monitor.best
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Check what can be known: that the folder can be written to, and the names in the template."""
+        if self.save_best_only:
+            self.monitor.start(self.params, self.model, best=self.monitor.best)
+        if check := getattr(self.model, "check_filepath", None):
+            check(self.filepath)
+        files.check_writable(Path(self.filepath[: self.filepath.find("{")] if self.fields else self.filepath).parent)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch for the names of files saved within it."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Save; only called when it is due."""
+        self._save(self._epoch, Logs() if logs is None else logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save if it is due."""
+        if self.every.unit == "epoch" and self.every.due(epoch, epoch + 1):
+            self._save(epoch, Logs() if logs is None else logs)
+
+    def _save(self, epoch: int, logs: Logs) -> None:
+        before = self.monitor.best
+        if self.save_best_only:
+            value = self.monitor.read(logs)
+            if value is None or not self.monitor.update(value):
+                return
+        elif not self._has_all_fields(logs):
+            return
+        path = self._fill(epoch, logs)
+        if self.verbose:
+            better = f"{self.monitor.name} improved to {self.monitor.best:.6g}, " if self.save_best_only else ""
+            print(f"Epoch {epoch + 1}: {better}saving {path}.")
+        self._queue(path, before)
+
+    def _queue(self, path: str, best_before: float | None) -> None:
+        if self._writing is not None:
+            self._writing.wait()  # its snapshot is about to be reused
+        self._snapshot = snapshot = self.model.snapshot(weights_only=self.save_weights_only, reuse=self._snapshot)
+
+        def write() -> None:
+            files.write_durably(path, snapshot.write, snapshot.nbytes)
+            self._forget_old(path)
+
+        def take_back() -> None:
+            self.monitor.best = best_before
+
+        self._writing = self.writer.put(write, failed=take_back)
+
+    def _forget_old(self, path: str) -> None:
+        self._kept = [kept for kept in self._kept if kept != path] + [path]
+        while self.keep is not None and len(self._kept) > self.keep:
+            Path(self._kept.pop(0)).unlink(missing_ok=True)
+
+    def _has_all_fields(self, logs: Logs) -> bool:
+        """Whether the logs have the template's keys; an epoch that wasn't validated may lack `val_…`."""
+        awaited = self.params.get("metrics") or ()
+        return all(name in logs or name not in ByName.fromkeys(awaited) for name in self.fields)
+
+    def _fill(self, epoch: int, logs: Logs) -> str:
+        values = ByName({**logs, "epoch": epoch + 1})
+        for name in self.fields:
+            if name not in values:
+                raise ValueError(f"{self.filepath!r} has {{{name}}}, which is not in the logs. {suggest(name, values)}")
+            if not isinstance(values[name], (int, float)):
+                raise ValueError(f"{self.filepath!r} has {{{name}}}, whose value {values[name]!r} is no number.")
+        return self.filepath.format_map(values)
+
+    def close(self) -> None:
+        """Let go of the snapshot once it is written."""
+        self._snapshot = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, the epoch under way and the files that stay."""
+        if self._writing is not None:
+            self._writing.wait()
+        return {"monitor": self.monitor.state_dict(), "epoch": self._epoch, "kept": list(self._kept)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned."""
+        self.monitor.load_state_dict(state["monitor"])
+        self._epoch, self._kept = state["epoch"], list(state["kept"])
+
+
+def _fields(template: str) -> list[str]:
+    """Return the names in a template of plain fields.
+
+    Raises:
+        ValueError: If a field is more than a name with a format, such as `{loss.real}` or `{0}`.
+    """
+    names: list[str] = []
+    for _, name, spec, conversion in string.Formatter().parse(template):
+        if name is None:
+            continue
+        if not name.isidentifier() or conversion or "{" in (spec or ""):
+            raise ValueError(f"{template!r}: a field is a name with a format, such as {{epoch:02d}}; got {{{name}}}.")
+        names.append(name)
+    return names

@@ -1,0 +1,121 @@
+"""One saved state as bytes: JSON for the plain values, raw bytes for the arrays, a digest over all.
+
+    b"EPOCHAL\\x01"  header's length (8 bytes, little endian)  header (JSON)  arrays' bytes  SHA-256 of all before
+
+The header is `{"state": …, "arrays": [{"dtype", "shape"}, …]}`; in `state` an array is `{"__array__": i}` and
+bytes are `{"__bytes__": base64}`. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+MAGIC = b"EPOCHAL\x01"
+DIGEST_BYTES = 32
+
+
+class Damaged(Exception):
+    """A file is no whole generation."""
+
+
+class Generation:
+    """A state, encoded so that nothing that goes on can change it.
+
+    Args:
+        state: Nested dicts and lists of plain values, bytes and arrays; arrays are copied unless they
+            are read-only.
+
+    Raises:
+        TypeError: If anything else is in it; says where.
+    """
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        self._arrays: list[np.ndarray] = []
+        plain = self._plain(state, "state")
+        shapes = [{"dtype": array.dtype.name, "shape": array.shape} for array in self._arrays]
+        self._header = json.dumps({"state": plain, "arrays": shapes}).encode()
+        self.nbytes = len(MAGIC) + 8 + len(self._header) + sum(a.nbytes for a in self._arrays) + DIGEST_BYTES
+
+    def _plain(self, value: Any, where: str) -> Any:
+        if isinstance(value, np.generic):
+            value = value.item()
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, Mapping):
+            return {_key(key, where): self._plain(v, f"{where}.{key}") for key, v in cast("Mapping[Any, Any]", value).items()}
+        if isinstance(value, (list, tuple)):
+            return [self._plain(v, f"{where}[{i}]") for i, v in enumerate(cast("list[Any]", value))]
+        if isinstance(value, bytes):
+            return {"__bytes__": base64.b64encode(value).decode()}
+        if hasattr(value, "__array__"):
+            array = np.asarray(value)
+            if array.dtype.hasobject:
+                raise TypeError(f"{where} is an array of objects; a saved state holds plain JSON values, bytes and arrays.")
+            self._arrays.append(np.ascontiguousarray(array.copy() if array.flags.writeable else array).reshape(array.shape))
+            return {"__array__": len(self._arrays) - 1}
+        raise TypeError(f"{where} is a {type(value).__name__}; a saved state holds plain JSON values, bytes and arrays.")
+
+    def write(self, path: Path) -> None:
+        """Write it to a file."""
+        digest = hashlib.sha256()
+        with open(path, "wb") as file:
+            parts = [MAGIC, len(self._header).to_bytes(8, "little"), self._header]
+            for part in (*parts, *(array.reshape(-1).view(np.uint8) for array in self._arrays if array.size)):
+                digest.update(part)
+                file.write(part)
+            file.write(digest.digest())
+
+
+def _key(key: Any, where: str) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{where} has the key {key!r}; a saved state's keys are strings.")
+    return key
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the state in a file.
+
+    Raises:
+        Damaged: If the file isn't exactly what `Generation.write` wrote.
+    """
+    content = memoryview(path.read_bytes())
+    body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+    if len(content) < len(MAGIC) + 8 + DIGEST_BYTES or hashlib.sha256(body).digest() != digest:
+        raise Damaged(f"{path} is damaged: its digest is wrong")
+    start = len(MAGIC) + 8
+    if body[: len(MAGIC)] != MAGIC:
+        raise Damaged(f"{path} was written by another version: it begins with {bytes(body[: len(MAGIC)])!r}")
+    end = start + int.from_bytes(body[len(MAGIC) : start], "little")
+    header = json.loads(bytes(body[start:end]))
+    arrays: list[np.ndarray] = []
+    for described in header["arrays"]:
+        array, end = _array(body, end, described)
+        arrays.append(array)
+    return _restored(header["state"], arrays)
+
+
+def _array(body: memoryview, start: int, described: Mapping[str, Any]) -> tuple[np.ndarray, int]:
+    dtype, shape = np.dtype(described["dtype"]), tuple(described["shape"])
+    end = start + dtype.itemsize * math.prod(shape)
+    return np.frombuffer(body[start:end], np.uint8).view(dtype).reshape(shape).copy(), end
+
+
+def _restored(value: Any, arrays: list[np.ndarray]) -> Any:
+    if isinstance(value, list):
+        return [_restored(v, arrays) for v in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    nest = cast("dict[str, Any]", value)
+    if nest.keys() == {"__array__"}:
+        return arrays[nest["__array__"]]
+    if nest.keys() == {"__bytes__"}:
+        return base64.b64decode(nest["__bytes__"])
+    return {key: _restored(v, arrays) for key, v in nest.items()}

@@ -1,0 +1,81 @@
+"""One background thread that writes a fit's files, first in, first out."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+PENDING = 16
+"""Jobs that may wait; a hook that puts one more waits itself."""
+
+
+class Job:
+    """Something the writer does; it may be waited for."""
+
+    def __init__(self, work: Callable[[], None], failed: Callable[[], None] | None) -> None:
+        self._work, self._failed = work, failed
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Do it; if it raises, call `failed` first."""
+        try:
+            self._work()
+        except BaseException:
+            if self._failed is not None:
+                self._failed()
+            raise
+        finally:
+            self._done.set()
+
+    def wait(self) -> None:
+        """Wait until it is done, well or badly."""
+        self._done.wait()
+
+
+class Writer:
+    """Does jobs in order in a thread of its own, which runs only while there is something to do.
+
+    The first failure is kept until `check` or `close` raises it; jobs behind it are done all the same,
+    and may look at `failure`.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: queue.Queue[Job | None] = queue.Queue(PENDING)
+        self._thread: threading.Thread | None = None
+        self.failure: BaseException | None = None
+
+    def put(self, work: Callable[[], None], failed: Callable[[], None] | None = None) -> Job:
+        """Queue a job.
+
+        Args:
+            work: Called in the writer's thread.
+            failed: Called there if `work` raised, before the failure is shown.
+        """
+        job = Job(work, failed)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="epochal-writer", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+        return job
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job.run()
+            except BaseException as error:
+                self.failure = self.failure or error
+
+    def check(self) -> None:
+        """Raise the first failure, once."""
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+
+    def close(self) -> None:
+        """Wait until everything is written, end the thread, and raise the first failure."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+        self.check()

@@ -1,0 +1,66 @@
+"""Where events are posted to: read, stored, and only then acknowledged."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from starlette.types import Receive, Scope, Send
+
+from .event import BadEventError, read_event
+from .security import headers_of
+from .writer import BusyError, Writer
+
+PATH = "/publish/epoch/end/"
+
+OURS = (b"x-epochal-monitor", b"1")
+"""Tells `RemoteMonitor` that it may also say how its run ended, which a server made for Keras wouldn't understand."""
+
+
+async def publish(scope: Scope, receive: Receive, send: Send, writer: Writer, max_bytes: int) -> None:
+    """Answer one post; plain ASGI, since this is done thousands of times a second."""
+    headers = headers_of(scope)
+    again: int | None = None
+    try:
+        body = await _body(headers, receive, max_bytes)
+        if body is None:
+            return
+        await writer.write(read_event(body, headers, scope["client"][0] if scope.get("client") else "unknown"))
+        status, content = 200, b""
+    except _TooLongError:
+        status, content = 413, _words(f"an event has at most {max_bytes} bytes")
+    except BadEventError as error:
+        status, content = 400, _words(str(error))
+    except BusyError:
+        status, content, again = 429, _words("too many posts wait for the disk"), 1
+    except sqlite3.Error as error:
+        status, content, again = 503, _words(f"the event couldn't be stored: {error}"), 5
+    answered = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content)), OURS]
+    if again is not None:
+        answered.append((b"retry-after", b"%d" % again))
+    await send({"type": "http.response.start", "status": status, "headers": answered})
+    await send({"type": "http.response.body", "body": content})
+
+
+class _TooLongError(Exception):
+    pass
+
+
+async def _body(headers: dict[str, str], receive: Receive, most: int) -> bytes | None:
+    """Return the body, or None if the client has gone; raise as soon as it is known to be too long."""
+    if int(headers.get("content-length", 0)) > most:
+        raise _TooLongError
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise _TooLongError
+        if not message.get("more_body"):
+            return body
+
+
+def _words(text: str) -> bytes:
+    return json.dumps({"error": text}).encode()
