@@ -194,6 +194,20 @@ class Model:
             assert self._settings is not None
             self._settings["loss"].check(y, self._output_shape)
 
+    def track_average(self, decay: float | None) -> None:
+        """Keep an exponential average of the weights inside the step; None stops.
+
+        While it is kept, everybody but the training step sees the average: validation, `predict`,
+        `get_weights` and files.
+        """
+        assert self._engine is not None
+        self._engine.track_average(decay)
+
+    def adopt_average(self) -> None:
+        """Go on with the averaged weights as the weights."""
+        assert self._engine is not None
+        self._engine.adopt_average()
+
     # Training
 
     def fit(

@@ -26,7 +26,7 @@ class Every:
     def __post_init__(self) -> None:
         if self.unit not in ("epoch", "batch", "second"):
             raise ValueError(f"Every counts epochs, batches or seconds; got the unit {self.unit!r}.")
-        if self.unit != "second" and (isinstance(self.n, bool) or self.n != int(self.n) or self.n < 1):
+        if self.unit != "second" and (isinstance(self.n, bool) or self.n % 1 != 0 or self.n < 1):
             raise ValueError(f"Every(n, {self.unit!r}) needs a whole n of at least 1; got {self.n!r}.")
         if not self.n > 0:
             raise ValueError(f"Every(n, 'second') needs a positive n; got {self.n!r}.")

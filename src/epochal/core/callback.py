@@ -181,11 +181,17 @@ class Dispatcher:
             call(*args)
 
     def watchers(self, phase: Phase) -> list[Watcher]:
-        """Return the batch hooks of a kind of pass, each with its callback's cadence."""
+        """Return the batch hooks of a kind of pass, each with its callback's cadence.
+
+        Raises:
+            TypeError: If a cadence is none.
+        """
         found: list[Watcher] = []
         for callback in self.callbacks:
             begin, end = (overridden(callback, f"on_{phase}_batch_{moment}") for moment in ("begin", "end"))
             cadence = getattr(callback, "cadence", None) or Every(1, "batch")
+            if not isinstance(cadence, Cadence):
+                raise TypeError(f"{type(callback).__name__}.cadence must be Every(…) or WhenNotFinite(); got {cadence!r}.")
             if (begin or end) and getattr(cadence, "unit", None) != "epoch":
                 found.append(Watcher(callback, begin, end, cadence, bool(getattr(callback, "replay", False))))
         return found

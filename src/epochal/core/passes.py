@@ -131,7 +131,7 @@ class Pass:
         if self._wakes.replays:
             self._replay(result, first, size)
         logs = Logs({"batch": self.batch - 1, "size": size}, self._names, functools.partial(_last, result, self.batch - 1 - first))
-        woken = self._wakes.ending(self.count, lambda: math.isfinite(logs["loss"]))
+        woken = self._wakes.ending(self.count, lambda: math.isfinite(logs.get("loss", 0.0)))
         for watcher in woken:
             if isinstance(watcher.cadence, WhenNotFinite) and watcher.begin:
                 watcher.begin(self.batch - 1, Logs({"batch": self.batch - 1, "size": size}))

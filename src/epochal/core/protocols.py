@@ -190,3 +190,14 @@ class Model(Protocol):
     def load_weights(self, filepath: Any) -> None:
         """Read the weights from a file."""
         ...
+
+    def track_average(self, decay: float | None) -> None:
+        """Keep an exponential average of the weights inside the step; None stops.
+
+        While it is kept, everybody but the training step sees the average.
+        """
+        ...
+
+    def adopt_average(self) -> None:
+        """Go on with the averaged weights as the weights."""
+        ...

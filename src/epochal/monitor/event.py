@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
-EPOCH_END = -1
-"""Stands where a batch number would for a value of the whole epoch."""
+EPOCH_END = 2**53
+"""Stands where a batch's number would for a value of the whole epoch, which comes after all its batches."""
 
 MAX_NAMES = 500
 MAX_NAME = 200
 MAX_TEXT = 2_000
 MAX_VALUES = 50_000
 MAX_DEPTH = 4
-MAX_COUNT = 2**53
+MAX_COUNT = EPOCH_END
 
 Value = float | str | None
 """A number, text (shown, not drawn), or None where it was NaN or infinite."""

@@ -1,14 +1,12 @@
 """The SQLite file: runs, their series, and the points of these.
 
-An event is kept as points, one row a value, under (series, epoch, batch), so that an event that comes
-twice, or the epochs a resumed run does again, change nothing or replace what they repeat.
+An event is kept as points, one row a value, under (run, epoch, batch, series): what comes together lies
+together, and an event that comes twice, or an epoch that a resumed run does again, replaces what it repeats.
 """
 
 from __future__ import annotations
 
-import heapq
 import json
-import math
 import os
 import sqlite3
 import time
@@ -16,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,8 +37,9 @@ CREATE TABLE series (
     metric TEXT NOT NULL, grain TEXT NOT NULL, UNIQUE (run, grain, metric)
 );
 CREATE TABLE points (
-    series INTEGER NOT NULL REFERENCES series ON DELETE CASCADE, epoch INTEGER NOT NULL, batch INTEGER NOT NULL, value,
-    PRIMARY KEY (series, epoch, batch)
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, epoch INTEGER NOT NULL, batch INTEGER NOT NULL,
+    series INTEGER NOT NULL, value,
+    PRIMARY KEY (run, epoch, batch, series)
 ) WITHOUT ROWID;
 CREATE TABLE events (
     run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, seq INTEGER NOT NULL, digest INTEGER NOT NULL,
@@ -48,6 +48,7 @@ CREATE TABLE events (
 """
 
 RUN = ("key", "id", "client", "name", "state", "epochs", "steps", "epoch", "started", "seen", "last")
+CHANGING = ("name", "state", "epochs", "steps", "epoch", "seen", "last")
 
 Grain = Literal["epoch", "batch"]
 Point = tuple[int, int, Value]
@@ -182,10 +183,12 @@ class Store:
 
     def _add(self, events: Sequence[Event]) -> list[Added | None | BadEventError]:
         """Write each table in one statement: at every statement the thread waits for the interpreter's lock."""
+        if len(self._known) > KNOWN_RUNS:
+            self._known.clear()
         runs = [self._run_of(event) for event in events]
         digests = self._digests([(run.key, event.seq) for run, event in zip(runs, events, strict=True)])
         added: list[Added | None | BadEventError] = []
-        points: list[tuple[int, int, int, Value]] = []
+        points: list[tuple[int, int, int, int, Value]] = []
         for run, event in zip(runs, events, strict=True):
             if event.seq is not None:
                 if digests.get((run.key, event.seq)) == event.digest:
@@ -193,7 +196,8 @@ class Store:
                     continue
                 digests[run.key, event.seq] = event.digest
             change = self._take(run, event)
-            points += [(run.series[at], *point) for at, column in change.points.items() for point in column]
+            for at, column in change.points.items():
+                points += [(run.key, epoch, batch, run.series[at], value) for epoch, batch, value in column]
             added.append(change)
         self._insert("events", [(run, seq, digest) for (run, seq), digest in digests.items()])
         self._insert("points", points)
@@ -249,8 +253,6 @@ class Store:
                 return None
             series = self._db.execute("SELECT grain, metric, key FROM series WHERE run = ?", (found.key,))
             found.series = {(grain, metric): key for grain, metric, key in series}
-            if len(self._known) >= KNOWN_RUNS:
-                self._known.clear()
             self._known[id] = found
         return self._known[id]
 
@@ -271,7 +273,7 @@ class Store:
 
     def _update(self, runs: Iterable[Run]) -> None:
         rows = [(*(getattr(run, name) for name in RUN[:-1]), json.dumps(run.last)) for run in runs]
-        excluded = ", ".join(f"{name} = excluded.{name}" for name in RUN)
+        excluded = ", ".join(f"{name} = excluded.{name}" for name in CHANGING)
         # REPLACE would delete the old row and with it the run's points
         self._insert(f"runs ({', '.join(RUN)})", rows, f"ON CONFLICT (key) DO UPDATE SET {excluded}")
 
@@ -300,13 +302,12 @@ class Store:
             run = next(_runs(db, "WHERE id = ?", (id,)), None)
             if run is None:
                 return None
-            found = db.execute("SELECT grain, metric, key FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
-            drawn = "SELECT epoch, batch, value FROM points WHERE series = ? AND epoch BETWEEN ? AND ? AND typeof(value) <> 'text'"
-            series = [
-                columns(grain, metric, thin(db.execute(drawn, (key, first, last)).fetchall(), width))
-                for grain, metric, key in found
-            ]
-        return run.summary() | {"series": series}
+            names = db.execute("SELECT key, grain, metric FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
+            series: dict[int, list[Point]] = {key: [] for key, _, _ in names}
+            drawn = "WHERE run = ? AND epoch BETWEEN ? AND ? AND typeof(value) <> 'text' ORDER BY epoch, batch"
+            for key, *point in db.execute(f"SELECT series, epoch, batch, value FROM points {drawn}", (run.key, first, last)):
+                series[key].append(tuple(point))
+        return run.summary() | {"series": [columns(grain, metric, thin(series[key], width)) for key, grain, metric in names]}
 
     def table(self, id: str, limit: int | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]] | None:
         """Return the names of a run's columns (epoch, batch, metrics) and its rows, latest first if limited.
@@ -318,9 +319,9 @@ class Store:
         if run is None:
             db.close()
             return None
-        found = db.execute("SELECT metric, key FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
-        metrics = list(dict.fromkeys(metric for metric, _ in found))
-        return ["epoch", "batch", *metrics], _rows(db, [(metrics.index(metric), key) for metric, key in found], limit)
+        names = db.execute("SELECT key, metric FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
+        metrics = list(dict.fromkeys(metric for _, metric in names))
+        return ["epoch", "batch", *metrics], _rows(db, run, {key: metrics.index(metric) for key, metric in names}, limit)
 
 
 def columns(grain: Grain, metric: str, points: Sequence[Point]) -> dict[str, Any]:
@@ -331,7 +332,7 @@ def columns(grain: Grain, metric: str, points: Sequence[Point]) -> dict[str, Any
 
 def _steps_seen(known: int | None, event: Event) -> int | None:
     """Guess an epoch's length of a client that doesn't say it, from the batches that came."""
-    largest = max((batch + 1 for _, batch, _ in event.points), default=0)
+    largest = max((batch + 1 for _, batch, _ in event.points if batch != EPOCH_END), default=0)
     return max(largest, known or 0) or None
 
 
@@ -340,23 +341,14 @@ def _runs(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> Iterator
         yield Run(*row, json.loads(last))
 
 
-def _rows(db: sqlite3.Connection, series: list[tuple[int, int]], limit: int | None) -> Iterator[tuple[Any, ...]]:
-    """Yield `(epoch, batch, *values)` from `(column, key)` series: an epoch's batches in order, then the epoch itself.
-
-    The series are read side by side, each in its own order, so nothing is sorted and little is held.
-    """
-    width = 1 + max((column for column, _ in series), default=-1)
-    way = "" if limit is None else f"DESC LIMIT {limit}"
-    ordered = f"SELECT epoch, batch, ?, value FROM points WHERE series = ? ORDER BY epoch {way and 'DESC'}, batch {way}"
-    merged = heapq.merge(*(db.execute(ordered, at) for at in series), key=_moment, reverse=limit is not None)
+def _rows(db: sqlite3.Connection, run: Run, places: dict[int, int], limit: int | None) -> Iterator[tuple[Any, ...]]:
+    """Yield `(epoch, batch, *values)` from series at these places: an epoch's batches in order, then the epoch itself."""
+    way = "" if limit is None else "DESC"
+    ordered = f"SELECT epoch, batch, series, value FROM points WHERE run = ? ORDER BY epoch {way}, batch {way}"
     with closing(db):
-        for _, together in islice(groupby(merged, key=_moment), limit):
-            values: list[Value] = [None] * width
-            for epoch, batch, column, value in together:
-                values[column] = value
-            yield epoch, None if batch == EPOCH_END else batch, *values
-
-
-def _moment(point: tuple[int, int, int, Value]) -> tuple[int, float]:
-    epoch, batch = point[:2]
-    return epoch, math.inf if batch == EPOCH_END else batch
+        moments = groupby(db.execute(ordered, (run.key,)), key=itemgetter(0, 1))
+        for (epoch, batch), points in islice(moments, limit):
+            row: list[Value] = [None] * (max(places.values()) + 1)
+            for _, _, series, value in points:
+                row[places[series]] = value
+            yield epoch, None if batch == EPOCH_END else batch, *row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -84,6 +85,7 @@ class JaxEngine:
         self.names = ["loss", *(measure.name for measure in measures)]
         self._state = State(
             {
+                "average": (),
                 "params": params,
                 "other": other,
                 "optimizer": transform.init(params) if transform is not None else (),
@@ -94,12 +96,10 @@ class JaxEngine:
         self._placement = Placement()
         self._programs: dict[tuple[str, Layout], Program] = {}
         self._predict = jax.jit(self._output)
-        self._rate_at = self._state.index("hyperparams", "learning_rate")
+        self._rate_at = self._find_rate()
         self._pushed_rate: float | None = None
         self._adopt_rate()
-        places = {path.split("/", 1)[1].removesuffix("/value"): at for at, path in enumerate(self._state.paths)
-                  if path.startswith(("params/", "other/"))}
-        self._index = {id(variable): places[path] for path, variable in _variables(module).items()}
+        self._paths = {id(variable): path for path, variable in _variables(module).items()}
         self._ahead = False  # whether the module's own arrays are older than the state
 
     # Spans
@@ -175,6 +175,9 @@ class JaxEngine:
 
     # The learning rate: a float of the optimizer object, pushed into the state when it has changed
 
+    def _find_rate(self) -> int | None:
+        return self._state.index("optimizer", "hyperparams", "learning_rate")
+
     def _adopt_rate(self) -> None:
         if self._rate_at is not None and (adopt := getattr(self.optimizer, "adopt", None)):
             adopt(self._state.read(self._rate_at).item())
@@ -186,23 +189,51 @@ class JaxEngine:
             self._state.write(self._rate_at, rate)
             self._pushed_rate = rate
 
+    # Averaged weights
+
+    def track_average(self, decay: float | None) -> None:
+        """Keep an exponential average of the weights in the step from now on; None stops.
+
+        While it is kept, testing, predicting, reading and saving weights use the average.
+        """
+        if decay == self._steps.decay:
+            return
+        parts = self._state.parts()
+        self._steps = dataclasses.replace(self._steps, decay=decay)
+        self._state = State(parts | {"average": parts["params"] if decay is not None else ()})
+        self._rate_at = self._find_rate()
+        self._programs.clear()
+        self._predict = jax.jit(self._output)
+
+    def adopt_average(self) -> None:
+        """Go on with the averaged weights as the weights."""
+        self._state.replace("params", jax.tree.map(jax.numpy.copy, self._state.parts()["average"]))
+        self._ahead = True
+
     # Weights, by the module's own variables
+
+    def _places(self, variable: nnx.Variable) -> list[int]:
+        """Return where a variable's values are: the ones to be seen first, then the ones that are trained."""
+        path = self._paths[id(variable)]
+        places = (self._state.place(f"{part}/{path}/value") for part in ("average", "params", "other"))
+        return [place for place in places if place is not None]
 
     def read(self, variables: Iterable[nnx.Variable]) -> list[np.ndarray]:
         """Return host copies of the current values of some of the module's variables."""
-        return [self._state.read(self._index[id(variable)]) for variable in variables]
+        return [self._state.read(self._places(variable)[0]) for variable in variables]
 
     def write(self, variables: Iterable[nnx.Variable], values: Iterable[Any]) -> None:
         """Replace the values of some of the module's variables; shapes must agree."""
         for variable, value in zip(variables, values, strict=True):
-            self._state.write(self._index[id(variable)], value)
+            for place in self._places(variable):
+                self._state.write(place, value)
         self._ahead = True
 
     def sync(self) -> None:
         """Write copies of the current state into the module's own arrays, if they are older."""
         if self._ahead:
             parts = jax.tree.map(jax.numpy.copy, self._state.parts())
-            nnx.update(self.module, parts["params"], parts["other"])
+            nnx.update(self.module, self._steps.shown(parts), parts["other"])
             self._ahead = False
 
     # The whole state

@@ -27,6 +27,7 @@ class State:
     def __init__(self, parts: Mapping[str, Any]) -> None:
         with_paths, self.tree = jax.tree_util.tree_flatten_with_path(dict(parts))
         self.paths = [_name(path) for path, _ in with_paths]
+        self._at = {path: at for at, path in enumerate(self.paths)}
         self.leaves: list[jax.Array] = [jnp.copy(jnp.asarray(leaf)) for _, leaf in with_paths]
 
     def parts(self) -> dict[str, Any]:
@@ -36,6 +37,10 @@ class State:
     def replace(self, part: str, nest: Any) -> None:
         """Replace one part by a nest of the same structure."""
         self.leaves = jax.tree.leaves(self.parts() | {part: nest})
+
+    def place(self, path: str) -> int | None:
+        """Return the place of a leaf, None if there is no such path."""
+        return self._at.get(path)
 
     def index(self, *words: str) -> int | None:
         """Return the place of the first leaf whose path has all these words, else None."""

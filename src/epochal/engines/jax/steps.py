@@ -69,6 +69,7 @@ class Steps:
         training: The module's graph in training mode.
         testing: The module's graph in inference mode.
         optimizer: The transform; None for a model that only predicts.
+        decay: How much of the averaged weights a step keeps; None if there is no average.
     """
 
     objective: Callable[..., tuple[Any, Any]]
@@ -77,6 +78,7 @@ class Steps:
     training: Any
     testing: Any
     optimizer: optax.GradientTransformation | None = None
+    decay: float | None = None
 
     def train(self, parts: Mapping[str, Any], batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the parts after one optimizer step, and the batch's loss and metrics."""
@@ -93,19 +95,29 @@ class Steps:
         updates, optimizer = self.optimizer.update(gradients, parts["optimizer"], parts["params"])
         params = optax.apply_updates(parts["params"], updates)
         metrics = self._updated(parts["metrics"], y, y_pred, weight)
-        after = {**parts, "params": params, "other": other, "optimizer": optimizer, "metrics": metrics}
+        after = {**parts, "average": self._averaged(parts["average"], params), "params": params, "other": other, "optimizer": optimizer, "metrics": metrics}
         return after, self._values(loss, y, y_pred, weight)
+
+    def _averaged(self, average: Any, params: Any) -> Any:
+        """Move the averaged weights a little: Keras's rule, `decay * average + (1 - decay) * weights`."""
+        if self.decay is None:
+            return average
+        return jax.tree.map(lambda a, p: self.decay * a + (1 - self.decay) * p, average, params)
+
+    def shown(self, parts: Mapping[str, Any]) -> Any:
+        """Return the weights that everybody but the training step sees."""
+        return parts["params"] if self.decay is None else parts["average"]
 
     def test(self, metrics: Any, parts: Mapping[str, Any], batch: Any) -> tuple[Any, Any]:
         """Return the metrics' states after one batch, and the batch's loss and metrics."""
         x, y, weight = batch
-        module = nnx.merge(self.testing, parts["params"], parts["other"], copy=True)
+        module = nnx.merge(self.testing, self.shown(parts), parts["other"], copy=True)
         loss, y_pred = self.objective(module, x, y, weight)
         return self._updated(metrics, y, y_pred, weight), self._values(loss, y, y_pred, weight)
 
     def outputs(self, parts: Mapping[str, Any], x: Any) -> Any:
         """Return a batch's outputs in inference mode."""
-        return self.predict(nnx.merge(self.testing, parts["params"], parts["other"], copy=True), x)
+        return self.predict(nnx.merge(self.testing, self.shown(parts), parts["other"], copy=True), x)
 
     def initial_metrics(self) -> list[Any]:
         """Return the states of the metrics that are no plain means."""

@@ -1,0 +1,46 @@
+"""Exponentially averaged weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.callback import Callback
+from ..core.logs import Logs
+
+
+class SwapEMAWeights(Callback):
+    """Keeps an exponential average of the weights: after each step `decay * average + (1 - decay) * weights`.
+
+    The average is updated inside the compiled step. Validation, checkpoints and `get_weights` see it; a fit
+    that ends normally ends with it. Training goes on with the raw weights, which are also what an error
+    leaves. A saved run holds both.
+
+    Args:
+        decay: From 0 to less than 1; the nearer to 1, the longer the average looks back.
+
+    Raises:
+        ValueError: If `decay` is out of range.
+    """
+
+    def __init__(self, decay: float = 0.999) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay is from 0 to less than 1; got {decay!r}.")
+        self.decay = decay
+
+    def set_model(self, model: Any) -> None:
+        """Begin to average, before a saved run is restored, since its state has both."""
+        self.model = model
+        model.track_average(self.decay)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Go on with the average."""
+        self.model.adopt_average()
+
+    def close(self) -> None:
+        """Stop averaging."""
+        if self.model is not None:
+            self.model.track_average(None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the average is part of the model's state."""
+        return {}
