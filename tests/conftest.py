@@ -21,6 +21,8 @@ def fetches(monkeypatch):
         counted.append(value)
         return fetch(value)
 
-    for module in [m for name, m in sys.modules.items() if name.startswith("epochal.") and vars(m).get("fetch") is fetch]:
+    for module in [
+        m for name, m in sys.modules.items() if name.startswith("epochal.") and vars(m).get("fetch") is fetch
+    ]:
         monkeypatch.setattr(module, "fetch", count)
     return counted

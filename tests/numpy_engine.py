@@ -136,10 +136,21 @@ class Logged(Callback):
         logs.update({name: values[epoch] for name, values in self.values.items() if values[epoch] is not None})
 
 
-def make_run(callbacks=(), epochs=2, *, model=None, data=None, logged=None, validation=None, initial_epoch=0, **params):
-    """Return a run of the NumPy engine over X and Y, of which batches have 4, 4 and 2 samples."""
+def make_run(
+    callbacks=(),
+    epochs=2,
+    *,
+    model=None,
+    engine=NumpyEngine,
+    data=None,
+    logged=None,
+    validation=None,
+    initial_epoch=0,
+    **params,
+):
+    """Return a run of the NumPy engine over X and Y, whose batches have 4, 4 and 2 samples."""
     model = model or Model()
-    engine = NumpyEngine(model)
+    engine = engine(model)
     data = data or ArrayData(X, Y, batch_size=4)
     call = Dispatcher([*([Logged(logged)] if logged else []), *callbacks])
     validation = loop.Validation(validation) if isinstance(validation, ArrayData) else validation

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy_engine import X, Y, Model, Recorder, fit, make_run
+from numpy_engine import Model, Recorder, X, Y, fit, make_run
 
 from epochal.callbacks import Callback, Every, TerminateOnNaN, WhenNotFinite
 from epochal.core import loop
@@ -24,7 +24,12 @@ def long_data(batches=40):
 
 @pytest.mark.parametrize(
     ("n", "counts", "due"),
-    [(10, range(0, 61, 8), [16, 24, 32, 40, 56]), (2, range(7), [2, 4, 6]), (1, range(4), [1, 2, 3]), (0.5, range(3), [1, 2])],
+    [
+        (10, range(0, 61, 8), [16, 24, 32, 40, 56]),
+        (2, range(7), [2, 4, 6]),
+        (1, range(4), [1, 2, 3]),
+        (0.5, range(3), [1, 2]),
+    ],
 )
 def test_every_is_due_when_a_count_crosses_a_multiple(n, counts, due):
     every = Every(n, "second" if n < 1 else "batch")
@@ -52,7 +57,12 @@ def test_a_cadence_that_makes_no_sense_is_refused(arguments, message):
 
 @pytest.mark.parametrize(
     ("freq", "every"),
-    [("epoch", Every(1, "epoch")), ("batch", Every(1, "batch")), (7, Every(7, "batch")), (Every(2, "second"), Every(2, "second"))],
+    [
+        ("epoch", Every(1, "epoch")),
+        ("batch", Every(1, "batch")),
+        (7, Every(7, "batch")),
+        (Every(2, "second"), Every(2, "second")),
+    ],
 )
 def test_a_frequency_is_read(freq, every):
     assert Every.parse(freq) == every

@@ -19,7 +19,7 @@ EPOCH = ["on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epo
 
 def test_the_documented_hooks_are_the_real_ones():
     drawn = re.sub(r"_begin(…| … \S*_|/)end", r"_begin", module.__doc__)
-    assert {name for name in re.findall(r"on_\w+", drawn)} <= set(HOOKS)
+    assert set(re.findall(r"on_\w+", drawn)) <= set(HOOKS)
     undrawn = {name for name in HOOKS if name not in module.__doc__}
     assert undrawn == {name for name in HOOKS if "predict" in name or name == "on_test_batch_end"}
 

@@ -73,8 +73,8 @@ def test_looking_at_keys_fetches_nothing(logs, fetched, use, wanted):
         (repr, repr(VALUES)),
         (lambda logs: logs == VALUES, True),
         (lambda logs: logs != VALUES, False),
-        (lambda logs: VALUES == logs, True),
-        (lambda logs: VALUES != logs, False),
+        (lambda logs: VALUES == logs, True),  # noqa: SIM300
+        (lambda logs: VALUES != logs, False),  # noqa: SIM300
         (lambda logs: [value for _, value in reversed(logs.items())], [0.25, 0.5, 32, 3]),
     ],
 )

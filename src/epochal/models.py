@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -18,9 +19,11 @@ from .core.callback import Dispatcher
 from .core.data import ArrayData
 from .core.logs import other_name
 from .core.passes import Pass
+from .core.protocols import LayerNode
 from .core.seeds import fresh_seed
 from .core.signals import Signals
 from .engines.jax.engine import JaxEngine
+from .engines.jax.inspection import Inspection
 from .engines.jax.placement import fits
 from .engines.jax.steps import Measure
 from .layers import Embedding, Input, Layer, as_layer, is_trainable, snake_case, weights_of
@@ -51,6 +54,7 @@ class Model:
         self._engine: JaxEngine | None = None
         self._engine_trains = False
         self._output_shape: tuple[int, ...] = ()
+        self._input_like: tuple[tuple[int | None, ...], str] | None = None  # shape and dtype, the batch axis open
 
     # What it is made of
 
@@ -104,7 +108,68 @@ class Model:
 
     def _named_layers(self) -> list[tuple[str, nnx.Module]]:
         assert self._module is not None
-        return [(snake_case(self._module), self._module)]
+        return self._layers_of(self._module)
+
+    def _layers_of(self, module: Any) -> list[tuple[str, nnx.Module]]:
+        """Return the layers of the model's module or of a copy of it, in the order in which data pass through them."""
+        return [(snake_case(module), module)]
+
+    # Looking into it
+
+    @cached_property
+    def _inspection(self) -> Inspection:
+        return Inspection(self._layers_of, weights_of)
+
+    def weights_by_layer(self) -> dict[str, dict[str, np.ndarray]]:
+        """Return copies of all weights by layer and by weight, in the layers' order."""
+        weights, layers = iter(self.get_weights()), self._named_layers()
+        return {name: {weight: next(weights) for weight, _ in weights_of(layer)} for name, layer in layers}
+
+    def activations(self, x: Any, batch_size: int = BATCH_SIZE) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the output of each layer on `x`, in inference mode, batch after batch.
+
+        Args:
+            x: Samples.
+            batch_size: Samples a batch; the last one may be smaller.
+        """
+        x, _, _ = inputs.arrays(x)
+        self._ready(x)
+        return self._inspection.outputs(self.module, x, batch_size)
+
+    def gradients(
+        self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = BATCH_SIZE
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """Return the gradient of the mean loss, in inference mode, by layer and by trainable weight.
+
+        Args:
+            x: Samples.
+            y: Their targets.
+            sample_weight: The weight of each sample in the loss.
+            batch_size: Samples whose gradient is computed at once; the result is that of all of them.
+        """
+        x, y, weight = inputs.arrays(x, y, sample_weight)
+        _need_targets(y)
+        objective = self._ready(x, y).objective
+        return self._inspection.gradients(self.module, objective, x, y, weight, batch_size)
+
+    def layer_graph(self) -> list[LayerNode]:
+        """Return the input and the layers with their shapes, and which takes whose output.
+
+        Raises:
+            ValueError: If the model isn't built, or was never given data and doesn't know its input.
+        """
+        module = self.module
+        if self._input_like is None:
+            raise ValueError(f"{self.name} doesn't know the shape of its input yet: fit it or predict first.")
+        shape, dtype = self._input_like
+        names = {name for name, _ in self._named_layers()}
+        name = "input" if "input" not in names else "model_input"
+        source = LayerNode(name, "InputLayer", {"name": name}, (), shape, dtype, {})
+        return self._inspection.nodes(module, source)
+
+    def last_learning_rate(self) -> float | None:
+        """Return the rate of the last step, a schedule's too; None if the optimizer doesn't tell."""
+        return None if self._engine is None else self._engine.last_rate()
 
     # Compiling
 
@@ -161,6 +226,7 @@ class Model:
     def _make_engine(self, x: Any, y: Any) -> JaxEngine:
         module = self.module
         self._output_shape = output_shape(module, x)
+        self._input_like = self._input_like or ((None, *x.shape[1:]), str(jnp.result_type(x)))
         if y is None:
             return JaxEngine(module, _no_objective, self._call)
         assert self._settings is not None
@@ -534,6 +600,9 @@ class Sequential(Model):
     def _named_layers(self) -> list[tuple[str, nnx.Module]]:
         return self._layers
 
+    def _layers_of(self, module: Any) -> list[tuple[str, nnx.Module]]:
+        return list(zip((name for name, _ in self._layers), module.layers, strict=True))
+
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the variables for inputs of a shape.
 
@@ -551,6 +620,7 @@ class Sequential(Model):
 
     def _build_layers(self, from_layer: int = 0) -> None:
         assert self._input is not None
+        self._input_like = (None, *self._input.shape), self._input.dtype
         self._rngs = self._rngs or nnx.Rngs(fresh_seed())
         stack: Any = self._module if self._module is not None else Stack()
         for name, layer in self._layers[from_layer:]:

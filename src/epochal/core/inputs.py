@@ -29,6 +29,8 @@ def arrays(
         ValueError: If anything isn't numeric, is empty, or has another length.
     """
     x = as_array(x, "x")
+    if not len(x):
+        raise ValueError("there are no samples: x is empty.")
     y = None if y is None else as_array(y, "y")
     weight = None if sample_weight is None else as_array(sample_weight, "sample_weight").astype(np.float32, copy=False)
     for what, array in (("y", y), ("sample_weight", weight)):

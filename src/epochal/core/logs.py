@@ -134,6 +134,9 @@ class Logs(ByName[Any]):
         self._touch()
         return super().__eq__(dict(other) if isinstance(other, Logs) else other)
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
     def __repr__(self) -> str:

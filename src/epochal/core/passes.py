@@ -118,8 +118,12 @@ class Pass:
 
     def _read(self) -> None:
         """Add to the means what has been run; its values are there, or are waited for."""
+        rows: list[Any] = []
+        sizes: list[int] = []
         for result, count, size in self._unread:
-            self.means.add(np.asarray(result.rows())[:count], [size] * count)
+            rows += result.rows()[:count]
+            sizes += [size] * count
+        self.means.add(np.asarray(rows), sizes)
         self._unread.clear()
 
     def settle(self) -> None:

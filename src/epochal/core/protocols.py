@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ class Held:
     arrays: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """Consecutive batches of one size, which lie in the same arrays.
 
@@ -164,6 +164,29 @@ class RunSaver(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class LayerNode:
+    """A layer in the graph of a model, or the model's input.
+
+    Attributes:
+        name: In the model.
+        class_name: Such as `Dense`; `InputLayer` for the input.
+        config: The settings, as JSON values.
+        inputs: The names of the nodes whose outputs it takes.
+        output_shape: With the batch axis in front; None where the size is open.
+        dtype: Of the output.
+        weights: The shape of each weight by its name.
+    """
+
+    name: str
+    class_name: str
+    config: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    output_shape: tuple[int | None, ...]
+    dtype: str
+    weights: Mapping[str, tuple[int, ...]]
+
+
 class Model(Protocol):
     """What callbacks may ask of `self.model`: always the state after the last finished batch."""
 
@@ -200,4 +223,26 @@ class Model(Protocol):
 
     def adopt_average(self) -> None:
         """Go on with the averaged weights as the weights."""
+        ...
+
+    def last_learning_rate(self) -> float | None:
+        """Return the rate of the last step, a schedule's too; None if the optimizer doesn't tell."""
+        ...
+
+    def weights_by_layer(self) -> dict[str, dict[str, np.ndarray]]:
+        """Return copies of all weights by layer and by weight, in the layers' order."""
+        ...
+
+    def activations(self, x: Any, batch_size: int = 32) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the output of each layer on `x`, in inference mode, batch after batch."""
+        ...
+
+    def gradients(
+        self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = 32
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """Return the gradient of the mean loss over `x` and `y`, in inference mode, by layer and by weight."""
+        ...
+
+    def layer_graph(self) -> list[LayerNode]:
+        """Return the input and the layers with their shapes, and which takes whose output."""
         ...

@@ -230,8 +230,8 @@ class Store:
         numbered = [key for key in keys if key[1] is not None]
         if not numbered:
             return {}
-        listed = ", ".join(["(?, ?)"] * len(numbered))
-        found = f"SELECT run, seq, digest FROM events WHERE (run, seq) IN (VALUES {listed})"
+        asked = f"WITH asked (run, seq) AS (VALUES {', '.join(['(?, ?)'] * len(numbered))})"
+        found = f"{asked} SELECT run, seq, digest FROM asked CROSS JOIN events USING (run, seq)"
         return {(run, seq): digest for run, seq, digest in self._db.execute(found, [n for key in numbered for n in key])}
 
     def _run_of(self, event: Event) -> Run:

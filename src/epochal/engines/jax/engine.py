@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import jax
 import numpy as np
 from flax import nnx
 
 from ...core.logs import fetch
-from ...core.protocols import Span
+from ...core.protocols import Chunk, Span
 from .placement import Layout, Placement
 from .programs import Program
 from .state import State
@@ -95,6 +96,7 @@ class JaxEngine:
         self._tested = State({"metrics": self._steps.initial_metrics()})
         self._placement = Placement()
         self._programs: dict[tuple[str, Layout], Program] = {}
+        self._at_hand: WeakKeyDictionary[Chunk, tuple[str, Program, Any, Any]] = WeakKeyDictionary()
         self._predict = jax.jit(self._output)
         self._rate_at = self._find_rate()
         self._pushed_rate: float | None = None
@@ -124,13 +126,20 @@ class JaxEngine:
         return SpanResult(*self._run("test", self._tested, self._state.leaves, span, stop_when_not_finite))
 
     def _run(self, phase: str, changing: State, fixed: list[Any], span: Span, stop: bool) -> tuple[jax.Array, bool]:
-        layout, arrays, order = self._placement.place(span.chunk)
-        if (program := self._programs.get((phase, layout))) is None:
-            program = self._programs[phase, layout] = self._program(phase, layout)
+        program, arrays, order = self._ready(phase, span.chunk)
         control = np.array([span.start, span.count, stop], np.int32)
         traces = program.traces
         changing.leaves, table = program(changing.leaves, fixed, control, order, arrays)
         return table, program.traces > traces
+
+    def _ready(self, phase: str, chunk: Chunk) -> tuple[Program, list[jax.Array], jax.Array | None]:
+        """Return the program for a chunk and what it runs on; looked up once a chunk, for the sake of short spans."""
+        if (ready := self._at_hand.get(chunk)) is None or ready[0] != phase:
+            layout, arrays, order = self._placement.place(chunk)
+            if (program := self._programs.get((phase, layout))) is None:
+                program = self._programs[phase, layout] = self._program(phase, layout)
+            ready = self._at_hand[chunk] = (phase, program, arrays, order)
+        return ready[1:]
 
     def _program(self, phase: str, layout: Layout) -> Program:
         steps, tree = self._steps, self._state.tree
@@ -189,6 +198,15 @@ class JaxEngine:
             self._state.write(self._rate_at, rate)
             self._pushed_rate = rate
 
+    def last_rate(self) -> float | None:
+        """Return the learning rate of the last step; None if the optimizer's state has none."""
+        return None if self._rate_at is None else self._state.read(self._rate_at).item()
+
+    @property
+    def objective(self) -> Callable[..., tuple[Any, Any]]:
+        """What a step minimises: `(module, x, y, sample_weight) -> (loss, y_pred)`."""
+        return self._steps.objective
+
     # Averaged weights
 
     def track_average(self, decay: float | None) -> None:
@@ -203,6 +221,7 @@ class JaxEngine:
         self._state = State(parts | {"average": parts["params"] if decay is not None else ()})
         self._rate_at = self._find_rate()
         self._programs.clear()
+        self._at_hand.clear()
         self._predict = jax.jit(self._output)
 
     def adopt_average(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from ...core.data import leaves
 from ...core.protocols import Chunk, Held
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 16
 """Rows are gathered about this many bytes at a time, or one batch if that is more."""
 
 

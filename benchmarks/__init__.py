@@ -1,0 +1,1 @@
+"""Speed, measured as ratios between contestants that alternate within one run."""

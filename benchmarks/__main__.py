@@ -1,0 +1,20 @@
+"""Run benchmarks: `python -m benchmarks [name …]`, all of them without a name."""
+
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+
+HELPERS = {"__main__", "contest", "workloads"}
+
+
+def main() -> None:
+    names = sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name not in HELPERS)
+    if unknown := set(sys.argv[1:]) - set(names):
+        sys.exit(f"no benchmark named {', '.join(sorted(unknown))}; there are: {', '.join(names)}")
+    for name in sys.argv[1:] or names:
+        print(f"== {name}", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+
+
+main()

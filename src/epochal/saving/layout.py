@@ -1,0 +1,255 @@
+"""Where weights lie in a file: Keras's HDF5 layout, and the one of Keras 3's `.weights.h5`.
+
+Sources: keras/src/legacy/saving/legacy_h5_format.py and keras/src/saving/saving_lib.py of Keras 3.15.
+
+* `.h5`, `.hdf5`: a group a layer, under the layer's name, whose attribute `weight_names` lists its datasets in
+  order; the attribute `layer_names` lists the layers. A whole model keeps all that in the group `model_weights`.
+  Layers without weights are skipped, and the others go by their order, not by their names.
+* `.weights.h5`: groups `layers/<class in snake case>[_<n>]/vars`, n counted per class, with datasets `0`, `1`, …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from typing import Any
+
+import h5py
+import ml_dtypes
+import numpy as np
+
+from ..core.names import suggest
+from . import guard
+
+KERAS_VERSION = "3.15.1"
+"""The Keras whose layout is written. Keras takes files without it for files of Keras 1."""
+
+WHOLE_OR_WEIGHTS = (".h5", ".hdf5")
+WEIGHTS_ONLY = ".weights.h5"
+HEADER_LIMIT = 64512  # bytes of one attribute that fit an object's header
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """A layer's place in a file.
+
+    Attributes:
+        name: In the model.
+        kind: Its class, in snake case.
+        arrays: Its weights by name, in Keras's order: arrays, or anything with their shape and dtype.
+    """
+
+    name: str
+    kind: str
+    arrays: Mapping[str, Any]
+
+
+def check_suffix(path: str | PathLike[str], weights_only: bool = False) -> str:
+    """Return the layout for a file of this name: "keras" or "weights".
+
+    Raises:
+        ValueError: If the suffix is none of those known, or can't hold a whole model.
+    """
+    name = fspath(path)
+    if name.endswith(WEIGHTS_ONLY):
+        if weights_only:
+            return "weights"
+        raise ValueError(
+            f"{name!r}: a {WEIGHTS_ONLY} file holds weights only: use save_weights (ModelCheckpoint: "
+            "save_weights_only=True), or a name that ends in .h5 without .weights for the whole model."
+        )
+    if name.endswith(WHOLE_OR_WEIGHTS):
+        return "keras"
+    hint = " Keras's own .keras archive isn't written; Keras loads the .h5 too." if name.endswith(".keras") else ""
+    raise ValueError(f"{name!r}: a model file ends in .h5 or .hdf5, weights alone also in {WEIGHTS_ONLY}.{hint}")
+
+
+def check_names(layers: Sequence[LayerWeights]) -> None:
+    """Raise a ValueError if a layer's or a weight's name can't be a path in a file."""
+    for layer in layers:
+        for name in (layer.name, *layer.arrays):
+            if any(part in ("", ".", "..") for part in name.split("/")):
+                raise ValueError(f"the name {name!r} in layer {layer.name!r} is no plain path, so it can't be saved.")
+
+
+# Writing
+
+
+def write(file: h5py.File, layers: Sequence[LayerWeights], layout: str, whole: bool = False) -> None:
+    """Write weights in one of the two layouts."""
+    if layout == "weights":
+        _write_by_class(file, layers)
+    else:
+        _write_by_name(file.create_group("model_weights") if whole else file, layers)
+
+
+def _write_by_name(top: h5py.Group, layers: Sequence[LayerWeights]) -> None:
+    _write_names(top, "layer_names", [layer.name for layer in layers])
+    _write_versions(top)
+    for layer in layers:
+        group = top.create_group(layer.name)
+        names = {f"{layer.name}/{name}": array for name, array in layer.arrays.items()}
+        _write_names(group, "weight_names", list(names))
+        for name, array in names.items():
+            group.create_dataset(name, data=_widened(array))
+
+
+def _write_by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> None:
+    file.create_group("vars")
+    for path, layer in zip(_class_paths(layers), layers, strict=True):
+        group = file.create_group(f"{path}/vars")
+        group.attrs["name"] = layer.name
+        for number, array in enumerate(layer.arrays.values()):
+            stored = group.create_dataset(str(number), data=array)
+            if array.dtype == ml_dtypes.bfloat16:
+                stored.attrs["dtype"] = "bfloat16"
+
+
+def _write_versions(top: h5py.Group) -> None:
+    top.attrs["backend"], top.attrs["keras_version"] = "jax", KERAS_VERSION
+
+
+def write_description(file: h5py.File, name: str, text: str) -> None:
+    """Write an attribute of the file and, as Keras does, the versions beside it."""
+    _write_versions(file)
+    file.attrs[name] = text
+
+
+def _write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
+    """Write a list of names; one that is too long for an attribute goes into several, numbered ones."""
+    encoded = [name.encode() for name in names]
+    size = max(map(len, encoded), default=1) * len(encoded)
+    if size <= HEADER_LIMIT:
+        group.attrs[attribute] = encoded
+        return
+    for number, part in enumerate(np.array_split(np.array(encoded), -(-size // HEADER_LIMIT) + 1)):
+        group.attrs[f"{attribute}{number}"] = list(part)
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    """Return the small floats that Keras couldn't read from this layout, bfloat16 above all, as float32: exact."""
+    return array.astype(np.float32) if array.dtype.kind == "V" else array
+
+
+def _class_paths(layers: Sequence[LayerWeights]) -> list[str]:
+    counts: dict[str, int] = {}
+    paths = []
+    for layer in layers:
+        number = counts[layer.kind] = counts.get(layer.kind, -1) + 1
+        paths.append(f"layers/{layer.kind}_{number}" if number else f"layers/{layer.kind}")
+    return paths
+
+
+# Reading
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A layer in a file: what an error calls it, and its datasets, unread."""
+
+    name: str
+    datasets: list[h5py.Dataset]
+
+
+def read(file: h5py.File, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
+    """Return the weights in a file for a model that has these layers, in their order and dtypes.
+
+    Raises:
+        ValueError: If the file's layers or shapes are others; says which. Nothing is read before that is known.
+    """
+    if "layers" in file and "layer_names" not in file.attrs and "model_weights" not in file:
+        pairs = _by_class(file, layers)
+    else:
+        pairs = _by_order(file, layers)
+    for layer, stored in pairs:
+        _check(layer, stored)
+    return [
+        guard.read(dataset, wanted.shape, wanted.dtype)
+        for layer, stored in pairs
+        for wanted, dataset in zip(layer.arrays.values(), stored.datasets, strict=True)
+    ]
+
+
+def _by_order(file: h5py.File, layers: Sequence[LayerWeights]) -> list[tuple[LayerWeights, _Stored]]:
+    """Pair the layers that have weights with those in the file, in order."""
+    top = guard.group(file, "model_weights") if "model_weights" in file else file
+    if (names := _read_names(top, "layer_names")) is None:
+        raise ValueError("it holds no weights in a layout of Keras: neither layer_names nor layers are there.")
+    stored = [_Stored(name, _listed_datasets(guard.group(top, name))) for name in names]
+    stored = [layer for layer in stored if layer.datasets]
+    having = [layer for layer in layers if layer.arrays]
+    if len(stored) != len(having):
+        raise ValueError(_other_layers(having, stored))
+    return list(zip(having, stored, strict=True))
+
+
+def _listed_datasets(group: h5py.Group) -> list[h5py.Dataset]:
+    return [guard.dataset(group, name) for name in _read_names(group, "weight_names") or ()]
+
+
+def _read_names(holder: h5py.Group, attribute: str) -> list[str] | None:
+    if attribute in holder.attrs:
+        return guard.texts(holder, attribute) if holder.attrs.get_id(attribute).shape != (0,) else []
+    if f"{attribute}0" not in holder.attrs:
+        return None
+    names: list[str] = []
+    for number in range(len(holder.attrs)):
+        names += guard.texts(holder, f"{attribute}{number}") or ()
+    return names
+
+
+def _by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> list[tuple[LayerWeights, _Stored]]:
+    """Pair each layer with the group that its class and its number in the class say."""
+    pairs = []
+    for path, layer in zip(_class_paths(layers), layers, strict=True):
+        if not layer.arrays:
+            continue
+        if path not in file:
+            there = [f"layers/{name}" for name in guard.group(file, "layers")]
+            raise ValueError(f"layer {layer.name!r} should be at {path!r}, which is missing. {suggest(path, there)}")
+        group = guard.group(file, f"{path}/vars")
+        numbers = range(min(len(group), len(layer.arrays) + 1))
+        pairs.append((layer, _Stored(path, [guard.dataset(group, str(number)) for number in numbers])))
+    if more := [path for path in _others(file, {stored.name for _, stored in pairs})]:
+        raise ValueError(f"it has layers that the model hasn't: {', '.join(more[:6])}.")
+    return pairs
+
+
+def _others(file: h5py.File, known: set[str]) -> list[str]:
+    """Return the layers with weights in a file that were not asked for."""
+    others = [f"layers/{name}" for name in guard.group(file, "layers") if f"layers/{name}" not in known]
+    return [path for path in others if "vars" in guard.group(file, path) and len(guard.group(file, f"{path}/vars"))]
+
+
+def _check(layer: LayerWeights, stored: _Stored) -> None:
+    """Raise unless the file has for a layer what the layer needs."""
+    if len(stored.datasets) != len(layer.arrays):
+        raise ValueError(
+            f"layer {layer.name!r} has {len(layer.arrays)} weights ({', '.join(layer.arrays)}); "
+            f"{stored.name!r} in the file has {len(stored.datasets)}."
+        )
+    for (name, wanted), dataset in zip(layer.arrays.items(), stored.datasets, strict=True):
+        if dataset.shape != tuple(wanted.shape):
+            raise ValueError(
+                f"layer {layer.name!r}: its {name} has shape {tuple(wanted.shape)}; "
+                f"{stored.name!r} in the file has {dataset.shape}. Nothing was loaded."
+            )
+
+
+def _other_layers(having: Sequence[LayerWeights], stored: Sequence[_Stored]) -> str:
+    here = [(layer.name, [tuple(a.shape) for a in layer.arrays.values()]) for layer in having]
+    there = [(layer.name, [dataset.shape for dataset in layer.datasets]) for layer in stored]
+    first = next((i for i, (a, b) in enumerate(zip(here, there, strict=False)) if a[1] != b[1]), None)
+    at = min(len(here), len(there)) if first is None else first
+    return (
+        f"the model has {len(here)} layers with weights, the file {len(there)}. The first that differs: "
+        f"{_shown(here, at)} in the model, {_shown(there, at)} in the file. Nothing was loaded."
+    )
+
+
+def _shown(layers: Sequence[tuple[str, Any]], at: int) -> str:
+    if at >= len(layers):
+        return "no layer"
+    name, shapes = layers[at]
+    return f"{name!r} with shapes {', '.join(map(str, shapes))}"
