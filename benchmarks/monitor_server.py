@@ -118,7 +118,9 @@ def open_large_run(port: int, batches: int = 50_000) -> tuple[int, float, float]
         values = [random.random() for _ in numbers]
         body = json.dumps({"epoch": 0, "batch": numbers, "loss": values, "acc": values}).encode()
         headers = {"X-Epochal-Run": "large", "X-Epochal-Seq": str(first), "X-Epochal-Steps": str(batches)}
-        urllib.request.urlopen(urllib.request.Request(f"http://localhost:{port}/publish/epoch/end/", body, headers)).close()
+        urllib.request.urlopen(
+            urllib.request.Request(f"http://localhost:{port}/publish/epoch/end/", body, headers)
+        ).close()
     posted = time.perf_counter() - began
     times = []
     for _ in range(3):

@@ -76,7 +76,7 @@ def fitting(name, callbacks, verbose=0, around=contextlib.nullcontext):
 def terminal():
     """Make standard output a terminal that nobody looks at, so that the bar is really drawn."""
     master, slave = pty.openpty()
-    reader = subprocess.Popen(["cat"], stdin=master, stdout=subprocess.DEVNULL)
+    reader = subprocess.Popen(["cat"], stdin=master, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     old, sys.stdout = sys.stdout, os.fdopen(slave, "w")
     try:
         yield

@@ -70,8 +70,12 @@ class NumpyEngine:
 
     def _batches(self, span):
         for x, y in inputs(span):
-            residual = x @ self.model.weights - y
+            residual = self._residual(x, y)
             yield x, residual, [float(np.mean(residual**2)), float(np.mean(abs(residual)))]
+
+    @np.errstate(invalid="ignore")
+    def _residual(self, x, y):
+        return x @ self.model.weights - y
 
     def reset_metrics(self, phase):
         pass
@@ -80,10 +84,10 @@ class NumpyEngine:
         return {}
 
     def state_dict(self):
-        return {"weights": self.model.weights.copy(), "lr": self.model.optimizer.lr}
+        return {"arrays": {"params/weights": self.model.weights.copy()}, "lr": self.model.optimizer.lr}
 
     def load_state_dict(self, state):
-        self.model.weights, self.model.optimizer.lr = state["weights"].copy(), state["lr"]
+        self.model.weights, self.model.optimizer.lr = state["arrays"]["params/weights"].copy(), state["lr"]
 
     def identity(self):
         return {"weights": 2}
@@ -165,6 +169,7 @@ def make_run(
         "metrics": list(dict.fromkeys(names)),
     }
     call.prepare(model, facts | params)
+    model.stop_training = False
     return loop.Run(engine, model, call, data, epochs, validation, initial_epoch)
 
 

@@ -123,6 +123,11 @@ def get(identifier: str | Activation | None) -> Activation:
     return _BY_NAME[identifier]
 
 
+def known_names() -> list[str]:
+    """Return the names of all activations."""
+    return list(_BY_NAME)
+
+
 def name_of(fn: Activation) -> str | None:
     """Return the name that Keras saves for one of this module's activations ("linear" for the identity), else None."""
     return next((known.__name__ for known in _ALL if known is fn), None)

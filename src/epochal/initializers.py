@@ -213,6 +213,13 @@ class Identity(Initializer):
         return jnp.asarray(self.gain, dtype) * jnp.eye(*shape, dtype=dtype)
 
 
+def describe(initializer: Any) -> dict[str, Any] | None:
+    """Return what Keras saves for an initializer; None for a plain function, which a file can't hold."""
+    if not isinstance(initializer, Initializer):
+        return None
+    return {"class_name": type(initializer).__name__, "config": initializer.get_config()}
+
+
 _ALL = {
     "zeros": Zeros,
     "ones": Ones,

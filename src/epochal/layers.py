@@ -129,7 +129,7 @@ class Dense(_Activated):
         return _kernel_and_bias(self.kernel_and_bias)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"units": self.units, "use_bias": self.use_bias}
+        return super().get_config() | {"units": self.units, "use_bias": self.use_bias} | _initializers(self)
 
 
 class Conv2D(_Activated):
@@ -202,6 +202,7 @@ class Conv2D(_Activated):
             "dilation_rate": self.dilation_rate,
             "groups": self.groups,
             "use_bias": self.use_bias,
+            **_initializers(self),
         }
 
 
@@ -422,7 +423,8 @@ class Embedding(Layer):
         return [("embeddings", self.table.embedding)]
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"input_dim": self.input_dim, "output_dim": self.output_dim}
+        settings = {"input_dim": self.input_dim, "output_dim": self.output_dim}
+        return super().get_config() | settings | _initializers(self)
 
 
 class Lambda(Layer):
@@ -457,7 +459,7 @@ def as_layer(layer: Any) -> nnx.Module:
 
 def snake_case(layer: Any) -> str:
     """Return a layer's class name as Keras numbers it: `MaxPooling2D` is `max_pooling2d`."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", type(layer).__name__))
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", type(layer).__name__))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
@@ -473,6 +475,11 @@ def weights_of(layer: nnx.Module) -> list[tuple[str, nnx.Variable]]:
 def is_trainable(variable: nnx.Variable) -> bool:
     """Say whether the optimizer changes a variable."""
     return isinstance(variable, nnx.Param)
+
+
+def _initializers(layer: Layer) -> dict[str, Any]:
+    """Return the settings of a layer that say how its weights start."""
+    return {name: initializers.describe(value) for name, value in vars(layer).items() if name.endswith("_initializer")}
 
 
 def _kernel_and_bias(inner: Any) -> list[tuple[str, nnx.Variable]]:

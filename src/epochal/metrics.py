@@ -528,6 +528,11 @@ _KERAS_ONLY = {
 """What Keras also saves, with the one value that means what is done here; any other value is an error."""
 
 
+def known_names() -> list[str]:
+    """Return the names of all metrics but those that are losses."""
+    return ["accuracy", "acc", "crossentropy", "ce", *_METRICS]
+
+
 def get(
     identifier: str | dict[str, Any] | SampleLoss | Metric | Loss | type[Metric],
     loss: Loss | None = None,
@@ -602,7 +607,7 @@ def _lookup(name: str) -> Callable[..., Metric]:
         return _BY_NAME[plain]
     if loss := losses.find(name):
         return lambda **options: _of_loss(loss(**options))
-    raise unknown("metric", name, ["accuracy", "acc", "crossentropy", "ce", *_METRICS, *losses.known_names()])
+    raise unknown("metric", name, [*known_names(), *losses.known_names()])
 
 
 def _of_loss(loss: Loss) -> Metric:

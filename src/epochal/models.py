@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from . import activations, losses, optimizers
+from . import activations, losses, optimizers, saving
 from . import metrics as metrics_module
 from .callbacks import History, ProgbarLogger
 from .core import inputs, loop
@@ -22,13 +24,16 @@ from .core.passes import Pass
 from .core.protocols import LayerNode
 from .core.seeds import fresh_seed
 from .core.signals import Signals
-from .engines.jax.engine import JaxEngine
+from .engines.jax.engine import JaxEngine, optimizer_outline
 from .engines.jax.inspection import Inspection
 from .engines.jax.placement import fits
+from .engines.jax.state import device_array, plain
 from .engines.jax.steps import Measure
 from .layers import Embedding, Input, Layer, as_layer, is_trainable, snake_case, weights_of
+from .saving import config as saved_config
 
 BATCH_SIZE = 32
+COMPILE_AGAIN = "Compile it again, or pass custom_objects with what is yours, by its name in the file."
 
 
 class Model:
@@ -53,6 +58,7 @@ class Model:
         self._settings: dict[str, Any] | None = None  # what `compile` got
         self._engine: JaxEngine | None = None
         self._engine_trains = False
+        self._optimizer_state: dict[str, np.ndarray] = {}  # loaded, until there is an engine that trains
         self._output_shape: tuple[int, ...] = ()
         self._input_like: tuple[tuple[int | None, ...], str] | None = None  # shape and dtype, the batch axis open
 
@@ -200,6 +206,7 @@ class Model:
         self._settings = {"loss": chosen, **kinds}
 
     def _forget_engine(self) -> None:
+        self._optimizer_state = {}
         if self._engine is not None:
             self._engine.sync()
             self._engine = None
@@ -237,7 +244,11 @@ class Model:
             for weighted, of_kind in ((False, "metrics"), (True, "weighted_metrics"))
             for identifier in self._settings[of_kind]
         ]
-        return JaxEngine(module, self._objective(loss), self._call, measures, self.optimizer)
+        engine = JaxEngine(module, self._objective(loss), self._call, measures, self.optimizer)
+        if self._optimizer_state:
+            engine.load_optimizer(self._optimizer_state)
+            self._optimizer_state = {}
+        return engine
 
     def _objective(self, loss: Any) -> Any:
         """Return what a step computes: the loss of a batch and the outputs."""
@@ -273,6 +284,123 @@ class Model:
         """Go on with the averaged weights as the weights."""
         assert self._engine is not None
         self._engine.adopt_average()
+
+    # Files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole model: layers, weights, compile settings, optimizer's state, random streams.
+
+        Args:
+            path: Ends in `.h5` or `.hdf5`, Keras's layout: `keras.models.load_model` reads it too. Missing folders
+                are made, and the file is replaced as a whole.
+
+        Raises:
+            ValueError: If the suffix is another one, or a file can't hold a layer, such as a plain function.
+            OSError: If it can't be written; then the file is as it was.
+        """
+        self.check_filepath(path)
+        self.snapshot().save(path)
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights alone, as `save` does; a path ending in `.weights.h5` gets the layout of Keras 3."""
+        self.check_filepath(path, weights_only=True)
+        self.snapshot(weights_only=True).save(path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read the weights from a file that epochal or Keras wrote, of weights or of a whole model.
+
+        Layers go by their order, as in Keras, or by class in a `.weights.h5` file; names don't count.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is damaged or of another architecture; says which layer. Then nothing is changed.
+        """
+        self._adopt(saving.read_weights(path, self._saved_layers(self._weights().values())))
+
+    def check_filepath(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
+        """Raise what `save` or `save_weights` would raise before it writes."""
+        saving.check_suffix(path, weights_only)
+        saving.check_names(self._saved_layers(self._weights().values()))
+        if not weights_only:
+            self._description()
+
+    def snapshot(self, weights_only: bool = False, reuse: saving.Snapshot | None = None) -> saving.Snapshot:
+        """Return a copy of the model on the host, whose `save(path)` may run in another thread while this one trains.
+
+        Args:
+            weights_only: Whether to leave out all that `save_weights` leaves out.
+            reuse: An older snapshot that nobody needs any more, whose memory is used again.
+
+        Raises:
+            ValueError: If a file can't hold a layer.
+        """
+        layers = self._saved_layers(self._on_device(self._weights().values()))
+        if weights_only:
+            return saving.take(layers, {}, None, reuse)
+        described: dict[str, Any] = {"model_config": self._description()}
+        training = None
+        if self._settings is not None:
+            training = saved_config.training_config(self.optimizer, self._settings)
+            described |= {"training_config": training} if saved_config.keras_reads(training) else {}
+        streams = self._streams()
+        on_device = dict(zip(streams, self._on_device(streams.values()), strict=True))
+        return saving.take(layers, described, saving.Extras(training, on_device, self._optimizer_leaves()), reuse)
+
+    def _description(self) -> dict[str, Any]:
+        return saved_config.model_config(self.name, None, self._named_layers())
+
+    def _saved_layers(self, values: Iterable[Any]) -> list[saving.LayerWeights]:
+        """Return the layers with these values of all weights."""
+        values = iter(values)
+        return [
+            saving.LayerWeights(name, snake_case(layer), {weight: next(values) for weight, _ in weights_of(layer)})
+            for name, layer in self._named_layers()
+        ]
+
+    def _streams(self) -> dict[str, nnx.Variable]:
+        """Return the module's variables that are no weights, by path."""
+        assert self._module is not None
+        weights = {id(variable) for variable in self._weights().values()}
+        others = ((path, v) for path, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
+        return {"/".join(map(str, path)): variable for path, variable in others if id(variable) not in weights}
+
+    def _on_device(self, variables: Iterable[nnx.Variable]) -> list[jax.Array]:
+        """Return the current values of variables, random keys as their numbers; the next step consumes them."""
+        if self._engine is not None:
+            return self._engine.leaves(variables)
+        return [plain(variable.get_value()) for variable in variables]
+
+    def _optimizer_leaves(self) -> dict[str, Any]:
+        if self._engine is not None and self._engine_trains:
+            return self._engine.optimizer_leaves()
+        return self._optimizer_state
+
+    def _adopt(self, weights: Sequence[np.ndarray]) -> None:
+        """Replace all weights by arrays of the right shapes and dtypes that nobody else will use."""
+        variables = self._weights().values()
+        if self._engine is not None:
+            self._engine.adopt(variables, weights)
+            return
+        for variable, value in zip(variables, weights, strict=True):
+            variable.set_value(jax.device_put(value))
+
+    def _resume(self, file: saving.ModelFile, custom: Mapping[str, Any]) -> None:
+        """Take up random streams, compile settings and the optimizer's state from a file of this very model."""
+        streams = self._streams()
+        stored = file.streams({path: plain(variable.get_value()) for path, variable in streams.items()})
+        for path, value in stored.items():
+            streams[path].set_value(device_array(value, streams[path].get_value()))
+        if file.training is None:
+            return
+        try:
+            self.compile(**saved_config.compile_arguments(file.training, custom))
+        except (TypeError, ValueError) as error:
+            self._settings = self.optimizer = None
+            warnings.warn(f"{self.name} was loaded, but not compiled: {error}. {COMPILE_AGAIN}", stacklevel=3)
+            return
+        if file.has_foreign_optimizer:
+            warnings.warn(f"{self.name}: the optimizer starts afresh; its state in the file is Keras's.", stacklevel=3)
+        self._optimizer_state = file.optimizer(optimizer_outline(self.module, self.optimizer))
 
     # Training
 
@@ -600,6 +728,9 @@ class Sequential(Model):
     def _named_layers(self) -> list[tuple[str, nnx.Module]]:
         return self._layers
 
+    def _description(self) -> dict[str, Any]:
+        return saved_config.model_config(self.name, self._input, self._layers)
+
     def _layers_of(self, module: Any) -> list[tuple[str, nnx.Module]]:
         return list(zip((name for name, _ in self._layers), module.layers, strict=True))
 
@@ -666,6 +797,52 @@ class Sequential(Model):
             return of_logits(y, logits, weight), activation(logits)
 
         return objective
+
+
+def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+    """Return the model in a file that `Sequential.save` or Keras's `model.save("….h5")` wrote.
+
+    With epochal's own file, training goes on where it stopped: weights, learning rate, the optimizer's state, compile
+    settings and random streams are as they were. Of Keras's, the optimizer's state isn't taken over.
+
+    Args:
+        path: The file.
+        custom_objects: One's own layers, activations, losses, metrics and optimizers by the names in the file. This
+            is the only way code gets in: nothing that a file names is imported, and no code in it is run. An optax
+            transform goes in as "OptaxOptimizer".
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, holds weights only, or names a layer that isn't known.
+    """
+    custom = dict(custom_objects or {})
+    with saving.opened(path) as file:
+        parts = saved_config.parts_of(file.config, custom)
+        if parts.left_out:
+            warnings.warn(f"{path}: left out, since only training needs it: {', '.join(parts.left_out)}.", stacklevel=2)
+        weights = file.weights(_outlined(file.config, custom))
+        model = _built(parts)
+        model._adopt(weights)
+        model._resume(file, custom)
+    return model
+
+
+def _built(parts: saved_config.Parts) -> Sequential:
+    if parts.given is None:
+        raise ValueError(f"the saved model {parts.name!r} doesn't say the shape of its input: build it and use load_weights.")
+    return Sequential([parts.given, *parts.layers], name=parts.name)
+
+
+def _outlined(config: Mapping[str, Any], custom: Mapping[str, Any]) -> list[saving.LayerWeights]:
+    """Return a described model's layers with the shapes of their weights; no array is made, however large."""
+    made: list[Sequential] = []
+
+    def outline() -> list[Any]:
+        made.append(_built(saved_config.parts_of(dict(config), custom)))
+        return [variable.get_value() for variable in made[0]._weights().values()]
+
+    shapes = jax.eval_shape(outline)
+    return made[0]._saved_layers(shapes)
 
 
 def output_shape(module: nnx.Module, x: Any) -> tuple[int, ...]:

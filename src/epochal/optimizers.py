@@ -533,6 +533,11 @@ _KERAS_ONLY = {
 """What Keras also saves, with the one value that changes nothing (... means any); another value is a TypeError."""
 
 
+def known_names() -> list[str]:
+    """Return the names of all optimizers."""
+    return list(_BY_NAME)
+
+
 def get(identifier: str | dict[str, Any] | Optimizer | type[Optimizer] | optax.GradientTransformation) -> Optimizer:
     """Return the optimizer that an identifier stands for.
 

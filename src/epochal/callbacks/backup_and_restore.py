@@ -83,13 +83,16 @@ class BackupAndRestore(Callback):
     def save_run(self, state: Mapping[str, Any]) -> None:
         """Queue a generation; whoever reads it back finds everything that was queued before it."""
         self.save_due = False
-        if self._writing is not None:
-            self._writing.wait()
         if not run_state.is_finite(state):
             return
         self._newest += 1
         number, encoded = self._newest, Generation(state)
         self._writing = self.writer.put(lambda: self._write(number, encoded))
+
+    def wait(self) -> None:
+        """Wait until the last generation is written."""
+        if self._writing is not None:
+            self._writing.wait()
 
     # Hooks
 
@@ -122,7 +125,7 @@ class BackupAndRestore(Callback):
         return self.backup_dir / f"generation-{number:08d}.run"
 
     def _numbers(self) -> list[int]:
-        names = (re.fullmatch(r"generation-(\d{8})\.run", entry.name) for entry in self.backup_dir.iterdir())
+        names = (re.fullmatch(r"generation-([0-9]{8})\.run", entry.name) for entry in self.backup_dir.iterdir())
         return sorted(int(match[1]) for match in names if match)
 
     def _read_newest(self) -> dict[str, Any] | None:
@@ -141,7 +144,7 @@ class BackupAndRestore(Callback):
         return None
 
     def _write(self, number: int, encoded: Generation) -> None:
-        if self.writer.failure is not None:
+        if self.writer.failed:
             return  # it would claim a file that was queued before it and isn't there
         files.write_durably(self._path(number), encoded.write, encoded.nbytes)
         self._whole = [*self._whole, number][-self.keep :]
@@ -162,6 +165,7 @@ class BackupAndRestore(Callback):
             self._lock.close()
             self._lock = None
             raise RuntimeError(f"{self.backup_dir} is used by another process, pid {owner}.") from None
+        os.register_at_fork(after_in_child=self._lock.close)  # else a child would go on holding it
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import string
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from ..core import files
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.logs import ByName, Logs
-from ..core.monitor import Monitor
+from ..core.monitor import Monitor, warn_if_unknown
 from ..core.names import suggest
 from ..core.writer import Job
 
@@ -38,7 +39,8 @@ class ModelCheckpoint(Callback):
     failed is an error at the next hook or at the end of the fit, and its value no longer counts as best.
 
     Raises:
-        ValueError: If an argument is out of range, or the template has more than plain fields.
+        ValueError: If an argument is out of range, the template has more than plain fields, or a save that
+            isn't at an epoch's end needs a `val_…`.
     """
 
     def __init__(
@@ -70,6 +72,13 @@ class ModelCheckpoint(Callback):
         self._kept: list[str] = []
         self._snapshot: Any = None
         self._writing: Job | None = None
+        self._check_what_batches_know()
+
+    def _check_what_batches_know(self) -> None:
+        needed = [*self.fields, *([self.monitor.name] if self.save_best_only else [])]
+        late = [name for name in needed if name.startswith("val_")]
+        if self.every.unit != "epoch" and late:
+            raise ValueError(f"{late[0]!r} is known only when an epoch ends; save_freq={self.every} saves within it.")
 
     @property
     def best(self) -> float | None:
@@ -81,8 +90,11 @@ class ModelCheckpoint(Callback):
         if self.save_best_only:
             self.monitor.start(self.params, self.model, best=self.monitor.best)
         if check := getattr(self.model, "check_filepath", None):
-            check(self.filepath)
-        files.check_writable(Path(self.filepath[: self.filepath.find("{")] if self.fields else self.filepath).parent)
+            check(self.filepath, self.save_weights_only)
+        for name in self.fields:
+            if name not in ("epoch", "batch", "size"):
+                warn_if_unknown(f"{self.filepath!r} has {{{name}}}, which", name, self.params)
+        files.check_writable(Path(os.path.dirname(self.filepath.partition("{")[0] if self.fields else self.filepath)))
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch for the names of files saved within it."""
@@ -98,12 +110,13 @@ class ModelCheckpoint(Callback):
             self._save(epoch, Logs() if logs is None else logs)
 
     def _save(self, epoch: int, logs: Logs) -> None:
+        if self._writing is not None:
+            self._writing.wait()  # a failure takes the best back, and the snapshot is about to be reused
+            self.writer.check()
         before = self.monitor.best
-        if self.save_best_only:
-            value = self.monitor.read(logs)
-            if value is None or not self.monitor.update(value):
-                return
-        elif not self._has_all_fields(logs):
+        if not self._has_all_fields(logs):
+            return
+        if self.save_best_only and ((value := self.monitor.read(logs)) is None or not self.monitor.update(value)):
             return
         path = self._fill(epoch, logs)
         if self.verbose:
@@ -112,23 +125,20 @@ class ModelCheckpoint(Callback):
         self._queue(path, before)
 
     def _queue(self, path: str, best_before: float | None) -> None:
-        if self._writing is not None:
-            self._writing.wait()  # its snapshot is about to be reused
         self._snapshot = snapshot = self.model.snapshot(weights_only=self.save_weights_only, reuse=self._snapshot)
+        kept_before, all_kept = self._kept, [*(kept for kept in self._kept if kept != path), path]
+        self._kept = all_kept[-self.keep :] if self.keep else all_kept
+        forgotten = all_kept[: -len(self._kept)]
 
         def write() -> None:
-            files.write_durably(path, snapshot.write, snapshot.nbytes)
-            self._forget_old(path)
+            snapshot.save(path)
+            for old in forgotten:
+                Path(old).unlink(missing_ok=True)
 
         def take_back() -> None:
-            self.monitor.best = best_before
+            self.monitor.best, self._kept = best_before, kept_before
 
         self._writing = self.writer.put(write, failed=take_back)
-
-    def _forget_old(self, path: str) -> None:
-        self._kept = [kept for kept in self._kept if kept != path] + [path]
-        while self.keep is not None and len(self._kept) > self.keep:
-            Path(self._kept.pop(0)).unlink(missing_ok=True)
 
     def _has_all_fields(self, logs: Logs) -> bool:
         """Whether the logs have the template's keys; an epoch that wasn't validated may lack `val_…`."""
@@ -139,8 +149,11 @@ class ModelCheckpoint(Callback):
         values = ByName({**logs, "epoch": epoch + 1})
         for name in self.fields:
             if name not in values:
-                raise ValueError(f"{self.filepath!r} has {{{name}}}, which is not in the logs. {suggest(name, values)}")
-            if not isinstance(values[name], (int, float)):
+                there = ", ".join(values)
+                raise ValueError(
+                    f"{self.filepath!r} has {{{name}}}, which is not in the logs: {there}. {suggest(name, values)}"
+                )
+            if not isinstance(values[name], numbers.Real):
                 raise ValueError(f"{self.filepath!r} has {{{name}}}, whose value {values[name]!r} is no number.")
         return self.filepath.format_map(values)
 
@@ -149,9 +162,7 @@ class ModelCheckpoint(Callback):
         self._snapshot = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value, the epoch under way and the files that stay."""
-        if self._writing is not None:
-            self._writing.wait()
+        """Return the best value, the epoch under way and the files that stay, those queued for writing included."""
         return {"monitor": self.monitor.state_dict(), "epoch": self._epoch, "kept": list(self._kept)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -22,7 +22,8 @@ def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], s
         size: About how many bytes it needs, for the message when there is no room.
 
     Raises:
-        OSError: If anything failed; then the file is as it was and the temporary file is gone.
+        OSError: If anything failed; then the file is as it was and the temporary file is gone. Only if the
+            folder couldn't be synced, the last thing to be done, the file is new, but perhaps not for long.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -31,6 +32,7 @@ def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], s
         write(temporary)
         sync(temporary)
         os.replace(temporary, path)
+        sync(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -38,7 +40,6 @@ def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], s
             needed = f"; about {size:,} bytes were needed" if size else ""
             raise OSError(error.errno, f"could not write {path}: {error.strerror or error}{needed}") from error
         raise
-    sync(path.parent)
 
 
 def make_folder(folder: Path) -> None:

@@ -20,6 +20,9 @@ import numpy as np
 
 MAGIC = b"EPOCHAL\x01"
 DIGEST_BYTES = 32
+RESERVED = ("__array__", "__bytes__")
+
+_HOLDS = "a saved state holds plain JSON values, bytes and arrays of numbers."
 
 
 class Damaged(Exception):
@@ -56,12 +59,9 @@ class Generation:
         if isinstance(value, bytes):
             return {"__bytes__": base64.b64encode(value).decode()}
         if hasattr(value, "__array__"):
-            array = np.asarray(value)
-            if array.dtype.hasobject:
-                raise TypeError(f"{where} is an array of objects; a saved state holds plain JSON values, bytes and arrays.")
-            self._arrays.append(np.ascontiguousarray(array.copy() if array.flags.writeable else array).reshape(array.shape))
+            self._arrays.append(_as_numbers(value, where))
             return {"__array__": len(self._arrays) - 1}
-        raise TypeError(f"{where} is a {type(value).__name__}; a saved state holds plain JSON values, bytes and arrays.")
+        raise TypeError(f"{where} is a {type(value).__name__}; {_HOLDS}")
 
     def write(self, path: Path) -> None:
         """Write it to a file."""
@@ -75,9 +75,23 @@ class Generation:
 
 
 def _key(key: Any, where: str) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"{where} has the key {key!r}; a saved state's keys are strings.")
+    if not isinstance(key, str) or key in RESERVED:
+        raise TypeError(f"{where} has the key {key!r}; a saved state's keys are strings, and none of {RESERVED}.")
     return key
+
+
+def _as_numbers(value: Any, where: str) -> np.ndarray:
+    """Return a contiguous array in this machine's byte order that nobody else writes to."""
+    try:
+        array = np.asarray(value)
+        dtype = array.dtype.newbyteorder("=")
+        known = not dtype.hasobject and np.dtype(dtype.name) == dtype
+    except TypeError as error:
+        raise TypeError(f"{where} is a {type(value).__name__} that is no array of numbers; {_HOLDS}") from error
+    if not known:
+        raise TypeError(f"{where} is an array of dtype {array.dtype}; {_HOLDS}")
+    shared = array.flags.writeable
+    return np.ascontiguousarray(array.astype(dtype, copy=shared)).reshape(array.shape)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -90,25 +104,34 @@ def read(path: Path) -> dict[str, Any]:
     body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if len(content) < len(MAGIC) + 8 + DIGEST_BYTES or hashlib.sha256(body).digest() != digest:
         raise Damaged(f"{path} is damaged: its digest is wrong")
-    start = len(MAGIC) + 8
     if body[: len(MAGIC)] != MAGIC:
         raise Damaged(f"{path} was written by another version: it begins with {bytes(body[: len(MAGIC)])!r}")
-    end = start + int.from_bytes(body[len(MAGIC) : start], "little")
-    header = json.loads(bytes(body[start:end]))
-    arrays: list[np.ndarray] = []
+    try:
+        return _decoded(body[len(MAGIC) :])
+    except Exception as error:  # the digest was right, so somebody made this on purpose
+        raise Damaged(f"{path} is no saved run: {type(error).__name__}: {error}") from error
+
+
+def _decoded(body: memoryview) -> dict[str, Any]:
+    end = 8 + int.from_bytes(body[:8], "little")
+    header = json.loads(bytes(body[8:end]))
+    arrays: dict[int, np.ndarray] = {}
     for described in header["arrays"]:
-        array, end = _array(body, end, described)
-        arrays.append(array)
+        arrays[len(arrays)], end = _array(body, end, described["dtype"], described["shape"])
+    if end != len(body) or not isinstance(header["state"], dict):
+        raise ValueError(f"{len(body) - end} bytes are left over")
     return _restored(header["state"], arrays)
 
 
-def _array(body: memoryview, start: int, described: Mapping[str, Any]) -> tuple[np.ndarray, int]:
-    dtype, shape = np.dtype(described["dtype"]), tuple(described["shape"])
+def _array(body: memoryview, start: int, name: str, shape: list[int]) -> tuple[np.ndarray, int]:
+    dtype = np.dtype(str(name))
     end = start + dtype.itemsize * math.prod(shape)
+    if dtype.hasobject or any(n < 0 for n in shape) or not start <= end <= len(body):
+        raise ValueError(f"no array of dtype {dtype} and shape {shape} is in it")
     return np.frombuffer(body[start:end], np.uint8).view(dtype).reshape(shape).copy(), end
 
 
-def _restored(value: Any, arrays: list[np.ndarray]) -> Any:
+def _restored(value: Any, arrays: Mapping[int, np.ndarray]) -> Any:
     if isinstance(value, list):
         return [_restored(v, arrays) for v in cast("list[Any]", value)]
     if not isinstance(value, dict):
@@ -117,5 +140,5 @@ def _restored(value: Any, arrays: list[np.ndarray]) -> Any:
     if nest.keys() == {"__array__"}:
         return arrays[nest["__array__"]]
     if nest.keys() == {"__bytes__"}:
-        return base64.b64decode(nest["__bytes__"])
+        return base64.b64decode(nest["__bytes__"], validate=True)
     return {key: _restored(v, arrays) for key, v in nest.items()}

@@ -46,6 +46,7 @@ class Run:
         epochs: The number of the last epoch, counted from 1.
         validation: What epochs are validated on, if anything.
         epoch: The epoch under way, or to come, counted from 0.
+        logs: Those of the last epoch that ended.
     """
 
     engine: Engine
@@ -63,6 +64,7 @@ class Run:
         self.testing = self.validation and Pass("test", self.engine, self.validation.data, self.call, self.signals)
         self.under_way = False  # whether the epoch's on_epoch_begin has been called
         self.named_as_stateless: set[str] = set()
+        self.logs = Logs()
 
     def stopped(self) -> bool:
         """Say whether a callback asked to end the fit."""
@@ -80,9 +82,9 @@ class Run:
         if pending:
             self.signals.deliver()
 
-    def finish(self, at_last_epoch_end: dict[str, Any], logs: Logs) -> None:
+    def finish(self, at_last_epoch_end: dict[str, Any]) -> None:
         """Save the run as finished, unless a loss that isn't finite ended it; `on_train_end` has been called."""
-        if math.isfinite(logs.get("loss", 0.0)):
+        if math.isfinite(self.logs.get("loss", 0.0)):
             for saver in self.savers:
                 saver.save_run(run_state.finish(self, at_last_epoch_end))
         self.signals.deliver()
@@ -112,15 +114,14 @@ def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
     run.call("on_train_begin", Logs())
     if saved is not None:
         run_state.restore(run, saved)
-    logs = Logs()
     while run.epoch < run.epochs and not run.stopped():
-        logs = _epoch(run)
+        _epoch(run)
     ended = run_state.gather(run) if run.savers else {}
-    run.call("on_train_end", logs)
-    run.finish(ended, logs)
+    run.call("on_train_end", run.logs)
+    run.finish(ended)
 
 
-def _epoch(run: Run) -> Logs:
+def _epoch(run: Run) -> None:
     epoch, training = run.epoch, run.training
     training.begin(epoch, training.batch if run.under_way else 0)
     if not run.under_way:
@@ -135,9 +136,8 @@ def _epoch(run: Run) -> Logs:
         values = evaluate(run.testing, run.call)
         logs.update({f"val_{name}": value for name, value in values.items()})
     run.call("on_epoch_end", epoch, logs)
-    run.epoch, run.under_way, training.batch = epoch + 1, False, 0
+    run.epoch, run.under_way, training.batch, run.logs = epoch + 1, False, 0, logs
     run.end_moment()
-    return logs
 
 
 def epoch_logs(done: Pass, phase: str) -> Logs:

@@ -50,11 +50,7 @@ class Monitor:
         self._validates = bool(params.get("do_validation"))
         if self.mode == "auto" and (ask := getattr(model, "direction", None)):
             self.direction = ask(self.name) or self.direction
-        known = list(params.get("metrics") or ())
-        if known and self.name not in ByName.fromkeys(known):
-            warnings.warn(
-                f"the monitored {self.name!r} is no metric of this fit. {suggest(self.name, known)}", stacklevel=3
-            )
+        warn_if_unknown(f"the monitored {self.name!r}", self.name, params)
 
     def read(self, logs: Mapping[str, Any]) -> float | None:
         """Return the monitored value, or None in an epoch that doesn't have it.
@@ -92,6 +88,13 @@ class Monitor:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned."""
         self.best, self.seen = state["best"], state["seen"]
+
+
+def warn_if_unknown(what: str, name: str, params: Mapping[str, Any]) -> None:
+    """Warn if nothing is known to log this name; a callback may still do."""
+    known = list(params.get("metrics") or ())
+    if known and name not in ByName.fromkeys(known):
+        warnings.warn(f"{what} is no metric of this fit. {suggest(name, known)}", stacklevel=4)
 
 
 def _direction(name: str) -> str:

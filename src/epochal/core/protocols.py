@@ -163,6 +163,10 @@ class RunSaver(Protocol):
         """Save the run, whose arrays are a snapshot of its own."""
         ...
 
+    def wait(self) -> None:
+        """Wait until what was saved is written; called before the next state is gathered."""
+        ...
+
 
 @dataclass(frozen=True)
 class LayerNode:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .callback import HOOKS, Callback, overridden
+from .logs import Logs
 
 if TYPE_CHECKING:
     from .loop import Run
@@ -24,6 +25,8 @@ def gather(run: Run) -> dict[str, Any]:
     """
     training = run.training
     training.settle()
+    for saver in run.savers:
+        saver.wait()  # two states at once would be twice the memory
     data = run.data.state_dict()
     return {
         "identity": identity(run) | {"data": _with_actual(run.data.identity(), data)},
@@ -35,6 +38,7 @@ def gather(run: Run) -> dict[str, Any]:
         "count": training.count,
         "means": training.means.state_dict(),
         "stop_training": run.stopped(),
+        "logs": dict(run.logs),
         "data": _frozen(data),
         "engine": run.engine.state_dict(),
         "callbacks": dict(_callback_states(run)),
@@ -73,6 +77,7 @@ def restore(run: Run, saved: Mapping[str, Any]) -> None:
     training.means.load_state_dict(saved["means"])
     run.data.load_state_dict(saved["data"])
     run.model.stop_training = saved["stop_training"] and not saved["finished"]
+    run.logs = Logs(saved["logs"])
     _restore_parts(run, saved)
 
 

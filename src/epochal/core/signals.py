@@ -36,6 +36,7 @@ class Signals:
         self.held = False
         self.replacing = False
         self._came: int | None = None
+        self._delivered = False
 
     @contextmanager
     def handled(self) -> Iterator[None]:
@@ -51,17 +52,18 @@ class Signals:
         terminated = False
         try:
             yield
+            self.deliver()  # what came after the last moment
         except Terminated:
             terminated = True
             raise
         finally:
             for number, handler in old.items():
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-            if terminated:
+            if terminated or self._came == signal.SIGTERM:
                 os.kill(os.getpid(), signal.SIGTERM)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        again = self._came is not None and number == signal.SIGINT
+        again = (self._came is not None or self._delivered) and number == signal.SIGINT
         waits = self.replacing or ((self.held or self._can_save) and not again)
         self._came = number
         if not waits:
@@ -85,6 +87,7 @@ class Signals:
             Terminated: After SIGTERM.
         """
         came, self._came = self._came, None
+        self._delivered = self._delivered or came is not None
         if came == signal.SIGINT:
             raise KeyboardInterrupt
         if came is not None:

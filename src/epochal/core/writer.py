@@ -14,36 +14,41 @@ class Job:
     """Something the writer does; it may be waited for."""
 
     def __init__(self, work: Callable[[], None], failed: Callable[[], None] | None) -> None:
-        self._work, self._failed = work, failed
-        self._done = threading.Event()
+        self._work: Callable[[], None] | None = work
+        self._failed = failed
+        self.done = threading.Event()
 
     def run(self) -> None:
-        """Do it; if it raises, call `failed` first."""
+        """Do it, once; if it raises, call `failed` first."""
+        work, self._work = self._work, None  # what it holds may be large
+        assert work is not None
         try:
-            self._work()
+            work()
         except BaseException:
             if self._failed is not None:
                 self._failed()
             raise
-        finally:
-            self._done.set()
 
     def wait(self) -> None:
         """Wait until it is done, well or badly."""
-        self._done.wait()
+        self.done.wait()
 
 
 class Writer:
     """Does jobs in order in a thread of its own, which runs only while there is something to do.
 
-    The first failure is kept until `check` or `close` raises it; jobs behind it are done all the same,
-    and may look at `failure`.
+    The first failure is raised by the next `check` or `close`; jobs behind it are done all the same, and
+    may look at `failed`.
+
+    Attributes:
+        failed: Whether any job failed, shown or not.
     """
 
     def __init__(self) -> None:
         self._jobs: queue.Queue[Job | None] = queue.Queue(PENDING)
         self._thread: threading.Thread | None = None
-        self.failure: BaseException | None = None
+        self._failure: BaseException | None = None
+        self.failed = False
 
     def put(self, work: Callable[[], None], failed: Callable[[], None] | None = None) -> Job:
         """Queue a job.
@@ -64,12 +69,13 @@ class Writer:
             try:
                 job.run()
             except BaseException as error:
-                self.failure = self.failure or error
+                self.failed, self._failure = True, self._failure or error
+            job.done.set()
 
     def check(self) -> None:
         """Raise the first failure, once."""
-        if self.failure is not None:
-            failure, self.failure = self.failure, None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
             raise failure
 
     def close(self) -> None:

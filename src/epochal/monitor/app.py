@@ -49,7 +49,7 @@ class Monitor:
     def __init__(
         self, store: Store, *, token: str | None = None, names: Iterable[str] = (), limits: Limits | None = None
     ) -> None:
-        self.store, self.limits = store, limits or Limits()
+        self.store, self.limits, self.needs_token = store, limits or Limits(), token is not None
         routes = [
             Route("/api/events", self.events),
             Route("/api/runs", self.runs),
@@ -65,6 +65,7 @@ class Monitor:
         self._guarded = Guard(self._fork, token, names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         await self._guarded(scope, receive, send)
 
     async def _fork(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +85,8 @@ class Monitor:
 
     async def runs(self, request: Request) -> Response:
         """List the runs last heard of."""
-        return _found({"now": time.time(), "runs": await asyncio.to_thread(self.store.runs)})
+        found = await asyncio.to_thread(self.store.runs)
+        return _found({"now": time.time(), "runs": found, "token": self.needs_token})
 
     async def run(self, request: Request) -> Response:
         """Show a run: `?width=` pixels of chart, `?first=` to `?last=` epoch."""
@@ -164,7 +166,8 @@ def _csv(names: list[str], found: Iterator[tuple[Any, ...]]) -> Iterator[str]:
         writer.writerow([_inert(value) for value in row])
         if text.tell() > 1 << 16:
             yield text.getvalue()
-            text.seek(0), text.truncate()
+            text.seek(0)
+            text.truncate()
     yield text.getvalue()
 
 

@@ -163,7 +163,12 @@ def _deeper_than(levels: int, value: Any) -> bool:
 def _count(value: Any, what: str) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1 or not 0 <= value < MAX_COUNT:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or value != value // 1
+        or not 0 <= value < MAX_COUNT
+    ):
         raise BadEventError(f"{what} is a whole number from 0; got {str(value)[:40]!r}")
     return int(value)
 

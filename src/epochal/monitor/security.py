@@ -66,6 +66,7 @@ class Guard:
         self.app, self.token, self.names = app, token, {name.lower() for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -77,7 +78,9 @@ class Guard:
         """Turn away a request that another site has made, or that calls this server by a wrong name."""
         host = headers.get("host", "")
         if not self._is_ours(host):
-            return PlainTextResponse(f"this monitor isn't called {host[:100]!r}; start it with --host to change that", 403)
+            return PlainTextResponse(
+                f"this monitor isn't called {host[:100]!r}; start it with --host to change that", 403
+            )
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
             return PlainTextResponse("requests of other sites' pages are refused", 403)
@@ -98,7 +101,12 @@ class Guard:
         It is sent on by `Refresh`, not by a redirect: a strict cookie isn't sent along a redirect that
         began on another site, as in a mail that was read in the browser.
         """
-        if self.token is None or scope["path"] != "/" or scope["method"] != "GET" or b"token=" not in scope["query_string"]:
+        if (
+            self.token is None
+            or scope["path"] != "/"
+            or scope["method"] != "GET"
+            or b"token=" not in scope["query_string"]
+        ):
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if not self._is_token(given):

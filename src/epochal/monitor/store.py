@@ -142,7 +142,7 @@ class Store:
 
     # Writing
 
-    def add(self, events: Sequence[Event]) -> list[Added | None | BadEventError]:
+    def add(self, events: Sequence[Event]) -> list[Added | BadEventError | None]:
         """Commit events; return for each what it added, None for one that was there already.
 
         A refused event adds nothing, and its error stands in its place.
@@ -150,6 +150,8 @@ class Store:
         Raises:
             sqlite3.Error: If nothing could be committed, as on a full disk.
         """
+        if not events:
+            return []
         try:
             with self._transaction():
                 return self._add(events)
@@ -181,13 +183,13 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _add(self, events: Sequence[Event]) -> list[Added | None | BadEventError]:
+    def _add(self, events: Sequence[Event]) -> list[Added | BadEventError | None]:
         """Write each table in one statement: at every statement the thread waits for the interpreter's lock."""
         if len(self._known) > KNOWN_RUNS:
             self._known.clear()
         runs = [self._run_of(event) for event in events]
         digests = self._digests([(run.key, event.seq) for run, event in zip(runs, events, strict=True)])
-        added: list[Added | None | BadEventError] = []
+        added: list[Added | BadEventError | None] = []
         points: list[tuple[int, int, int, int, Value]] = []
         for run, event in zip(runs, events, strict=True):
             if event.seq is not None:
@@ -232,7 +234,9 @@ class Store:
             return {}
         asked = f"WITH asked (run, seq) AS (VALUES {', '.join(['(?, ?)'] * len(numbered))})"
         found = f"{asked} SELECT run, seq, digest FROM asked CROSS JOIN events USING (run, seq)"
-        return {(run, seq): digest for run, seq, digest in self._db.execute(found, [n for key in numbered for n in key])}
+        return {
+            (run, seq): digest for run, seq, digest in self._db.execute(found, [n for key in numbered for n in key])
+        }
 
     def _run_of(self, event: Event) -> Run:
         if event.run:
@@ -302,12 +306,18 @@ class Store:
             run = next(_runs(db, "WHERE id = ?", (id,)), None)
             if run is None:
                 return None
-            names = db.execute("SELECT key, grain, metric FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
+            names = db.execute(
+                "SELECT key, grain, metric FROM series WHERE run = ? ORDER BY key", (run.key,)
+            ).fetchall()
             series: dict[int, list[Point]] = {key: [] for key, _, _ in names}
             drawn = "WHERE run = ? AND epoch BETWEEN ? AND ? AND typeof(value) <> 'text' ORDER BY epoch, batch"
-            for key, *point in db.execute(f"SELECT series, epoch, batch, value FROM points {drawn}", (run.key, first, last)):
+            for key, *point in db.execute(
+                f"SELECT series, epoch, batch, value FROM points {drawn}", (run.key, first, last)
+            ):
                 series[key].append(tuple(point))
-        return run.summary() | {"series": [columns(grain, metric, thin(series[key], width)) for key, grain, metric in names]}
+        return run.summary() | {
+            "series": [columns(grain, metric, thin(series[key], width)) for key, grain, metric in names]
+        }
 
     def table(self, id: str, limit: int | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]] | None:
         """Return the names of a run's columns (epoch, batch, metrics) and its rows, latest first if limited.
@@ -321,13 +331,17 @@ class Store:
             return None
         names = db.execute("SELECT key, metric FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
         metrics = list(dict.fromkeys(metric for _, metric in names))
-        return ["epoch", "batch", *metrics], _rows(db, run, {key: metrics.index(metric) for key, metric in names}, limit)
+        return ["epoch", "batch", *metrics], _rows(
+            db, run, {key: metrics.index(metric) for key, metric in names}, limit
+        )
 
 
 def columns(grain: Grain, metric: str, points: Sequence[Point]) -> dict[str, Any]:
     """Return points as the page takes them: `{"metric", "grain", "epoch": [...], "batch": [...], "value": [...]}`."""
     epochs, batches, values = zip(*points, strict=True) if points else ((), (), ())
-    return {"metric": metric, "grain": grain, "epoch": epochs, "value": values} | ({"batch": batches} if grain == "batch" else {})
+    return {"metric": metric, "grain": grain, "epoch": epochs, "value": values} | (
+        {"batch": batches} if grain == "batch" else {}
+    )
 
 
 def _steps_seen(known: int | None, event: Event) -> int | None:
@@ -338,11 +352,11 @@ def _steps_seen(known: int | None, event: Event) -> int | None:
 
 def _runs(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> Iterator[Run]:
     for *row, last in db.execute(f"SELECT {', '.join(RUN)} FROM runs {where}", values):
-        yield Run(*row, json.loads(last))
+        yield Run(*row, last=json.loads(last))
 
 
 def _rows(db: sqlite3.Connection, run: Run, places: dict[int, int], limit: int | None) -> Iterator[tuple[Any, ...]]:
-    """Yield `(epoch, batch, *values)` from series at these places: an epoch's batches in order, then the epoch itself."""
+    """Yield `(epoch, batch, *values)` of series at these places: an epoch's batches, then the epoch itself."""
     way = "" if limit is None else "DESC"
     ordered = f"SELECT epoch, batch, series, value FROM points WHERE run = ? ORDER BY epoch {way}, batch {way}"
     with closing(db):

@@ -70,6 +70,7 @@ class Stream:
 
     async def watch(self, last_id: str) -> AsyncIterator[bytes]:
         """Yield server-sent events from now on, or from after the message `last_id`, until the stream ends."""
+        yield b"retry: 1000\n\n"
         viewer = Viewer()
         for message in self._missed(last_id):
             viewer.offer(message)
@@ -168,4 +169,6 @@ class Viewer:
 
 def _latest(points: list[Point]) -> list[Point]:
     """Order points, each moment once, as posts of several threads may come out of order or twice."""
-    return sorted({(epoch, batch): (epoch, batch, value) for epoch, batch, value in points}.values(), key=lambda p: p[:2])
+    return sorted(
+        {(epoch, batch): (epoch, batch, value) for epoch, batch, value in points}.values(), key=lambda p: p[:2]
+    )

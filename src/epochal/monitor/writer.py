@@ -82,10 +82,11 @@ class Writer:
 
     def _outcomes(self, jobs: list[Job]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for deletes, alike in groupby(jobs, key=lambda job: isinstance(job, Delete)):
+        for _, alike in groupby(jobs, key=type):
             group = list(alike)
             try:
-                outcomes += [self._store.delete(job.run) for job in group] if deletes else self._store.add(group)
+                outcomes += self._store.add([job for job in group if isinstance(job, Event)])
+                outcomes += [self._store.delete(job.run) for job in group if isinstance(job, Delete)]
             except Exception as error:  # a full disk, a locked file: everybody is told, and the next commit is tried
                 outcomes += [error] * len(group)
         return outcomes

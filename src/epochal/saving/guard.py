@@ -10,6 +10,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,40 @@ ALIGNMENT = 64  # bytes; from there on XLA takes an array over instead of copyin
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Open a model file for reading; what goes wrong within names the file.
+    """Open a model file for reading.
 
     Raises:
         FileNotFoundError: If there is none.
-        ValueError: If it isn't HDF5, is damaged, or was refused within.
+        ValueError: If it isn't HDF5 or is damaged.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}.")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; a model file is one .h5 file.")
-    if zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is a .keras archive, not HDF5. In Keras, save it again: model.save('model.h5').")
     if not h5py.is_hdf5(path):
+        if zipfile.is_zipfile(path):
+            raise ValueError(f"{path} is a .keras archive, not HDF5. In Keras, save it again: model.save('model.h5').")
         raise ValueError(f"{path} is no HDF5 file, or its beginning is damaged.")
+    with named(path):
+        file = h5py.File(path, "r")
+    with file:
+        yield file
+
+
+@contextmanager
+def named(path: str | PathLike[str]) -> Iterator[None]:
+    """Let errors from reading a file name it: damage and refusals alike are a ValueError."""
     try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError) as error:
+        yield
+    except (OSError, RuntimeError, KeyError, TypeError) as error:  # all that h5py raises for damage
         raise ValueError(f"{path} is damaged or cut short: {error}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def has(parent: h5py.Group, name: str) -> bool:
+    """Say whether there is a link of this name; where it leads isn't looked at."""
+    return bool(parent.id.links.exists(name.encode()))
 
 
 def group(parent: h5py.Group, path: str) -> h5py.Group:
@@ -89,16 +103,13 @@ def _walk(parent: h5py.Group, path: str) -> Any:
     for part in path.split("/"):
         if part in ("", ".", ".."):
             raise ValueError(f"{path!r} is no plain path within the file.")
-        if not isinstance(found, h5py.Group) or part not in found:
+        if not isinstance(found, h5py.Group) or not found.id.links.exists(part.encode()):
             raise ValueError(f"{path!r} is missing.")
-        if not isinstance(link := found.get(part, getlink=True), h5py.HardLink):
-            raise ValueError(f"{path!r} is reached through a {_kind(link)}, which is refused.")
+        if (kind := found.id.links.get_info(part.encode()).type) != h5py.h5l.TYPE_HARD:
+            what = "soft link" if kind == h5py.h5l.TYPE_SOFT else "link into another file"
+            raise ValueError(f"{path!r} is reached through a {what}, which is refused.")
         found = found[part]
     return found
-
-
-def _kind(link: Any) -> str:
-    return "link into another file" if isinstance(link, h5py.ExternalLink) else "soft link"
 
 
 def text(holder: h5py.Group, name: str) -> str | None:

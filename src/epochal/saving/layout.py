@@ -88,11 +88,11 @@ def _write_by_name(top: h5py.Group, layers: Sequence[LayerWeights]) -> None:
     _write_names(top, "layer_names", [layer.name for layer in layers])
     _write_versions(top)
     for layer in layers:
-        group = top.create_group(layer.name)
+        group = top.require_group(layer.name)
         names = {f"{layer.name}/{name}": array for name, array in layer.arrays.items()}
         _write_names(group, "weight_names", list(names))
         for name, array in names.items():
-            group.create_dataset(name, data=_widened(array))
+            group.create_dataset(name, data=_widened(array))  # Keras can't read bfloat16 from this layout
 
 
 def _write_by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> None:
@@ -101,7 +101,7 @@ def _write_by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> None:
         group = file.create_group(f"{path}/vars")
         group.attrs["name"] = layer.name
         for number, array in enumerate(layer.arrays.values()):
-            stored = group.create_dataset(str(number), data=array)
+            stored = group.create_dataset(str(number), data=writable(array))
             if array.dtype == ml_dtypes.bfloat16:
                 stored.attrs["dtype"] = "bfloat16"
 
@@ -127,8 +127,12 @@ def _write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> Non
         group.attrs[f"{attribute}{number}"] = list(part)
 
 
+def writable(array: np.ndarray) -> np.ndarray:
+    """Return an array whose dtype HDF5 can hold: bfloat16 stays, other small floats become float32, which is exact."""
+    return array if array.dtype == ml_dtypes.bfloat16 else _widened(array)
+
+
 def _widened(array: np.ndarray) -> np.ndarray:
-    """Return the small floats that Keras couldn't read from this layout, bfloat16 above all, as float32: exact."""
     return array.astype(np.float32) if array.dtype.kind == "V" else array
 
 
@@ -158,10 +162,14 @@ def read(file: h5py.File, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
     Raises:
         ValueError: If the file's layers or shapes are others; says which. Nothing is read before that is known.
     """
-    if "layers" in file and "layer_names" not in file.attrs and "model_weights" not in file:
+    if _read_names(file, "layer_names") is not None:
+        pairs = _by_order(file, layers)
+    elif guard.has(file, "model_weights"):
+        pairs = _by_order(guard.group(file, "model_weights"), layers)
+    elif guard.has(file, "layers"):
         pairs = _by_class(file, layers)
     else:
-        pairs = _by_order(file, layers)
+        raise ValueError("it holds no weights in a layout of Keras: neither layer_names, model_weights nor layers.")
     for layer, stored in pairs:
         _check(layer, stored)
     return [
@@ -171,11 +179,9 @@ def read(file: h5py.File, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
     ]
 
 
-def _by_order(file: h5py.File, layers: Sequence[LayerWeights]) -> list[tuple[LayerWeights, _Stored]]:
+def _by_order(top: h5py.Group, layers: Sequence[LayerWeights]) -> list[tuple[LayerWeights, _Stored]]:
     """Pair the layers that have weights with those in the file, in order."""
-    top = guard.group(file, "model_weights") if "model_weights" in file else file
-    if (names := _read_names(top, "layer_names")) is None:
-        raise ValueError("it holds no weights in a layout of Keras: neither layer_names nor layers are there.")
+    names = _read_names(top, "layer_names") or []
     stored = [_Stored(name, _listed_datasets(guard.group(top, name))) for name in names]
     stored = [layer for layer in stored if layer.datasets]
     having = [layer for layer in layers if layer.arrays]
@@ -201,25 +207,25 @@ def _read_names(holder: h5py.Group, attribute: str) -> list[str] | None:
 
 def _by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> list[tuple[LayerWeights, _Stored]]:
     """Pair each layer with the group that its class and its number in the class say."""
-    pairs = []
+    pairs, there = [], list(guard.group(file, "layers"))
     for path, layer in zip(_class_paths(layers), layers, strict=True):
         if not layer.arrays:
             continue
-        if path not in file:
-            there = [f"layers/{name}" for name in guard.group(file, "layers")]
-            raise ValueError(f"layer {layer.name!r} should be at {path!r}, which is missing. {suggest(path, there)}")
+        if path.removeprefix("layers/") not in there:
+            known = [f"layers/{name}" for name in there[:1000]]
+            raise ValueError(f"layer {layer.name!r} should be at {path!r}, which is missing. {suggest(path, known)}")
         group = guard.group(file, f"{path}/vars")
         numbers = range(min(len(group), len(layer.arrays) + 1))
         pairs.append((layer, _Stored(path, [guard.dataset(group, str(number)) for number in numbers])))
-    if more := [path for path in _others(file, {stored.name for _, stored in pairs})]:
+    if more := _others(file, {stored.name for _, stored in pairs}):
         raise ValueError(f"it has layers that the model hasn't: {', '.join(more[:6])}.")
     return pairs
 
 
 def _others(file: h5py.File, known: set[str]) -> list[str]:
     """Return the layers with weights in a file that were not asked for."""
-    others = [f"layers/{name}" for name in guard.group(file, "layers") if f"layers/{name}" not in known]
-    return [path for path in others if "vars" in guard.group(file, path) and len(guard.group(file, f"{path}/vars"))]
+    others = [path for name in guard.group(file, "layers") if (path := f"layers/{name}") not in known]
+    return [p for p in others if guard.has(guard.group(file, p), "vars") and len(guard.group(file, f"{p}/vars"))]
 
 
 def _check(layer: LayerWeights, stored: _Stored) -> None:

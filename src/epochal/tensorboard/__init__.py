@@ -1,1 +1,1 @@
-"""TensorBoard's files: events, summaries, graphs and the projector's tables. Importing a module here needs `tensorboard`."""
+"""TensorBoard's files: events, summaries, graphs, the projector's tables. The modules here need `tensorboard`."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..core.protocols import LayerNode
-from .protos import AttrValue, DataType, GraphDef, TensorShapeProto
+from .protos import AttrValue, GraphDef, TensorShapeProto
 
 
 def graph_def(nodes: Iterable[LayerNode]) -> bytes:
@@ -21,14 +21,14 @@ def graph_def(nodes: Iterable[LayerNode]) -> bytes:
         added = graph.node.add(name=node.name, op=node.class_name, input=node.inputs)
         for name, value in _attributes(node).items():
             added.attr[name].CopyFrom(value)
-    graph.versions.producer = 22  # of the time when nodes got `_output_shapes`; readers only look that it is there
     return graph.SerializeToString()
 
 
 def _attributes(node: LayerNode) -> dict[str, Any]:
     sizes = [TensorShapeProto.Dim(size=-1 if n is None else n) for n in node.output_shape]
     shapes = AttrValue.ListValue(shape=[TensorShapeProto(dim=sizes)])
-    attributes = {name: _attribute(value) for name, value in node.config.items() if name != "name" and value is not None}
+    settings = {name: value for name, value in node.config.items() if name != "name" and value is not None}
+    attributes = {name: _attribute(value) for name, value in settings.items()}
     attributes |= {f"weight {name}": _attribute(list(shape)) for name, shape in node.weights.items()}
     attributes["class"] = _attribute(node.class_name)
     attributes["parameters"] = _attribute(sum(math.prod(shape) for shape in node.weights.values()))
@@ -44,6 +44,8 @@ def _attribute(value: Any) -> Any:
         return AttrValue(f=value)
     if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(n, int) for n in value):
         return AttrValue(list=AttrValue.ListValue(i=value))
+    if isinstance(value, Mapping):  # an object within the settings, such as an initializer
+        value = cast(Mapping[str, Any], value).get("class_name", value)
     return AttrValue(s=str(value).encode())
 
 

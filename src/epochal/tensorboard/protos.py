@@ -35,7 +35,6 @@ AttrValue: Any = _generated["AttrValue"]
 DataType: Any = _generated["DataType"]
 Event: Any = _generated["Event"]
 GraphDef: Any = _generated["GraphDef"]
-NodeDef: Any = _generated["NodeDef"] if "NodeDef" in _generated else None
 ProjectorConfig: Any = _generated["ProjectorConfig"]
 SessionLog: Any = _generated["SessionLog"]
 Summary: Any = _generated["Summary"]

@@ -87,5 +87,7 @@ def multiplications(jaxpr: Jaxpr) -> int:
             shape = eqn.invars[0].aval.shape
             total += eqn.outvars[0].aval.size * math.prod(shape[axis] for axis in contracted)
         elif eqn.primitive.name == "conv_general_dilated":
-            total += eqn.outvars[0].aval.size * eqn.invars[1].aval.size
+            kernel = eqn.invars[1].aval
+            filters = kernel.shape[eqn.params["dimension_numbers"].rhs_spec[0]]
+            total += eqn.outvars[0].aval.size * kernel.size // filters
     return total

@@ -15,7 +15,7 @@ from ...core.logs import fetch
 from ...core.protocols import Chunk, Span
 from .placement import Layout, Placement
 from .programs import Program
-from .state import State
+from .state import State, outline
 from .steps import Measure, Steps
 
 
@@ -220,6 +220,7 @@ class JaxEngine:
         self._steps = dataclasses.replace(self._steps, decay=decay)
         self._state = State(parts | {"average": parts["params"] if decay is not None else ()})
         self._rate_at = self._find_rate()
+        self._ahead = True
         self._programs.clear()
         self._at_hand.clear()
         self._predict = jax.jit(self._output)
@@ -248,12 +249,38 @@ class JaxEngine:
                 self._state.write(place, value)
         self._ahead = True
 
+    def leaves(self, variables: Iterable[nnx.Variable]) -> list[jax.Array]:
+        """Return what `read` does as it is on the device; the next step consumes it."""
+        return [self._state.plain(self._places(variable)[0]) for variable in variables]
+
+    def adopt(self, variables: Iterable[nnx.Variable], values: Iterable[np.ndarray]) -> None:
+        """Do as `write` does with arrays of the right shapes and dtypes that nobody else will use."""
+        for variable, value in zip(variables, values, strict=True):
+            for place in self._places(variable):
+                self._state.adopt(place, value)
+        self._ahead = True
+
     def sync(self) -> None:
         """Write copies of the current state into the module's own arrays, if they are older."""
         if self._ahead:
             parts = jax.tree.map(jax.numpy.copy, self._state.parts())
             nnx.update(self.module, self._steps.shown(parts), parts["other"])
             self._ahead = False
+
+    # The optimizer's state
+
+    def optimizer_leaves(self) -> dict[str, jax.Array]:
+        """Return the optimizer's state by path, as it is on the device; the next step consumes it."""
+        paths = enumerate(self._state.paths)
+        return {path: self._state.plain(at) for at, path in paths if path.startswith("optimizer/")}
+
+    def load_optimizer(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take up an optimizer's state, as outlined by `optimizer_outline`; nobody else may use the arrays."""
+        for path, array in arrays.items():
+            place = self._state.place(path)
+            assert place is not None
+            self._state.adopt(place, array)
+        self._adopt_rate()
 
     # The whole state
 
@@ -276,6 +303,12 @@ class JaxEngine:
         """Describe what a saved state must fit."""
         optimizer = None if self.optimizer is None else {"name": self.optimizer.name} | _settings(self.optimizer)
         return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names}
+
+
+def optimizer_outline(module: nnx.Module, optimizer: Any) -> dict[str, Any]:
+    """Return the shapes and dtypes of the state that an optimizer has for a module, by path; computes nothing."""
+    params = nnx.split(module, nnx.Param, ...)[1]
+    return outline({"optimizer": jax.eval_shape(optimizer.transform().init, params)})
 
 
 def _settings(optimizer: Any) -> dict[str, Any]:

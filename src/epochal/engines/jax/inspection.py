@@ -54,12 +54,11 @@ class Inspection:
         graph, state = nnx.split(module)
         found: list[dict[str, Any]] = []
         for size in OPEN_SIZES:
-            like = jax.ShapeDtypeStruct([size if n is None else n for n in source.output_shape], jnp.dtype(source.dtype))
+            sizes = [size if n is None else n for n in source.output_shape]
+            like = jax.ShapeDtypeStruct(sizes, jnp.dtype(source.dtype))
             found.append(jax.eval_shape(lambda state, x: self._outputs(graph, state, x), state, like))
-        return {
-            name: (tuple(a if a == b else None for a, b in zip(out.shape, found[1][name].shape, strict=True)), str(out.dtype))
-            for name, out in found[0].items()
-        }
+        first, second = found
+        return {name: (_common(out.shape, second[name].shape), str(out.dtype)) for name, out in first.items()}
 
     def outputs(self, module: nnx.Module, x: np.ndarray, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
         """Yield the outputs of every layer, batch after batch."""
@@ -76,7 +75,13 @@ class Inspection:
         return found
 
     def gradients(
-        self, module: nnx.Module, objective: Any, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, batch_size: int
+        self,
+        module: nnx.Module,
+        objective: Any,
+        x: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray | None,
+        batch_size: int,
     ) -> dict[str, dict[str, np.ndarray]]:
         """Return the gradient of the mean loss over all samples, by layer and by weight; trainable weights only.
 
@@ -113,6 +118,10 @@ def _in_inference_mode(graph: Any, *states: Any) -> nnx.Module:
     module = nnx.merge(graph, *states, copy=True)
     module.eval()
     return module
+
+
+def _common(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int | None, ...]:
+    return tuple(n if n == m else None for n, m in zip(a, b, strict=True))
 
 
 def batches(samples: int, size: int) -> Iterator[slice]:

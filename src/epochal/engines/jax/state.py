@@ -48,7 +48,7 @@ class State:
 
     def read(self, at: int) -> np.ndarray:
         """Return a host copy of a leaf. A view of a device buffer would silently turn off its donation."""
-        return np.array(fetch(_plain(self.leaves[at])))
+        return np.array(fetch(plain(self.leaves[at])))
 
     def write(self, at: int, value: Any) -> None:
         """Replace a leaf's value; its dtype stays, since another would compile everything again."""
@@ -60,6 +60,17 @@ class State:
         if array.shape != old.shape:
             raise ValueError(f"{self.paths[at]} has shape {old.shape}; got an array of shape {array.shape}.")
         self.leaves[at] = jnp.copy(jax.device_put(array))
+
+    def plain(self, at: int) -> jax.Array:
+        """Return a leaf as it is on the device, random keys as their numbers; the next step consumes it."""
+        return plain(self.leaves[at])
+
+    def adopt(self, at: int, value: np.ndarray) -> None:
+        """Replace a leaf's value by an array that nobody else will use; it isn't copied if the device can hold it.
+
+        Its shape and dtype must be the leaf's. (An array that came from the host isn't donated: the first step copies.)
+        """
+        self.leaves[at] = device_array(value, self.leaves[at])
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return read-only host copies of all leaves by path."""
@@ -89,7 +100,20 @@ class State:
         return any(leaf.is_deleted() for leaf in self.leaves)
 
 
-def _plain(leaf: jax.Array) -> jax.Array:
+def outline(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the leaves of a nest by the paths that `State` gives them."""
+    return {_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(dict(parts))[0]}
+
+
+def device_array(value: np.ndarray, like: jax.Array) -> jax.Array:
+    """Put numbers on the device; they become random keys where `like` is some."""
+    array = jax.device_put(value)
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like))
+    return array
+
+
+def plain(leaf: jax.Array) -> jax.Array:
     """Return the numbers in an array of random keys; any other array as it is."""
     return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 

@@ -1,0 +1,269 @@
+"""Everything about a fit as files that TensorBoard shows."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core import files
+from ..core.cadence import Cadence, Every
+from ..core.callback import Callback
+from ..core.logs import Logs
+from ..core.protocols import LayerNode
+from ..core.writer import Job
+
+if TYPE_CHECKING:
+    from ..tensorboard.board import Board
+    from ..tensorboard.projector import Table
+
+
+class TensorBoard(Callback):
+    """Logs scalars, histograms, images, the graph and embeddings: `tensorboard --logdir log_dir` shows them.
+
+    Args:
+        log_dir: The folder. Scalars go to its runs `train` and `validation` under the same tags, so that the curves
+            overlay; everything else goes to `train`.
+        histogram_freq: Histograms of each layer's weights, and of its activations on the validation data, every so
+            many epochs from the first on; 0 is never.
+        batch_size: Validation samples whose activations or gradients are computed at once.
+        write_graph: Whether to log the graph of the layers.
+        write_grads: Whether to log histograms of the gradients, too: of the mean loss over the validation data, in
+            inference mode.
+        write_images: Whether to log the weights as images, every `histogram_freq` epochs, or every epoch if that is 0.
+        embeddings_freq: Save the embeddings for the projector every so many epochs from the first on; 0 is never.
+        embeddings_layer_names: Whose first weight to save; every `Embedding`'s if None or empty.
+        embeddings_metadata: The TSV file with a label for each row, looked for in `log_dir`, then as it stands: one for
+            all layers, or a dict by layer.
+        update_freq: "epoch"; or "batch" or a number of batches, to log those batches' own values as well.
+
+    `epoch_…` scalars, and everything that isn't a scalar, stand at the epoch, counted from 0; `batch_…` scalars at the
+    number of batches since the run began. The learning rate is `epoch_lr`. Everything is written in the background, and
+    a moment later it is in the hands of the operating system. A resumed run removes what was logged after the point it
+    goes on from, so no step appears twice. A fit into the folder of an older one hides that one's steps from its own
+    first step on; the files stay.
+
+    Raises:
+        ImportError: If the `tensorboard` package isn't installed.
+        ValueError: If an argument can't be right, or lacks what it needs. What only the fit can tell is checked in
+            `on_train_begin`: validation data as arrays for `histogram_freq`; the layers' names and the metadata's rows.
+        OSError: In `on_train_begin`, if `log_dir` can't be written to.
+    """
+
+    is_sink = True
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] = "./logs",
+        histogram_freq: int = 0,
+        batch_size: int = 32,
+        write_graph: bool = True,
+        write_grads: bool = False,
+        write_images: bool = False,
+        embeddings_freq: int = 0,
+        embeddings_layer_names: Iterable[str] | None = None,
+        embeddings_metadata: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
+        update_freq: str | int | Every = "epoch",
+    ) -> None:
+        _need_tensorboard()
+        self.log_dir = Path(log_dir)
+        self.histogram_freq = _whole("histogram_freq", histogram_freq, least=0)
+        self.batch_size = _whole("batch_size", batch_size, least=1)
+        self.write_graph, self.write_grads, self.write_images = write_graph, write_grads, write_images
+        self.embeddings_freq = _whole("embeddings_freq", embeddings_freq, least=0)
+        names = [embeddings_layer_names] if isinstance(embeddings_layer_names, str) else embeddings_layer_names
+        self.embeddings_layer_names = list(names or ())
+        self.embeddings_metadata = embeddings_metadata
+        self.every = Every.parse(update_freq)
+        if self.every.unit == "second" or (self.every.unit == "epoch" and self.every.n != 1):
+            raise ValueError(f"update_freq is 'epoch', 'batch' or a number of batches; got {update_freq!r}.")
+        if write_grads and not histogram_freq:
+            raise ValueError("write_grads=True logs histograms of gradients, so it needs histogram_freq of at least 1.")
+        if not embeddings_freq and (self.embeddings_layer_names or embeddings_metadata):
+            raise ValueError("embeddings_layer_names and embeddings_metadata need embeddings_freq of at least 1.")
+        self.cadence: Cadence | None = self.every
+        self.replay = self.every.unit == "batch"
+        self._start()
+
+    def _start(self) -> None:
+        self._fit = uuid.uuid4().hex[:8]
+        self._epoch = self._batches = 0  # the next epoch, and how many batches there have been
+        self._marks: Mapping[str, Any] | None = None  # where the event files of a resumed fit go on
+        self._has_graph = False
+        self._graph: list[LayerNode] | None = None
+        self._tables: dict[str, Table] = {}
+        self._board: Board | None = None
+        self._snapshot: Job | None = None  # the last thing to be done with the last copy of the weights
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Start afresh, and check what the fit must have; files are opened later, since the fit may be resumed."""
+        self._start()
+        if self.histogram_freq:
+            self._need_validation_data()
+        if self.embeddings_freq:
+            self._tables = self._choose_tables()
+        if self.write_graph and (ask := getattr(self.model, "layer_graph", None)):
+            self._graph = ask()
+        files.check_writable(self.log_dir)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Log the graph when the fit begins; one that begins at a later epoch counts that many epochs' batches."""
+        if self._board is None and self._marks is None:
+            self._epoch, self._batches = epoch, epoch * (self.params.get("steps") or 0)
+        self._opened()
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Log a batch's own values, if `update_freq` says so."""
+        if not self.replay:
+            return
+        self._batches += 1
+        if self.every.due(self._batches - 1, self._batches):
+            self._log_scalars("train", self._batches, "batch_", logs or {}, leave_out=("batch", "size"))
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Log the epoch's values and whatever else is due."""
+        logs = Logs() if logs is None else logs
+        training = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        if "lr" not in training and (rate := _learning_rate(self.model)) is not None:
+            training["lr"] = rate
+        validation = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
+        self._log_scalars("train", epoch, "epoch_", training)
+        self._log_scalars("validation", epoch, "epoch_", validation)
+        self._log_weights(epoch)
+        if _is_due(self.histogram_freq, epoch):
+            self._log_what_validation_shows(epoch)
+        self._epoch = epoch + 1
+
+    def _log_scalars(
+        self, run: str, step: int, prefix: str, values: Mapping[str, Any], leave_out: tuple[str, ...] = ()
+    ) -> None:
+        named = {f"{prefix}{n}": float(v) for n, v in values.items() if n not in leave_out and _is_number(v)}
+        if named:
+            self._opened().scalars(run, step, list(named), list(named.values()))
+
+    def _log_weights(self, epoch: int) -> None:
+        histograms = _is_due(self.histogram_freq, epoch)
+        images = self.write_images and _is_due(self.histogram_freq or 1, epoch)
+        vectors = _is_due(self.embeddings_freq, epoch)
+        if not (histograms or images or vectors):
+            return
+        if self._snapshot is not None:
+            self._snapshot.wait()  # so that there is never more than one copy of the weights
+        board, weights = self._opened(), self.model.weights_by_layer()
+        if vectors:
+            first = {name: next(iter(weights[name].values())) for name in self._tables}
+            self._snapshot = board.vectors((table, first[name]) for name, table in self._tables.items())
+        for tag, weight in _tagged(weights):
+            if images:
+                self._snapshot = board.images(epoch, f"{tag}/image", weight)
+            if histograms:
+                self._snapshot = board.histogram(epoch, tag, weight)
+
+    def _log_what_validation_shows(self, epoch: int) -> None:
+        from ..tensorboard.board import histograms_of
+
+        board, (x, y, sample_weight) = self._opened(), self.validation_data
+        for name, histogram in histograms_of(lambda: self.model.activations(x, self.batch_size)).items():
+            board.histogram(epoch, f"{name}_out", histogram)
+        if self.write_grads:
+            for tag, gradient in _tagged(self.model.gradients(x, y, sample_weight, self.batch_size)):
+                board.histogram(epoch, f"{tag}_grad", gradient)
+
+    def _opened(self) -> Board:
+        if self._board is None:
+            from ..tensorboard.board import Board
+
+            first = max(self._epoch, self._batches + 1) if self.replay and self._batches else self._epoch
+            self._board = Board(self.log_dir, self._fit, self.writer, first, self._marks)
+            if self._graph is not None and not self._has_graph:
+                self._board.graph(getattr(self.model, "name", "model"), self._graph)
+                self._has_graph = True
+        return self._board
+
+    def _need_validation_data(self) -> None:
+        if self.validation_data is None:
+            raise ValueError(
+                f"histogram_freq={self.histogram_freq} shows activations on validation data: pass arrays as "
+                "validation_data=(x, y), or validation_split. An iterable of batches won't do."
+            )
+        if not hasattr(self.model, "activations"):
+            raise ValueError(
+                f"histogram_freq needs a model that can be looked into; {type(self.model).__name__} can't be."
+            )
+
+    def _choose_tables(self) -> dict[str, Table]:
+        from ..tensorboard.projector import choose_tables
+
+        weights: dict[str, dict[str, np.ndarray]] = self.model.weights_by_layer()
+        embeddings = [name for name, layer in zip(weights, self.model.layers, strict=True) if _is_embedding(layer)]
+        if not self.embeddings_layer_names and not embeddings:
+            raise ValueError(
+                f"embeddings_freq={self.embeddings_freq} needs an Embedding layer, or embeddings_layer_names from: "
+                f"{', '.join(weights)}."
+            )
+        return choose_tables(weights, self.embeddings_layer_names or embeddings, self.embeddings_metadata, self.log_dir)
+
+    def close(self) -> None:
+        """Wait until everything is written, and close the files."""
+        board, self._board = self._board, None
+        if board is not None:
+            board.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the steps and the event files have got to."""
+        return {
+            "fit": self._fit,
+            "epoch": self._epoch,
+            "batches": self._batches,
+            "has_graph": self._has_graph,
+            "marks": self._marks if self._board is None else self._board.marks(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned; later records are removed when the first new one is written."""
+        self._fit, self._epoch, self._batches = state["fit"], state["epoch"], state["batches"]
+        self._has_graph, self._marks = state["has_graph"], state["marks"]
+
+
+def _need_tensorboard() -> None:
+    try:
+        from ..tensorboard import board  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except ImportError as error:
+        raise ImportError(
+            'TensorBoard needs the tensorboard package for its event files: pip install "epochal[tensorboard]".'
+        ) from error
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+    return int(value)
+
+
+def _is_due(freq: int, epoch: int) -> bool:
+    return freq > 0 and epoch % freq == 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) or (getattr(value, "ndim", None) == 0 and hasattr(value, "__float__"))
+
+
+def _is_embedding(layer: Any) -> bool:
+    return any(kind.__name__ in ("Embedding", "Embed") for kind in type(layer).__mro__)
+
+
+def _learning_rate(model: Any) -> Any:
+    """Return the rate of the last step; None if nothing tells."""
+    if ask := getattr(model, "last_learning_rate", None):
+        return ask()
+    return getattr(getattr(model, "optimizer", None), "lr", None)
+
+
+def _tagged(by_layer: Mapping[str, Mapping[str, np.ndarray]]) -> Iterable[tuple[str, np.ndarray]]:
+    """Yield each weight with its tag, `layer/weight`."""
+    return ((f"{layer}/{name}", weight) for layer, weights in by_layer.items() for name, weight in weights.items())

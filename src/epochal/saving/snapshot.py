@@ -1,0 +1,94 @@
+"""A model at one moment, copied to the host, so that it can be written while training goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..core.files import write_durably
+from ..core.logs import fetch
+from . import extras, layout
+from .extras import Extras
+from .layout import LayerWeights
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Host copies of a model's weights and, of a whole model, of everything else it is.
+
+    Attributes:
+        layers: The layers with their weights.
+        descriptions: The JSON objects that Keras keeps as attributes of a whole model: `model_config` and, if the
+            model is compiled, `training_config`.
+        extras: What only epochal reads; None for weights alone.
+    """
+
+    layers: list[LayerWeights]
+    descriptions: Mapping[str, Any]
+    extras: Extras | None
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all arrays."""
+        return sum(array.nbytes for array in self._arrays())
+
+    def _arrays(self) -> list[np.ndarray]:
+        weights = [array for layer in self.layers for array in layer.arrays.values()]
+        return weights + (self.extras.arrays if self.extras is not None else [])
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write it durably to a file, whose suffix decides the layout; the file is replaced as a whole.
+
+        Raises:
+            ValueError: If the suffix is unknown, or can't hold a whole model.
+            OSError: If it can't be written; then the file is as it was.
+        """
+        chosen = layout.check_suffix(path, weights_only=self.extras is None)
+        write_durably(path, lambda temporary: self.write(temporary, chosen), self.nbytes)
+
+    def write(self, path: Path, layout_name: str = "keras") -> None:
+        """Write it as HDF5 in the layout that `check_suffix` returned for the file's final name."""
+        with h5py.File(path, "w") as file:
+            layout.write(file, self.layers, layout_name, whole=self.extras is not None)
+            for name, description in self.descriptions.items():
+                layout.write_description(file, name, json.dumps(description))
+            if self.extras is not None:
+                extras.write(file, self.extras)
+
+
+def take(
+    layers: Sequence[LayerWeights], descriptions: Mapping[str, Any], beside: Extras | None, reuse: Snapshot | None
+) -> Snapshot:
+    """Return a snapshot of arrays that may be anywhere.
+
+    Args:
+        layers: The layers with their weights.
+        descriptions: As in `Snapshot`; taken as they are.
+        beside: As in `Snapshot`, with arrays that may be anywhere.
+        reuse: An older snapshot that nobody needs any more; its arrays are overwritten where shapes agree.
+    """
+    room = iter(reuse._arrays() if reuse is not None else ())
+    copied = [replace(layer, arrays=_copied(layer.arrays, room)) for layer in layers]
+    if beside is None:
+        return Snapshot(copied, descriptions, None)
+    streams, optimizer = _copied(beside.streams, room), _copied(beside.optimizer, room)
+    return Snapshot(copied, descriptions, Extras(beside.training, streams, optimizer))
+
+
+def _copied(arrays: Mapping[str, Any], room: Iterator[np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: _copy(array, next(room, None)) for name, array in arrays.items()}
+
+
+def _copy(array: Any, room: np.ndarray | None) -> np.ndarray:
+    value = fetch(array)
+    if room is None or room.shape != value.shape or room.dtype != value.dtype or not room.flags.writeable:
+        return np.array(value, order="C")
+    np.copyto(room, value)
+    return room

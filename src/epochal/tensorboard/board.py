@@ -1,0 +1,101 @@
+"""A log folder that TensorBoard shows: two runs, `train` and `validation`, and the projector's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..core.protocols import LayerNode
+from ..core.writer import Job, Writer
+from . import projector, summaries
+from .event_files import EventFile
+from .graphs import graph_def
+from .histograms import Histogram
+from .projector import Table
+
+RUNS = ("train", "validation")
+
+
+class Board:
+    """What one fit logs; all of it is made and written in the background, in the order in which it is logged.
+
+    Args:
+        log_dir: The folder.
+        fit: Distinguishes the files of this fit from others in the folder.
+        writer: Does the work.
+        first_step: The first step that isn't logged yet. What older files have from there on is shown no more.
+        marks: Where a resumed fit goes on: what `marks` returned when it was saved. None for a fit that begins.
+    """
+
+    def __init__(
+        self,
+        log_dir: Path,
+        fit: str,
+        writer: Writer,
+        first_step: int,
+        marks: Mapping[str, tuple[str, int] | None] | None,
+    ) -> None:
+        self._log_dir, self._writer = log_dir, writer
+        of_run = marks or {}
+        self._runs = {
+            run: EventFile(log_dir / run, fit, writer, first_step, marks is not None, of_run.get(run)) for run in RUNS
+        }
+        self._has_config = False
+
+    def scalars(self, run: str, step: int, tags: Sequence[str], values: Sequence[float]) -> None:
+        """Log numbers, in "train" or "validation"."""
+        self._runs[run].log(step, lambda: map(summaries.scalar, tags, values))
+
+    def graph(self, model_name: str, nodes: Sequence[LayerNode]) -> None:
+        """Log the model's layers, for both graphs of the Graphs tab."""
+        self._runs["train"].log_graph(lambda: graph_def(nodes))
+        self._runs["train"].log(0, lambda: [summaries.keras_graph(model_name, nodes)])
+
+    def histogram(self, step: int, tag: str, of: np.ndarray | Histogram) -> Job:
+        """Log a histogram; that of an array is computed in the background."""
+        made = lambda: of if isinstance(of, Histogram) else Histogram.of(of)
+        return self._runs["train"].log(step, lambda: summaries.histogram(tag, made()))
+
+    def images(self, step: int, tag: str, weight: np.ndarray) -> Job:
+        """Log a weight as images."""
+        return self._runs["train"].log(step, lambda: summaries.images(tag, weight))
+
+    def vectors(self, tables: Iterable[tuple[Table, np.ndarray]]) -> Job:
+        """Replace what the projector shows."""
+        tables = list(tables)
+
+        def write() -> None:
+            for table, vectors in tables:
+                projector.write_vectors(self._log_dir, table, vectors)
+            if not self._has_config:  # the last: TensorBoard opens what the config names
+                projector.write_config(self._log_dir, [table for table, _ in tables])
+                self._has_config = True
+
+        return self._writer.put(write)
+
+    def marks(self) -> dict[str, tuple[str, int] | None]:
+        """Return where a fit saved now would go on, run by run."""
+        return {run: file.mark() for run, file in self._runs.items()}
+
+    def close(self) -> None:
+        """Wait until everything is written, and close the files."""
+        for job in [file.close() for file in self._runs.values()]:
+            job.wait()
+
+
+def histograms_of(batches: Callable[[], Iterable[Mapping[str, np.ndarray]]]) -> dict[str, Histogram]:
+    """Return a histogram of each name's values over all batches, of which one is held at a time.
+
+    Args:
+        batches: Returns them from the start; called twice, to find the ranges and to count.
+    """
+    found: dict[str, Histogram] = {}
+    for batch in batches():
+        for name, values in batch.items():
+            found.setdefault(name, Histogram()).measure(values)
+    for batch in batches():
+        for name, values in batch.items():
+            found[name].count(values)
+    return found

@@ -1,0 +1,178 @@
+"""Event files: records of `Event` messages that TensorBoard reads while they grow.
+
+A record is framed as in TFRecord files: length (8 bytes), checksum of it (4), data, checksum of the data (4). See
+tensorboard/summary/writer/record_writer.py.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from ..core.files import make_folder
+from ..core.writer import Job, Writer
+from .protos import Event, SessionLog, Summary
+
+PENDING = 4096
+"""Events that may wait; who logs one more waits until those are written."""
+
+FIRST_RECORDS = 2
+"""Every file begins with the version of its format and a session start."""
+
+HEADER, FOOTER = struct.Struct("<QI"), 4
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something logged that isn't written yet; `fields` are the message's and are made in the writer's thread."""
+
+    step: int
+    time: float
+    fields: Callable[[], Mapping[str, Any]]
+
+
+class EventFile:
+    """The events of one fit in one folder, written in the background in the order in which they are logged.
+
+    The file is opened at the first event. It begins with a session start, at which TensorBoard forgets what it has
+    read before from the folder's other files with that step or a later one.
+
+    Args:
+        folder: Where it is; made if there is none.
+        fit: Distinguishes the files of this fit, in all of its processes, from others in the folder.
+        first_step: The step of the session start.
+        resumed: Whether the fit goes on. Then what it wrote after `mark` is removed before the file is opened.
+        mark: Where the fit goes on: what `mark` returned when it was saved; None if it had no file yet.
+        writer: Does the work.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        fit: str,
+        writer: Writer,
+        first_step: int,
+        resumed: bool = False,
+        mark: tuple[str, int] | None = None,
+    ) -> None:
+        self._folder, self._fit, self._writer = folder, fit, writer
+        self._first_step, self._resumed, self._resumed_from = first_step, resumed, mark
+        self._path: Path | None = None
+        self._file: IO[bytes] | None = None
+        self._records: Any = None
+        self._waiting: deque[Entry] = deque()
+        self._logged = 0
+        self._job: Job | None = None
+        self._job_is_due = False
+
+    def log(self, step: int, values: Callable[[], Iterable[Any]]) -> Job:
+        """Log summary values.
+
+        Args:
+            step: Their step.
+            values: Returns `Summary.Value` messages; called in the writer's thread.
+
+        Returns:
+            What may be waited for until they are written and handed to the operating system.
+        """
+        return self._log(step, lambda: {"summary": Summary(value=values())})
+
+    def log_graph(self, graph_def: Callable[[], bytes]) -> Job:
+        """Log the graph that the Graphs tab shows, a serialized GraphDef."""
+        return self._log(0, lambda: {"graph_def": graph_def()})
+
+    def _log(self, step: int, fields: Callable[[], Mapping[str, Any]]) -> Job:
+        if self._path is None:
+            self._path = _new_path(self._folder, self._fit)
+        if len(self._waiting) >= PENDING and self._job is not None:
+            self._job.wait()
+        self._waiting.append(Entry(step, time.time(), fields))
+        self._logged += 1
+        # One job writes all that waits when it runs, so that a burst of small events costs few switches of threads.
+        if self._job is None or not self._job_is_due:
+            self._job_is_due = True
+            self._job = self._writer.put(self._write)
+        return self._job
+
+    def mark(self) -> tuple[str, int] | None:
+        """Return where a fit saved now would go on: the file, and how many records it has when all are written."""
+        return self._resumed_from if self._path is None else (self._path.name, FIRST_RECORDS + self._logged)
+
+    def close(self) -> Job:
+        """Close the file when everything logged is written."""
+        return self._writer.put(self._close)
+
+    # In the writer's thread
+
+    def _write(self) -> None:
+        self._job_is_due = False  # what is logged from now on needs another job, unless it comes in time for this one
+        file = self._file or self._open()
+        while self._waiting:
+            entry = self._waiting.popleft()
+            self._write_event(entry.time, step=entry.step, **entry.fields())
+        file.flush()
+
+    def _open(self) -> IO[bytes]:
+        assert self._path is not None
+        make_folder(self._folder)
+        if self._resumed:
+            cut(self._folder, self._fit, self._resumed_from)
+        self._file = file = open(self._path, "xb")  # noqa: SIM115
+        self._records = RecordWriter(file)
+        now = time.time()
+        self._write_event(now, file_version="brain.Event:2")
+        self._write_event(now, step=self._first_step, session_log=SessionLog(status=SessionLog.START))
+        return file
+
+    def _write_event(self, wall_time: float, **fields: Any) -> None:
+        self._records.write(Event(wall_time=wall_time, **fields).SerializeToString())
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _new_path(folder: Path, fit: str) -> Path:
+    """Return a name that TensorBoard, which reads a folder's files in the order of their names, reads last."""
+    stamps = [int(stamp) for path in _event_files(folder) if (stamp := path.name.split(".")[3]).isdecimal()]
+    stamp = max([int(time.time()), *(stamp + 1 for stamp in stamps)])
+    return folder / f"events.out.tfevents.{stamp:010d}.{socket.gethostname()}.{fit}"
+
+
+def _event_files(folder: Path, fit: str = "") -> list[Path]:
+    return sorted(path for path in folder.glob("events.out.tfevents.*") if path.name.endswith(fit))
+
+
+def cut(folder: Path, fit: str, mark: tuple[str, int] | None) -> None:
+    """Remove what a fit wrote after a mark; the files of other fits stay as they are."""
+    name, records = mark or ("", 0)
+    for path in _event_files(folder, f".{fit}"):
+        if path.name > name:
+            path.unlink()
+        elif path.name == name:
+            os.truncate(path, length_of(path, records))
+
+
+def length_of(path: Path, records: int) -> int:
+    """Return how many bytes a file's first so many records take, or all that are whole if there are fewer."""
+    size, end = path.stat().st_size, 0
+    with open(path, "rb") as file:
+        for _ in range(records):
+            header = file.read(HEADER.size)
+            if len(header) < HEADER.size:
+                break
+            after = end + HEADER.size + HEADER.unpack(header)[0] + FOOTER
+            if after > size:
+                break
+            file.seek(end := after)
+    return end
