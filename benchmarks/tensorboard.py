@@ -1,9 +1,9 @@
 """What TensorBoard logs cost."""
 
 import resource
-import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -31,10 +31,10 @@ class EpochTime(Callback):
         self.seconds = time.perf_counter() - self.started
 
 
-def fitting(name, callbacks):
+def fitting(name, callbacks, model=None):
     """Return a contestant that trains an epoch with `fit`, in its second epoch, when all is compiled."""
     x, y, batch = workloads.arrays(name)
-    model = workloads.model(name)
+    model = model or workloads.model(name)
 
     def epoch():
         timer = EpochTime()
@@ -68,14 +68,15 @@ def bare_writer(name, folder):
 
 
 def scalars(folder):
+    model = workloads.model("softmax")
     best = best_of(
         {
             "fused": workloads.fused("softmax"),
-            "without": fitting("softmax", lambda: []),
-            "epoch": fitting("softmax", lambda: [TensorBoard(folder)]),
-            "batch": fitting("softmax", lambda: [TensorBoard(folder, update_freq="batch")]),
+            "without": fitting("softmax", list, model),
+            "epoch": fitting("softmax", lambda: [TensorBoard(folder)], model),
+            "batch": fitting("softmax", lambda: [TensorBoard(folder, update_freq="batch")], model),
         },
-        rounds=8,
+        rounds=25,
     )
     print("softmax:", ", ".join(f"{name} {seconds * 1e3:.1f}" for name, seconds in best.items()), "ms an epoch")
     report("scalars each epoch add", best["epoch"] / best["without"] - 1, 0.02)
@@ -121,28 +122,45 @@ def histograms(folder):
     report("histograms block the training an epoch by", blocked * 1e3, max(150, 10 * numpy_seconds * 1e3), "ms")
 
 
-def memory(histogram_freq):
-    """Return how much a fit's peak memory, in a process of its own, exceeds what was there after its first epoch."""
-    script = f"""
-import resource, tempfile
-from benchmarks.tensorboard import EpochTime, TensorBoard, wide_model
+class Peak:
+    """Looks at the process's memory every millisecond in a thread of its own.
 
-model, x, y = wide_model()
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-model.fit(x, y, epochs=3, verbose=0, validation_data=(x[:1], y[:1]))
-before = peak()
-with tempfile.TemporaryDirectory() as folder:
-    callbacks = [TensorBoard(folder, histogram_freq={histogram_freq})]
-    model.fit(x, y, epochs=5, verbose=0, validation_data=(x[:1], y[:1]), callbacks=callbacks)
-print(peak() - before)
-"""
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    return float(done.stdout)
+    Attributes:
+        megabytes: The most there was.
+    """
+
+    def __enter__(self):
+        self.megabytes, self._stop = 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+        return self
+
+    def _look(self):
+        while not self._stop.wait(0.001):
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.megabytes = max(self.megabytes, pages * resource.getpagesize() / 2**20)
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+
+def memory(folder):
+    """Return by how much histograms raise a fit's peak memory, in units of the model's weights."""
+    model, x, y = wide_model()
+    validation = (x[:1], y[:1])
+    peaks = []
+    for freq in (0, 1, 0, 1):  # the first two bring everything that stays
+        with Peak() as peak:
+            callbacks = [TensorBoard(folder, histogram_freq=freq)]
+            model.fit(x, y, epochs=6, verbose=0, validation_data=validation, callbacks=callbacks)
+        peaks.append(peak.megabytes)
+    weights = sum(weight.nbytes for weight in model.get_weights()) / 2**20
+    return (peaks[3] - peaks[2]) / weights
 
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
         scalars(str(Path(folder) / "scalars"))
         histograms(str(Path(folder) / "histograms"))
-    megabytes = 5_004_500 * 4 / 2**20
-    report("peak memory of histograms, in units of the weights", memory(1) / megabytes, 2)
+        report("peak memory of histograms, in units of the weights", memory(str(Path(folder) / "memory")), 2)

@@ -106,7 +106,11 @@ def steps(folder):
         )
         print(f"{name}:", ", ".join(f"{k} {v / (len(x) // batch) * 1e6:.1f}" for k, v in best.items()), "us/step")
         if name == "conv":
-            report("fit with five callbacks / the faster of hand and fused", best["fit"] / min(best["hand"], best["fused"]), 1)
+            report(
+                "fit with five callbacks / the faster of hand and fused",
+                best["fit"] / min(best["hand"], best["fused"]),
+                1,
+            )
         else:
             report("fit with five callbacks / fused", best["fit"] / best["fused"], limits[name])
         report("progress bar adds", best["bar"] / best["fit"] - 1, 0.05)

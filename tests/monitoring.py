@@ -33,7 +33,9 @@ class Address:
     def root(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, method: str, path: str, body: str | bytes | None = None, **headers: str) -> tuple[int, dict[str, str], str]:
+    def ask(
+        self, method: str, path: str, body: str | bytes | None = None, **headers: str
+    ) -> tuple[int, dict[str, str], str]:
         """Send one request; header names have _ for -."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:

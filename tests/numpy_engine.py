@@ -117,6 +117,9 @@ class Recorder(Callback):
     def batches(self, hook):
         return [arguments[0] for name, *arguments in self.calls if name == hook]
 
+    def state_dict(self):
+        return {}
+
 
 def _recording(hook):
     def record(self, *arguments):
@@ -138,6 +141,9 @@ class Logged(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs.update({name: values[epoch] for name, values in self.values.items() if values[epoch] is not None})
+
+    def state_dict(self):
+        return {}
 
 
 def make_run(

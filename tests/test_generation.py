@@ -75,7 +75,14 @@ def test_numpy_scalars_become_plain_values_and_tuples_lists(through_a_file):
 
 def test_any_layout_in_memory_comes_back_as_its_values(through_a_file):
     base = np.arange(12, dtype=np.float32).reshape(3, 4)
-    arrays = [base.T, base[:, ::2], base[::-1], np.asfortranarray(base), base.astype(">f4"), np.broadcast_to(base[:1], (3, 4))]
+    arrays = [
+        base.T,
+        base[:, ::2],
+        base[::-1],
+        np.asfortranarray(base),
+        base.astype(">f4"),
+        np.broadcast_to(base[:1], (3, 4)),
+    ]
     for array, back in zip(arrays, through_a_file({"a": arrays})["a"], strict=True):
         np.testing.assert_array_equal(back, array)
         assert back.dtype == np.float32

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +50,9 @@ class Layer(nnx.Module):
         if input_shape is not None and input_dim is not None:
             raise ValueError(f"give input_shape or input_dim, not both; got {input_shape} and {input_dim}.")
         self.name = name
-        self.input_shape = (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
+        self.input_shape = (
+            (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
+        )
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         """Make the variables for inputs of a shape, the batch axis left out."""
@@ -172,7 +174,9 @@ class Conv2D(_Activated):
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         if len(shape) != 3:
-            raise ValueError(f"Conv2D takes (height, width, channels); got inputs of shape {shape}. Add a channel axis?")
+            raise ValueError(
+                f"Conv2D takes (height, width, channels); got inputs of shape {shape}. Add a channel axis?"
+            )
         self.convolution = nnx.Conv(
             _known(self, shape, -1),
             self.filters,
@@ -412,9 +416,7 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
-        self.table = nnx.Embed(
-            self.input_dim, self.output_dim, embedding_init=self.embeddings_initializer, rngs=rngs
-        )
+        self.table = nnx.Embed(self.input_dim, self.output_dim, embedding_init=self.embeddings_initializer, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.table(x.astype(jnp.int32))
@@ -453,7 +455,7 @@ def as_layer(layer: Any) -> nnx.Module:
     if isinstance(layer, type):
         raise TypeError(f"layers must be instances; got the class {layer.__name__}. Write {layer.__name__}(…).")
     if callable(layer):
-        return Lambda(layer)
+        return Lambda(cast("Callable[[jax.Array], jax.Array]", layer))
     raise TypeError(f"a layer is a Layer, a flax.nnx.Module or a function; got {layer!r}.")
 
 
@@ -514,5 +516,3 @@ def _padding(value: str) -> str:
     if value not in ("valid", "same"):
         raise ValueError(f"padding must be 'valid' or 'same'; got {value!r}.")
     return value
-
-

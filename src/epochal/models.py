@@ -110,7 +110,9 @@ class Model:
     def _weights(self) -> dict[str, nnx.Variable]:
         if self._module is None:
             raise ValueError(f"{self.name} isn't built, so it has no weights yet.")
-        return {f"{layer_name}/{name}": v for layer_name, layer in self._named_layers() for name, v in weights_of(layer)}
+        return {
+            f"{layer_name}/{name}": v for layer_name, layer in self._named_layers() for name, v in weights_of(layer)
+        }
 
     def _named_layers(self) -> list[tuple[str, nnx.Module]]:
         assert self._module is not None
@@ -614,7 +616,9 @@ class Model:
             return data
         parts = inputs.arrays(x, y, weight)
         self._ready(*parts[:2])
-        return inputs.from_arrays(*parts, check=self._check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
+        return inputs.from_arrays(
+            *parts, check=self._check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps
+        )
 
     def _dispatcher(self, callbacks: Iterable[Any] | None, verbose: int, data: Any) -> Dispatcher:
         bar = [ProgbarLogger()] if verbose else []
@@ -829,7 +833,9 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
 
 def _built(parts: saved_config.Parts) -> Sequential:
     if parts.given is None:
-        raise ValueError(f"the saved model {parts.name!r} doesn't say the shape of its input: build it and use load_weights.")
+        raise ValueError(
+            f"the saved model {parts.name!r} doesn't say the shape of its input: build it and use load_weights."
+        )
     return Sequential([parts.given, *parts.layers], name=parts.name)
 
 

@@ -47,7 +47,11 @@ class BackupAndRestore(Callback):
     """
 
     def __init__(
-        self, backup_dir: str | os.PathLike[str], save_freq: str | int | Every = "epoch", keep: int = 2, strict: bool = True
+        self,
+        backup_dir: str | os.PathLike[str],
+        save_freq: str | int | Every = "epoch",
+        keep: int = 2,
+        strict: bool = True,
     ) -> None:
         if keep < 1:
             raise ValueError(f"keep is how many generations stay, at least 1; got {keep!r}.")
@@ -58,6 +62,7 @@ class BackupAndRestore(Callback):
         self._lock: IO[str] | None = None
         self._whole: list[int] = []  # generations known to be good, oldest first
         self._newest = 0
+        self._warned = False
         self._writing: Job | None = None
 
     # What the loop asks of one who can save a run
@@ -84,6 +89,9 @@ class BackupAndRestore(Callback):
         """Queue a generation; whoever reads it back finds everything that was queued before it."""
         self.save_due = False
         if not run_state.is_finite(state):
+            if not self._warned:
+                self._warned = True
+                warnings.warn(f"weights aren't finite: {self.backup_dir}/ keeps the last state in which they were.", stacklevel=2)
             return
         self._newest += 1
         number, encoded = self._newest, Generation(state)
@@ -97,8 +105,8 @@ class BackupAndRestore(Callback):
     # Hooks
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Begin."""
-        self.save_due = False
+        """Start afresh."""
+        self.save_due = self._warned = False
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Ask for a save; only called when one is due."""

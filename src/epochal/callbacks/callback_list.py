@@ -85,7 +85,7 @@ class CallbackList:
         self.model = _Model() if model is None else model
         if not hasattr(self.model, "stop_training"):
             self.model.stop_training = False
-        self._call = Dispatcher([BaseLogger(), *(callbacks or ())])
+        self._call = Dispatcher([BaseLogger(), *Dispatcher(callbacks).callbacks])
         self.params = {"verbose": 1, "epochs": 1, "steps": None, "samples": None, "batch_size": None} | params
         self._call.prepare(self.model, self.params)
         self._watchers = {phase: self._call.watchers(phase) for phase in _PHASES}
@@ -188,4 +188,6 @@ class _Model:
     stop_training = False
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"a callback asked for model.{name}: give CallbackList the model, CallbackList(callbacks, model).")
+        raise AttributeError(
+            f"a callback asked for model.{name}: give CallbackList the model, CallbackList(callbacks, model)."
+        )

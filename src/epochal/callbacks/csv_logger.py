@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..core.callback import Callback
-from ..core.logs import Logs, other_name
+from ..core.logs import Logs, knows
 
 
 class CSVLogger(Callback):
@@ -28,7 +28,8 @@ class CSVLogger(Callback):
     goes on from.
 
     Raises:
-        ValueError: If the separator isn't one character.
+        ValueError: If the separator isn't one character; at the first epoch's end, if `append` finds a file
+            that has no such header.
     """
 
     is_sink = True
@@ -42,7 +43,7 @@ class CSVLogger(Callback):
 
     def _start(self) -> None:
         self._columns: list[str] = []
-        self._length: int | None = None  # bytes this fit has written up to; None before its first row
+        self._length = self.filename.stat().st_size if self.append and self.filename.exists() else 0  # bytes to keep
         self._warned = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -53,32 +54,44 @@ class CSVLogger(Callback):
         """Write a row."""
         logs = Logs() if logs is None else logs
         file = self._file or self._open(logs)
-        unknown = [name for name in logs if name not in self._columns and other_name(name) not in self._columns]
+        unknown = [name for name in logs if not knows(self._columns, name)]
         if unknown and not self._warned:
             self._warned = True
-            warnings.warn(f"{self.filename} has no column for {', '.join(unknown)}: not in the first epoch.", stacklevel=2)
+            message = f"{self.filename} has no column for {', '.join(unknown)}: not in the first epoch."
+            warnings.warn(message, stacklevel=2)
         self._write(file, [epoch, *(logs.get(name, "NA") for name in self._columns)])
         file.flush()
         self._length = file.tell()
 
     def _open(self, logs: Logs) -> IO[str]:
         self.filename.parent.mkdir(parents=True, exist_ok=True)
-        keeps = self._length is not None or self.append
-        self._file = file = open(self.filename, "r+" if keeps and self.filename.exists() else "w", newline="")  # noqa: SIM115
-        if self._length is not None:
-            file.truncate(self._length)
-        if self._columns == [] and keeps:
-            self._columns = next(csv.reader(file, delimiter=self.separator), ["epoch"])[1:]
-        file.seek(0, os.SEEK_END)
-        if not self._columns:
-            self._columns = [*logs, *self._awaited(logs)]
-        if file.tell() == 0:
+        self._file = file = open(self.filename, "a+", newline="", encoding="utf-8")  # noqa: SIM115
+        file.truncate(min(self._length, self.filename.stat().st_size))
+        file.seek(0)
+        kept = file.read()
+        if not kept:
+            self._columns = self._columns or self._expected(logs)
             self._write(file, ["epoch", *self._columns])
+            return file
+        self._columns = self._header(kept)
+        if not kept.endswith("\n"):
+            file.write("\n")
         return file
 
-    def _awaited(self, logs: Logs) -> list[str]:
-        """Return the metrics that this epoch doesn't have but a later one will, such as `val_loss`."""
-        return [name for name in self.params.get("metrics") or () if name not in logs]
+    def _header(self, kept: str) -> list[str]:
+        line = kept.splitlines()[0]
+        first, *columns = next(csv.reader([line], delimiter=self.separator)) or [""]
+        if first != "epoch":
+            raise ValueError(
+                f"{self.filename} begins with {line!r}: no header of columns separated by {self.separator!r}, "
+                f"the first of which is epoch."
+            )
+        return columns
+
+    def _expected(self, logs: Logs) -> list[str]:
+        """Return the metrics, of which this epoch may not have all (`val_loss`), then what else it has."""
+        metrics: list[str] = list(self.params.get("metrics") or ())
+        return [*metrics, *(name for name in logs if not knows(metrics, name))]
 
     def _write(self, file: IO[str], row: list[Any]) -> None:
         csv.writer(file, delimiter=self.separator, lineterminator="\n").writerow(row)

@@ -89,7 +89,9 @@ class EarlyStopping(Callback):
 
     def _stop(self, epoch: int) -> None:
         self.stopped_epoch, self.model.stop_training = epoch, True
-        best = "never had a finite value" if self.best is None else f"was best in epoch {self.best_epoch}: {self.best:.6g}"
+        best = (
+            "never had a finite value" if self.best is None else f"was best in epoch {self.best_epoch}: {self.best:.6g}"
+        )
         self.stopped_reason = f"{self.monitor.name} {best}; epochs without improvement: {self.wait}."
         if self.verbose:
             print(f"Epoch {epoch + 1}: early stopping. {self.stopped_reason}")

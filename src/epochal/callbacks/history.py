@@ -30,7 +30,7 @@ class History(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Record an epoch."""
         self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
+        for name, value in (logs or Logs()).items():
             self.history.setdefault(name, []).append(value)
 
     def state_dict(self) -> dict[str, Any]:

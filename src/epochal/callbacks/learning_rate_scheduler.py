@@ -37,7 +37,7 @@ class LearningRateScheduler(Callback):
         rate = self.schedule(epoch, optimizer.lr) if self._takes_rate else self.schedule(epoch)
         if getattr(rate, "ndim", None) == 0:
             rate = rate.item()
-        if not isinstance(rate, Real) or isinstance(rate, bool) or not math.isfinite(rate):
+        if type(rate) is bool or not isinstance(rate, Real) or not math.isfinite(rate):
             raise ValueError(f"the schedule must return a finite number; for epoch {epoch} it returned {rate!r}.")
         optimizer.lr = float(rate)
         if self.verbose:

@@ -12,7 +12,7 @@ from typing import Any
 from ..core import files
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
-from ..core.logs import ByName, Logs
+from ..core.logs import ByName, Logs, knows
 from ..core.monitor import Monitor, warn_if_unknown
 from ..core.names import suggest
 from ..core.writer import Job
@@ -143,7 +143,7 @@ class ModelCheckpoint(Callback):
     def _has_all_fields(self, logs: Logs) -> bool:
         """Whether the logs have the template's keys; an epoch that wasn't validated may lack `val_…`."""
         awaited = self.params.get("metrics") or ()
-        return all(name in logs or name not in ByName.fromkeys(awaited) for name in self.fields)
+        return all(name in logs or not knows(awaited, name) for name in self.fields)
 
     def _fill(self, epoch: int, logs: Logs) -> str:
         values = ByName({**logs, "epoch": epoch + 1})

@@ -41,6 +41,7 @@ class ProgbarLogger(Callback):
         self._title = ""
         self._started = self._drawn = 0.0
         self._done = 0  # batches
+        self._stopped = False  # in the middle of the epoch
         self._counted: int | None = None  # batches of the last whole epoch, where the data don't say
 
     def set_params(self, params: Mapping[str, Any]) -> None:
@@ -103,9 +104,10 @@ class ProgbarLogger(Callback):
 
     def _begin(self, title: str) -> None:
         self._title, self._started, self._drawn, self._done = title, time.perf_counter(), 0.0, 0
+        self._stopped = False
 
     def _step(self, batch: int, logs: Logs | None) -> None:
-        self._done = batch + 1
+        self._done, self._stopped = batch + 1, getattr(self.model, "stop_training", False)
         now = time.perf_counter()
         if now - self._drawn >= REDRAW_SECONDS:
             self._drawn = now
@@ -113,7 +115,7 @@ class ProgbarLogger(Callback):
 
     def _finish(self, logs: Logs | None) -> None:
         steps = self._steps()
-        if not getattr(self.model, "stop_training", False) and steps:
+        if steps and not self._stopped:
             self._done = steps
         seconds = time.perf_counter() - self._started
         pace = f" {_duration(seconds / self._done)}/step" if self._done else ""
@@ -138,7 +140,11 @@ class ProgbarLogger(Callback):
 
     def _left(self, now: float) -> str:
         steps, passed = self._steps(), now - self._started
-        return f"ETA {_duration(passed / self._done * (steps - self._done))}" if steps and self._done else _duration(passed)
+        return (
+            f"ETA {_duration(passed / self._done * (steps - self._done))}"
+            if steps and self._done
+            else _duration(passed)
+        )
 
 
 class Screen(Protocol):
@@ -248,14 +254,14 @@ def _screen(verbose: int) -> Screen:
 
 
 def _values(logs: Logs | None) -> str:
-    shown = {name: value for name, value in (logs or {}).items() if name not in ("batch", "size")}
+    shown = {name: value for name, value in (logs or Logs()).items() if name not in ("batch", "size")}
     return "".join(f" - {name}: {_number(value)}" for name, value in shown.items())
 
 
 def _number(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{value:.3e}"
+    return f"{value:.4f}" if not value or abs(value) >= 1e-3 else f"{value:.3e}"
 
 
 def _duration(seconds: float) -> str:

@@ -250,7 +250,7 @@ def _is_due(freq: int, epoch: int) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) or (getattr(value, "ndim", None) == 0 and hasattr(value, "__float__"))
+    return isinstance(value, (float, Real)) or (getattr(value, "ndim", None) == 0 and hasattr(value, "__float__"))
 
 
 def _is_embedding(layer: Any) -> bool:

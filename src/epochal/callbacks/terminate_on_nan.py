@@ -30,7 +30,7 @@ class TerminateOnNaN(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Stop if the loss isn't finite."""
-        loss = (logs or {}).get("loss")
+        loss = (logs or Logs()).get("loss")
         if loss is not None and not math.isfinite(loss):
             self.stopped_batch, self.model.stop_training = batch, True
             print(f"Batch {batch}: the loss is {loss}, terminating training.")

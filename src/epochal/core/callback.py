@@ -1,20 +1,21 @@
 """Callbacks: the hooks one may override, and the table that calls only those overridden.
 
-    on_train_begin
-    for each epoch:
-        on_epoch_begin
-        for each batch that somebody watches:
-            on_train_batch_begin … on_train_batch_end        (also as on_batch_begin, on_batch_end)
-        on_test_begin … on_test_batch_begin/end … on_test_end (if the epoch is validated)
-        on_epoch_end
-    on_train_end
-    on_exception if anything raised, then close, always
+on_train_begin
+for each epoch:
+    on_epoch_begin
+    for each batch that somebody watches:
+        on_train_batch_begin … on_train_batch_end        (also as on_batch_begin, on_batch_end)
+    on_test_begin … on_test_batch_begin/end … on_test_end (if the epoch is validated)
+    on_epoch_end
+on_train_end
+on_exception if anything raised, then close, always
 """
 
 from __future__ import annotations
 
 import difflib
 import dis
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
@@ -149,7 +150,17 @@ def overridden(callback: Any, hook: str) -> Callable[..., None] | None:
 
 
 _NOTHING = ("RESUME", "NOP", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_")
-_FORWARDING = (*_NOTHING, "LOAD_FAST", "LOAD_ATTR", "LOAD_METHOD", "PUSH_NULL", "PRECALL", "KW_NAMES", "CALL", "POP_TOP")
+_FORWARDING = (
+    *_NOTHING,
+    "LOAD_FAST",
+    "LOAD_ATTR",
+    "LOAD_METHOD",
+    "PUSH_NULL",
+    "PRECALL",
+    "KW_NAMES",
+    "CALL",
+    "POP_TOP",
+)
 
 
 def _is_empty(hook: Callable[..., Any], names: tuple[str, ...]) -> bool:
@@ -191,7 +202,9 @@ class Dispatcher:
             begin, end = (overridden(callback, f"on_{phase}_batch_{moment}") for moment in ("begin", "end"))
             cadence = getattr(callback, "cadence", None) or Every(1, "batch")
             if not isinstance(cadence, Cadence):
-                raise TypeError(f"{type(callback).__name__}.cadence must be Every(…) or WhenNotFinite(); got {cadence!r}.")
+                raise TypeError(
+                    f"{type(callback).__name__}.cadence must be Every(…) or WhenNotFinite(); got {cadence!r}."
+                )
             if (begin or end) and getattr(cadence, "unit", None) != "epoch":
                 found.append(Watcher(callback, begin, end, cadence, bool(getattr(callback, "replay", False))))
         return found
@@ -213,7 +226,9 @@ class Dispatcher:
             BaseException: The first thing a `close` raised, if there is no `error` to go before it;
                 else it is added to the error's notes.
         """
-        calls = [lambda f=f: f(error) for f in self._table["on_exception"]] if error is not None else []
+        calls: list[Callable[[], Any]] = []
+        if error is not None:
+            calls += [functools.partial(hook, error) for hook in self._table["on_exception"]]
         calls += [close for c in self.callbacks if callable(close := getattr(c, "close", None))]
         calls += [self.writer.close]  # the last: a callback may still have something to write
         first = error
@@ -232,12 +247,12 @@ class Dispatcher:
 def _checked(callbacks: Iterable[Any] | None) -> list[Any]:
     if callbacks is None:
         return []
-    if not isinstance(callbacks, Iterable):
-        callbacks = [callbacks]
-    checked: list[Any] = list(callbacks)
+    checked: list[Any] = list(callbacks) if hasattr(callbacks, "__iter__") else [callbacks]
     for callback in checked:
         if isinstance(callback, type):
-            raise TypeError(f"callbacks must be instances; got the class {callback.__name__}. Write {callback.__name__}(…).")
+            raise TypeError(
+                f"callbacks must be instances; got the class {callback.__name__}. Write {callback.__name__}(…)."
+            )
         if not any(hasattr(callback, hook) for hook in HOOKS):
             raise TypeError(f"callbacks must have hooks such as on_epoch_end; {callback!r} has none.")
     return checked

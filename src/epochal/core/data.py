@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,9 +23,9 @@ def map_arrays(function: Callable[[Any], Any], nest: Any) -> Any:
     if nest is None:
         return None
     if isinstance(nest, Mapping):
-        return {name: map_arrays(function, value) for name, value in nest.items()}
+        return {name: map_arrays(function, value) for name, value in cast("Mapping[str, Any]", nest).items()}
     if isinstance(nest, (list, tuple)):
-        return tuple(map_arrays(function, value) for value in nest)
+        return tuple(map_arrays(function, value) for value in cast("Sequence[Any]", nest))
     return function(nest)
 
 
@@ -54,7 +54,9 @@ def as_array(value: Any, what: str) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{what} can't be made an array: {error}") from None
     if array.dtype.kind not in "biufc" and array.dtype.name not in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
-        raise ValueError(f"{what} must hold numbers; got dtype {array.dtype}. Convert it, e.g. with .astype('float32').")
+        raise ValueError(
+            f"{what} must hold numbers; got dtype {array.dtype}. Convert it, e.g. with .astype('float32')."
+        )
     if array.ndim == 0:
         raise ValueError(f"{what} must be an array of samples; got the single value {array!r}.")
     return array
@@ -102,7 +104,9 @@ class ArrayData:
         self.seed = fresh_seed() if seed is None else seed
         available = -(-self.samples // batch_size)
         if steps is not None and steps > available:
-            raise ValueError(f"{steps} steps an epoch were asked for; {self.samples} samples make {available} batches of {batch_size}.")
+            raise ValueError(
+                f"{steps} steps an epoch were asked for; {self.samples} samples make {available} batches of {batch_size}."
+            )
         self.steps = available if steps is None else steps
         self._resident = resident
         self._batch = 0
@@ -198,7 +202,7 @@ class StreamData:
     samples = None
 
     def __init__(self, source: Iterable[Any], steps: int | None, prepare_batch: Callable[[Any], Any]) -> None:
-        if not isinstance(source, Iterable):
+        if not hasattr(source, "__iter__"):
             raise TypeError(f"data must be arrays or an iterable of batches; got {type(source).__name__}.")
         self._once = isinstance(source, Iterator)
         if self._once and steps is None:

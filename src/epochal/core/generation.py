@@ -49,11 +49,14 @@ class Generation:
 
     def _plain(self, value: Any, where: str) -> Any:
         if isinstance(value, np.generic):
-            value = value.item()
+            return self._plain(value.item(), where)
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, Mapping):
-            return {_key(key, where): self._plain(v, f"{where}.{key}") for key, v in cast("Mapping[Any, Any]", value).items()}
+            return {
+                _key(key, where): self._plain(v, f"{where}.{key}")
+                for key, v in cast("Mapping[Any, Any]", value).items()
+            }
         if isinstance(value, (list, tuple)):
             return [self._plain(v, f"{where}[{i}]") for i, v in enumerate(cast("list[Any]", value))]
         if isinstance(value, bytes):
@@ -67,8 +70,9 @@ class Generation:
         """Write it to a file."""
         digest = hashlib.sha256()
         with open(path, "wb") as file:
-            parts = [MAGIC, len(self._header).to_bytes(8, "little"), self._header]
-            for part in (*parts, *(array.reshape(-1).view(np.uint8) for array in self._arrays if array.size)):
+            parts: list[Any] = [MAGIC, len(self._header).to_bytes(8, "little"), self._header]
+            parts += [array.reshape(-1).view(np.uint8).data for array in self._arrays if array.size]
+            for part in parts:
                 digest.update(part)
                 file.write(part)
             file.write(digest.digest())
@@ -102,9 +106,9 @@ def read(path: Path) -> dict[str, Any]:
     """
     content = memoryview(path.read_bytes())
     body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-    if len(content) < len(MAGIC) + 8 + DIGEST_BYTES or hashlib.sha256(body).digest() != digest:
+    if len(content) < len(MAGIC) + 8 + DIGEST_BYTES or hashlib.sha256(body).digest() != bytes(digest):
         raise Damaged(f"{path} is damaged: its digest is wrong")
-    if body[: len(MAGIC)] != MAGIC:
+    if bytes(body[: len(MAGIC)]) != MAGIC:
         raise Damaged(f"{path} was written by another version: it begins with {bytes(body[: len(MAGIC)])!r}")
     try:
         return _decoded(body[len(MAGIC) :])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -74,7 +74,7 @@ def from_batches(
     """Return data of an iterable of batches: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)` each."""
 
     def prepare(batch: Any) -> tuple[Any, Any, Any]:
-        parts = tuple(batch) if isinstance(batch, (tuple, list)) else (batch,)
+        parts: tuple[Any, ...] = tuple(cast("Any", batch)) if isinstance(batch, (tuple, list)) else (batch,)
         if not 1 <= len(parts) <= 3:
             raise ValueError(f"a batch is x, (x, y) or (x, y, sample_weight); got {len(parts)} parts.")
         prepared = arrays(*parts, class_weight=class_weight)

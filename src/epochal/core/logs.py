@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -23,16 +23,22 @@ def other_name(name: Any) -> str | None:
     return (match[1] or "") + ("acc" if match[2] == "accuracy" else "accuracy")
 
 
+def knows(names: Iterable[str], name: str) -> bool:
+    """Say whether a name, or its other name, is among `names`."""
+    names = list(names)
+    return name in names or other_name(name) in names
+
+
 class ByName(dict[str, V]):
     """A dict of logged things that takes `acc` and `accuracy` for each other."""
 
     def __missing__(self, name: str) -> V:
-        if (other := other_name(name)) is not None and dict.__contains__(self, other):
+        if (other := other_name(name)) is not None and super().__contains__(other):
             return self[other]
         raise KeyError(f"{name!r} is not there; there are: {', '.join(self) or 'no values'}.")
 
     def __contains__(self, name: object) -> bool:
-        return dict.__contains__(self, name) or dict.__contains__(self, other_name(name))
+        return super().__contains__(name) or super().__contains__(other_name(name))
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value under `name` or its other name, else `default`."""
@@ -79,7 +85,7 @@ class Logs(ByName[Any]):
         if self._fetch is not None:
             fetch, self._fetch = self._fetch, None
             for name, value in zip(self._names, fetch(), strict=True):
-                if dict.get(self, name) is _PENDING:  # a hook may have written or removed it meanwhile
+                if dict[str, Any].get(self, name) is _PENDING:  # a hook may have written or removed it meanwhile
                     super().__setitem__(name, value)
 
     def __getitem__(self, name: str) -> Any:
@@ -125,10 +131,10 @@ class Logs(ByName[Any]):
         return self[name] if name in self else super().setdefault(name, default)
 
     def __or__(self, other: Any) -> Any:
-        return Logs(dict(self) | dict(other)) if isinstance(other, Mapping) else NotImplemented
+        return Logs({**self, **cast("Mapping[str, Any]", other)}) if isinstance(other, Mapping) else NotImplemented
 
     def __ror__(self, other: Any) -> Any:
-        return Logs(dict(other) | dict(self)) if isinstance(other, Mapping) else NotImplemented
+        return Logs({**cast("Mapping[str, Any]", other), **self}) if isinstance(other, Mapping) else NotImplemented
 
     def __eq__(self, other: object) -> bool:
         self._touch()

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from .logs import ByName
+from .logs import knows
 from .names import suggest
 
 MODES = ("auto", "min", "max")
@@ -64,7 +64,9 @@ class Monitor:
         whole = any(name.startswith("val_") for name in logs) if self._validates else bool(logs)
         if self.seen or not whole:
             return None
-        raise ValueError(f"the monitored {self.name!r} is not in the logs: {', '.join(logs)}. {suggest(self.name, logs)}")
+        raise ValueError(
+            f"the monitored {self.name!r} is not in the logs: {', '.join(logs)}. {suggest(self.name, logs)}"
+        )
 
     def improves(self, value: float, than: float | None) -> bool:
         """Say whether `value` is better than `than` by more than `min_delta`; not if it isn't finite."""
@@ -93,7 +95,7 @@ class Monitor:
 def warn_if_unknown(what: str, name: str, params: Mapping[str, Any]) -> None:
     """Warn if nothing is known to log this name; a callback may still do."""
     known = list(params.get("metrics") or ())
-    if known and name not in ByName.fromkeys(known):
+    if known and not knows(known, name):
         warnings.warn(f"{what} is no metric of this fit. {suggest(name, known)}", stacklevel=4)
 
 

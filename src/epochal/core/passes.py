@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -134,7 +134,11 @@ class Pass:
     def _wake(self, result: Result, first: int, size: int) -> None:
         if self._wakes.replays:
             self._replay(result, first, size)
-        logs = Logs({"batch": self.batch - 1, "size": size}, self._names, functools.partial(_last, result, self.batch - 1 - first))
+        logs = Logs(
+            {"batch": self.batch - 1, "size": size},
+            self._names,
+            functools.partial(_last, result, self.batch - 1 - first),
+        )
         woken = self._wakes.ending(self.count, lambda: math.isfinite(logs.get("loss", 0.0)))
         for watcher in woken:
             if isinstance(watcher.cadence, WhenNotFinite) and watcher.begin:
@@ -183,7 +187,7 @@ class Replayed:
 
 
 @contextmanager
-def replayed(callback: Any) -> Iterator[None]:
+def replayed(callback: Any) -> Generator[None]:
     """Put a `Replayed` in the place of the callback's model for a while."""
     model = callback.model
     callback.model = Replayed(model, type(callback).__name__)

@@ -69,8 +69,10 @@ class Result(Protocol):
 class Engine(Protocol):
     """Executes spans of steps and holds everything that a step changes."""
 
-    names: Sequence[str]
-    """The logged values of a batch: `loss`, then the metrics."""
+    @property
+    def names(self) -> Sequence[str]:
+        """The logged values of a batch: `loss`, then the metrics."""
+        ...
 
     def train(self, span: Span, stop_when_not_finite: bool) -> Result:
         """Start a span of training steps and store the new state.

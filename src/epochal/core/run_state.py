@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -141,19 +141,20 @@ def _keeps_state(callback: Any) -> bool:
 
 def _remembers(callback: Any) -> bool:
     """Whether a callback has hooks and attributes of its own, so that it may have something to remember."""
-    return bool(vars(callback).keys() - GIVEN_BY_FIT) and any(overridden(callback, hook) for hook in HOOKS)
+    return bool(set(cast("dict[str, Any]", vars(callback))) - GIVEN_BY_FIT) and any(overridden(callback, hook) for hook in HOOKS)
 
 
 def _frozen(value: Any) -> Any:
     """Return a copy of a nest, its arrays read-only."""
     if isinstance(value, Mapping):
-        return {name: _frozen(v) for name, v in value.items()}
+        return {name: _frozen(v) for name, v in cast("Mapping[str, Any]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [_frozen(v) for v in value]
-    if isinstance(value, np.ndarray):
-        value = value.copy()
-        value.setflags(write=False)
-    return value
+        return [_frozen(v) for v in cast("list[Any]", value)]
+    if not isinstance(value, np.ndarray):
+        return value
+    array = cast("np.ndarray", value).copy()
+    array.setflags(write=False)
+    return array
 
 
 def _named(callbacks: list[Any]) -> Iterator[tuple[str, Any]]:
@@ -168,6 +169,6 @@ def _named(callbacks: list[Any]) -> Iterator[tuple[str, Any]]:
 def _flat(nest: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in nest.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{name}.")
+            yield from _flat(cast("Mapping[str, Any]", value), f"{above}{name}.")
         else:
-            yield f"{above}{name}", list(value) if isinstance(value, tuple) else value
+            yield f"{above}{name}", list(cast("Any", value)) if isinstance(value, tuple) else value

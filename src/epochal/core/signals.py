@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -39,7 +39,7 @@ class Signals:
         self._delivered = False
 
     @contextmanager
-    def handled(self) -> Iterator[None]:
+    def handled(self) -> Generator[None]:
         """Install the handlers, in the main thread only, and put the old ones back afterwards.
 
         A `Terminated` that passes through ends the process by SIGTERM, as if nobody had caught it.

@@ -62,8 +62,12 @@ class Wakes:
         self._clock = clock
         self.replays = [w for w in watchers if w.replay]
         self._live = live = [w for w in watchers if not w.replay]
-        self._by_batch = [(w, int(w.cadence.n)) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "batch"]
-        self._by_second = [(w, w.cadence.n) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "second"]
+        self._by_batch = [
+            (w, int(w.cadence.n)) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "batch"
+        ]
+        self._by_second = [
+            (w, w.cadence.n) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "second"
+        ]
         self._by_value = [w for w in live if isinstance(w.cadence, WhenNotFinite)]
         self._seconds = min([SPAN_SECONDS, *(seconds for _, seconds in self._by_second)])
         self._woken = dict.fromkeys((w for w, _ in self._by_second), clock())

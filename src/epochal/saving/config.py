@@ -71,7 +71,9 @@ def model_config(name: str, given: Input, named_layers: Iterable[tuple[str, Any]
 def _described(name: str, layer: Any) -> Json:
     kind = type(layer).__name__
     if isinstance(layer, layers.Lambda):
-        raise ValueError(f"layer {name!r} is a plain function, which a file can't hold, only its weights: {SAVE_WEIGHTS}")
+        raise ValueError(
+            f"layer {name!r} is a plain function, which a file can't hold, only its weights: {SAVE_WEIGHTS}"
+        )
     if not isinstance(layer, Layer):
         raise ValueError(
             f"layer {name!r} is a plain flax module ({kind}), of which a file can hold only the weights: "
@@ -101,7 +103,9 @@ def _unsaid(layer: Layer, config: Json) -> list[str]:
     """Return the constructor's arguments that a layer of one's own leaves out of its config."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     arguments = [p.name for p in inspect.signature(type(layer).__init__).parameters.values() if p.kind in kinds]
-    return [name for name in arguments if name not in config and name not in ("self", "name", "input_shape", "input_dim")]
+    return [
+        name for name in arguments if name not in config and name not in ("self", "name", "input_shape", "input_dim")
+    ]
 
 
 def function_name(function: Any, taken: Iterable[str]) -> str:

@@ -89,7 +89,9 @@ def dataset(parent: h5py.Group, path: str) -> h5py.Dataset:
     plan = found.id.get_create_plist()
     for number in range(plan.get_nfilters()):
         if (code := plan.get_filter(number)[0]) not in KNOWN_FILTERS:
-            raise ValueError(f"{path!r} is packed with HDF5 filter {code}; only {_listed(KNOWN_FILTERS.values())} are read.")
+            raise ValueError(
+                f"{path!r} is packed with HDF5 filter {code}; only {_listed(KNOWN_FILTERS.values())} are read."
+            )
     return found
 
 

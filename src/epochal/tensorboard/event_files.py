@@ -1,26 +1,19 @@
-"""Event files: records of `Event` messages that TensorBoard reads while they grow.
-
-A record is framed as in TFRecord files: length (8 bytes), checksum of it (4), data, checksum of the data (4). See
-tensorboard/summary/writer/record_writer.py.
-"""
+"""Event files: records of `Event` messages that TensorBoard reads while they grow."""
 
 from __future__ import annotations
 
 import os
 import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-from tensorboard.summary.writer.record_writer import RecordWriter
+from typing import IO, Any, NamedTuple
 
 from ..core.files import make_folder
 from ..core.writer import Job, Writer
 from .protos import Event, SessionLog, Summary
+from .records import frame, length_of
 
 PENDING = 4096
 """Events that may wait; who logs one more waits until those are written."""
@@ -28,11 +21,11 @@ PENDING = 4096
 FIRST_RECORDS = 2
 """Every file begins with the version of its format and a session start."""
 
-HEADER, FOOTER = struct.Struct("<QI"), 4
+TOGETHER = 256
+"""Events that are written in one piece."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Something logged that isn't written yet; `fields` are the message's and are made in the writer's thread."""
 
     step: int
@@ -68,7 +61,6 @@ class EventFile:
         self._first_step, self._resumed, self._resumed_from = first_step, resumed, mark
         self._path: Path | None = None
         self._file: IO[bytes] | None = None
-        self._records: Any = None
         self._waiting: deque[Entry] = deque()
         self._logged = 0
         self._job: Job | None = None
@@ -116,10 +108,12 @@ class EventFile:
     def _write(self) -> None:
         self._job_is_due = False  # what is logged from now on needs another job, unless it comes in time for this one
         file = self._file or self._open()
-        while self._waiting:
-            entry = self._waiting.popleft()
-            self._write_event(entry.time, step=entry.step, **entry.fields())
+        while entries := self._next_entries():
+            file.write(frame([_message(entry.time, step=entry.step, **entry.fields()) for entry in entries]))
         file.flush()
+
+    def _next_entries(self) -> list[Entry]:
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
 
     def _open(self) -> IO[bytes]:
         assert self._path is not None
@@ -127,19 +121,19 @@ class EventFile:
         if self._resumed:
             cut(self._folder, self._fit, self._resumed_from)
         self._file = file = open(self._path, "xb")  # noqa: SIM115
-        self._records = RecordWriter(file)
-        now = time.time()
-        self._write_event(now, file_version="brain.Event:2")
-        self._write_event(now, step=self._first_step, session_log=SessionLog(status=SessionLog.START))
+        now, start = time.time(), SessionLog(status=SessionLog.START)
+        version = _message(now, file_version="brain.Event:2")
+        file.write(frame([version, _message(now, step=self._first_step, session_log=start)]))
         return file
-
-    def _write_event(self, wall_time: float, **fields: Any) -> None:
-        self._records.write(Event(wall_time=wall_time, **fields).SerializeToString())
 
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _message(wall_time: float, **fields: Any) -> bytes:
+    return Event(wall_time=wall_time, **fields).SerializeToString()
 
 
 def _new_path(folder: Path, fit: str) -> Path:
@@ -161,18 +155,3 @@ def cut(folder: Path, fit: str, mark: tuple[str, int] | None) -> None:
             path.unlink()
         elif path.name == name:
             os.truncate(path, length_of(path, records))
-
-
-def length_of(path: Path, records: int) -> int:
-    """Return how many bytes a file's first so many records take, or all that are whole if there are fewer."""
-    size, end = path.stat().st_size, 0
-    with open(path, "rb") as file:
-        for _ in range(records):
-            header = file.read(HEADER.size)
-            if len(header) < HEADER.size:
-                break
-            after = end + HEADER.size + HEADER.unpack(header)[0] + FOOTER
-            if after > size:
-                break
-            file.seek(end := after)
-    return end

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from jax import lax
+from jax.core import ShapedArray
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 NARROW = 64
@@ -28,7 +29,9 @@ def canonical(traced: ClosedJaxpr, *args: Any) -> list[Any]:
 
 
 def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
-    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(zip(jaxpr.invars, args, strict=True))
+    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(
+        zip(jaxpr.invars, args, strict=True)
+    )
 
     def read(variable: Any) -> Any:
         return variable.val if isinstance(variable, Literal) else values[variable]
@@ -63,9 +66,13 @@ def _convolution(lhs: Any, rhs: Any, *, dimension_numbers: Any, **params: Any) -
 
 
 def _is_narrow_kernel_gradient(eqn: JaxprEqn) -> bool:
-    dz, x = (v.aval for v in eqn.invars)
+    dz, x = map(_shaped, eqn.invars)
     over_rows = eqn.params["dimension_numbers"] == (((0,), (0,)), ((), ()))
     return over_rows and dz.ndim == x.ndim == 2 and dz.shape[1] <= NARROW
+
+
+def _shaped(variable: Any) -> ShapedArray:
+    return variable.aval
 
 
 def equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
@@ -84,10 +91,10 @@ def multiplications(jaxpr: Jaxpr) -> int:
     for eqn in equations(jaxpr):
         if eqn.primitive.name == "dot_general":
             (contracted, _), _ = eqn.params["dimension_numbers"]
-            shape = eqn.invars[0].aval.shape
-            total += eqn.outvars[0].aval.size * math.prod(shape[axis] for axis in contracted)
+            shape = _shaped(eqn.invars[0]).shape
+            total += _shaped(eqn.outvars[0]).size * math.prod(shape[axis] for axis in contracted)
         elif eqn.primitive.name == "conv_general_dilated":
-            kernel = eqn.invars[1].aval
+            kernel = _shaped(eqn.invars[1])
             filters = kernel.shape[eqn.params["dimension_numbers"].rhs_spec[0]]
-            total += eqn.outvars[0].aval.size * kernel.size // filters
+            total += _shaped(eqn.outvars[0]).size * kernel.size // filters
     return total

@@ -179,7 +179,11 @@ class JaxEngine:
     def metric_results(self, phase: str) -> dict[str, float]:
         """Return their results since `reset_metrics`."""
         state = self._state if phase == "train" else self._tested
-        results = self._steps.metric_results(state.parts()["metrics"]) if not all(m.is_mean for m in self._steps.measures) else {}
+        results = (
+            self._steps.metric_results(state.parts()["metrics"])
+            if not all(m.is_mean for m in self._steps.measures)
+            else {}
+        )
         return {name: fetch(value).item() for name, value in results.items()}
 
     # The learning rate: a float of the optimizer object, pushed into the state when it has changed

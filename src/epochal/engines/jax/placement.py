@@ -101,7 +101,12 @@ def _place(rows: Any) -> Placed:
 
 def one_hot_labels(array: np.ndarray) -> np.ndarray | None:
     """Return the labels, int32, of rows that are all one-hot; None if any isn't. They are lighter to gather."""
-    if array.ndim != 2 or array.shape[1] < 2 or np.count_nonzero(array) != len(array) or not (array.max(axis=1) == 1).all():
+    if (
+        array.ndim != 2
+        or array.shape[1] < 2
+        or np.count_nonzero(array) != len(array)
+        or not (array.max(axis=1) == 1).all()
+    ):
         return None
     return array.argmax(axis=1).astype(np.int32)
 

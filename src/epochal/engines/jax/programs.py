@@ -62,7 +62,9 @@ class Program:
         span = functools.partial(self._span, step)
         return jax.jit(span, donate_argnums=(0,), compiler_options=LEAN if lean else None)
 
-    def _span(self, step: Step, leaves: list[Any], fixed: list[Any], control: Any, order: Any, arrays: list[Any]) -> Any:
+    def _span(
+        self, step: Step, leaves: list[Any], fixed: list[Any], control: Any, order: Any, arrays: list[Any]
+    ) -> Any:
         self.traces += 1  # a trace is a compilation
         size, block = self._layout.size, self._layout.block
         start, count, stop_when_not_finite = control

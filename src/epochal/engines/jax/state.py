@@ -86,7 +86,9 @@ class State:
             ValueError: If a name or a shape differs.
         """
         if differing := set(self.paths) ^ set(arrays):
-            raise ValueError(f"the saved state is of another model or optimizer; only one of the two has: {_list(differing)}.")
+            raise ValueError(
+                f"the saved state is of another model or optimizer; only one of the two has: {_list(differing)}."
+            )
         for at, path in enumerate(self.paths):
             self.write(at, arrays[path])
 

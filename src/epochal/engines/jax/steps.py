@@ -95,14 +95,21 @@ class Steps:
         updates, optimizer = self.optimizer.update(gradients, parts["optimizer"], parts["params"])
         params = optax.apply_updates(parts["params"], updates)
         metrics = self._updated(parts["metrics"], y, y_pred, weight)
-        after = {**parts, "average": self._averaged(parts["average"], params), "params": params, "other": other, "optimizer": optimizer, "metrics": metrics}
+        after = {
+            **parts,
+            "average": self._averaged(parts["average"], params),
+            "params": params,
+            "other": other,
+            "optimizer": optimizer,
+            "metrics": metrics,
+        }
         return after, self._values(loss, y, y_pred, weight)
 
     def _averaged(self, average: Any, params: Any) -> Any:
         """Move the averaged weights a little: Keras's rule, `decay * average + (1 - decay) * weights`."""
-        if self.decay is None:
+        if (decay := self.decay) is None:
             return average
-        return jax.tree.map(lambda a, p: self.decay * a + (1 - self.decay) * p, average, params)
+        return jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
 
     def shown(self, parts: Mapping[str, Any]) -> Any:
         """Return the weights that everybody but the training step sees."""

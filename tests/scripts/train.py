@@ -1,0 +1,139 @@
+"""Trains a small model and writes down all that comes of it: `train.py FOLDER OPTIONS`, the options as JSON.
+
+    epochs, save_freq, seconds   of the fit and its BackupAndRestore
+    die                          [signal, batch]: what the process sends itself after that batch, counted in all epochs
+    die_at                       a hook's name, for `die` without a batch
+    seed                         None: not a word about seeds
+    ema                          SwapEMAWeights, too
+    mutant                       what is left out of the saved run
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import epochal
+from epochal.callbacks import (
+    BackupAndRestore,
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    Every,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+    SwapEMAWeights,
+)
+from epochal.core.generation import Generation
+from epochal.engines.jax.state import State
+from epochal.layers import BatchNormalization, Dense, Dropout
+from epochal.models import Sequential
+
+os.chdir(sys.argv[1])
+folder = Path()
+options = {"epochs": 4, "save_freq": 10, "seconds": None, "die": None, "die_at": None, "seed": 0, "ema": False, "mutant": None}
+options |= json.loads(sys.argv[2])
+
+
+class Diary(Callback):
+    """A user's callback that remembers the loss of every batch."""
+
+    replay = True
+
+    def on_train_begin(self, logs=None):
+        self.losses, self.begun = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not self.begun:
+            self.begun = [len(self.losses)]
+            with open(folder / "begun", "a") as file:
+                print(len(self.losses), file=file)
+        self.losses.append(logs["loss"])
+
+    def state_dict(self):
+        return {"losses": np.array(self.losses)}
+
+    def load_state_dict(self, state):
+        self.losses = state["losses"].tolist()
+
+
+class Dies(Callback):
+    """Sends this process a signal, after what was saved before is on the disk."""
+
+    def __init__(self, backup, number, batch=None, hook="on_train_batch_end"):
+        self.backup, self.number = backup, number
+        self.cadence = Every(batch or 1, "batch")
+        setattr(self, hook, self.die)
+
+    def die(self, *arguments):
+        self.backup.wait()
+        os.kill(os.getpid(), self.number)
+
+    def state_dict(self):
+        return {}
+
+
+def without(words):
+    """Leave some arrays as they are when a state is restored."""
+    restore = State.restore
+
+    def forgetful(self, arrays):
+        own = self.snapshot()
+        restore(self, {path: own[path] if any(w in path for w in words) else a for path, a in arrays.items()})
+
+    State.restore = forgetful
+
+
+def appended(self, state):
+    self._columns, self._length, self._warned = state["columns"], self.filename.stat().st_size, False
+
+
+if options["mutant"] == "random streams":
+    without(["rngs", "count"])
+elif options["mutant"] == "EarlyStopping":
+    EarlyStopping.load_state_dict = lambda self, state: None
+elif options["mutant"] == "CSV":
+    CSVLogger.load_state_dict = appended
+
+if options["seed"] is not None:
+    epochal.set_random_seed(options["seed"])
+rng = np.random.default_rng(0)
+x = rng.random((500, 8), dtype=np.float32)
+y = (x @ rng.normal(size=(8, 3))).argmax(1)
+layers = [Dense(8, activation="relu", input_dim=8), Dropout(0.2), BatchNormalization(), Dense(3, activation="softmax")]
+model = Sequential(layers)
+model.compile(loss="sparse_categorical_crossentropy", optimizer="adam", metrics=["acc"])
+
+every = options["save_freq"] if options["seconds"] is None else Every(options["seconds"], "second")
+backup = BackupAndRestore(folder / "run", save_freq=every)
+stopping = EarlyStopping("val_acc", patience=3, restore_best_weights=True)
+checkpoint = ModelCheckpoint(folder / "best.weights.h5", "val_loss", save_best_only=True, save_weights_only=True)
+diary = Diary()
+callbacks = [stopping, ReduceLROnPlateau("loss", patience=1, factor=0.5, min_delta=1), checkpoint]
+callbacks += [CSVLogger(folder / "log.csv"), diary, backup]
+if options["ema"]:
+    callbacks.append(SwapEMAWeights(0.9))
+if options["die"]:
+    number, *batch = options["die"]
+    callbacks.append(Dies(backup, number, *batch, **({"hook": options["die_at"]} if options["die_at"] else {})))
+
+before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+try:
+    history = model.fit(x, y, epochs=options["epochs"], verbose=0, validation_split=0.1, callbacks=callbacks)
+finally:
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    print("closed", flush=True)
+
+result = {
+    "history": history.history,
+    "rate": model.optimizer.lr,
+    "losses": diary.losses,
+    "stopping": [stopping.best, stopping.best_epoch, stopping.wait, stopping.stopped_epoch, stopping.stopped_reason],
+    "checkpoint": checkpoint.best,
+}
+(folder / "result.json").write_text(json.dumps(result, indent=1))
+Generation({"weights": model.get_weights()}).write(folder / "weights")
+Generation(model._engine.state_dict()).write(folder / "engine")

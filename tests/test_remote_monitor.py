@@ -1,0 +1,460 @@
+"""RemoteMonitor against servers that answer, fail, hang, trickle, redirect, and come back."""
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from urllib.parse import parse_qs
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from epochal.callbacks.remote_monitor import RemoteMonitor
+from epochal.core.cadence import Every
+from monitoring import running, serving, wait_for
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+def answer(status, body="", **headers):
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{lines}\r\n{body}".encode()
+
+
+class Server:
+    """A server whose answers the test gives: bytes, or a function that does with the socket what it likes."""
+
+    def __init__(self, reply=OK, port=0):
+        self.reply, self.requests, self.sockets = reply, [], []
+        self.listener = socket.create_server(("127.0.0.1", port))
+        self.port = self.listener.getsockname()[1]
+        self.root = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            self.sockets.append(sock)
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        with sock, sock.makefile("rb") as lines:
+            while line := self.line(lines):
+                method, path, _ = line.split()
+                headers = {}
+                while (line := self.line(lines).strip()) != "":
+                    name, _, value = line.partition(":")
+                    headers[name.lower()] = value.strip()
+                body = lines.read(int(headers.get("content-length", 0))).decode()
+                self.requests.append((method, path, headers, body))
+                reply = self.reply.pop(0) if isinstance(self.reply, list) and self.reply else self.reply or OK
+                try:
+                    if callable(reply):
+                        reply(sock)
+                        return
+                    sock.sendall(reply)
+                except OSError:
+                    return
+
+    @staticmethod
+    def line(lines):
+        try:
+            return lines.readline().decode()
+        except OSError:
+            return ""
+
+    @property
+    def events(self):
+        """Return what was posted, each as a dict."""
+        bodies = [(h["content-type"], body) for _, _, h, body in self.requests]
+        return [json.loads(b if t == "application/json" else parse_qs(b)["data"][0]) for t, b in bodies]
+
+    def close(self):
+        self.listener.close()
+        for sock in self.sockets:
+            sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def train(callback, epochs, first=0, end=True):
+    """Drive a callback through a fit that logs a loss."""
+    if first == 0:
+        callback.on_train_begin({})
+    for epoch in range(first, epochs):
+        callback.on_epoch_begin(epoch, {})
+        callback.on_epoch_end(epoch, {"loss": 1 / (epoch + 1)})
+    if end:
+        callback.on_train_end({})
+        callback.close()
+
+
+def losses(epochs):
+    return [{"epoch": epoch, "loss": 1 / (epoch + 1)} for epoch in epochs]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def test_an_event_is_the_form_field_that_keras_posts():
+    with Server() as server:
+        train(RemoteMonitor(server.root), 1)
+    ((method, path, headers, body),) = server.requests
+    assert (method, path) == ("POST", "/publish/epoch/end/")
+    assert headers["content-type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(body) == {"data": ['{"epoch": 0, "loss": 1.0}']}
+
+
+def test_field_path_json_and_headers_are_as_asked():
+    with Server() as server:
+        train(RemoteMonitor(server.root, "/here", "val_loss", {"Authorization": "Bearer x"}), 1)
+        train(RemoteMonitor(server.root, send_as_json=True), 1)
+    form, sent_as_json = server.requests
+    assert (form[1], list(parse_qs(form[3])), form[2]["authorization"]) == ("/here", ["val_loss"], "Bearer x")
+    assert (sent_as_json[2]["content-type"], json.loads(sent_as_json[3])) == ("application/json", losses([0])[0])
+
+
+def test_each_event_carries_its_run_and_number_over_one_connection():
+    with Server() as server:
+        callback = RemoteMonitor(server.root, name="größer")
+        callback.set_params({"epochs": 3, "steps": None})
+        train(callback, 3)
+        train(callback, 2)
+        assert len(server.sockets) == 2  # one a fit
+    headers = [h for _, _, h, _ in server.requests]
+    assert [h["x-epochal-seq"] for h in headers] == ["0", "1", "2", "0", "1"]
+    assert len({h["x-epochal-run"] for h in headers}) == 2
+    assert (headers[0]["x-epochal-name"], headers[0]["x-epochal-epochs"]) == ("gr%C3%B6%C3%9Fer", "3")
+    assert "x-epochal-steps" not in headers[0]
+
+
+def test_json_is_strict():
+    logs = {
+        "nan": float("nan"), "inf": -np.inf, "np": np.float32(0.5), "int": np.int64(3), "jax": jnp.float32(0.25),
+        "bfloat": jnp.bfloat16(2.0), "array": np.array([1.0, np.nan]), "flag": np.True_, "text": "x", "nested": {"a": (1,)},
+        "none": None, "set": {1},
+    }  # fmt: skip
+    with Server() as server:
+        callback = RemoteMonitor(server.root)
+        callback.on_epoch_end(0, logs)
+        callback.close()
+    assert server.events == [
+        {"epoch": 0, "nan": None, "inf": None, "np": 0.5, "int": 3, "jax": 0.25, "bfloat": 2.0,
+         "array": [1.0, None], "flag": True, "text": "x", "nested": {"a": [1]}, "none": None, "set": "{1}"}
+    ]  # fmt: skip
+
+
+def test_a_server_that_is_down_gets_what_it_missed_in_order_when_it_is_back(capsys):
+    port = free_port()
+    callback = RemoteMonitor(f"http://127.0.0.1:{port}")
+    with pytest.warns(UserWarning, match=r"doesn't take events \(Connection refused\); training goes on") as caught:
+        train(callback, 3, end=False)
+        wait_for(lambda: callback._outbox._notes)
+        callback.on_epoch_end(3, {"loss": 0.25})
+    assert len(caught) == 1
+    with Server(port=port) as server:
+        wait_for(lambda: len(server.events) == 4)
+        train(callback, 5, first=4)
+    assert server.events == losses(range(5))
+    assert "is back after" in capsys.readouterr().err
+
+
+@pytest.fixture
+def socket_threads(monkeypatch):
+    """Return the names of the threads that sent or received by HTTP."""
+    names = set()
+    for method in ("connect", "send", "getresponse"):
+        original = getattr(http.client.HTTPConnection, method)
+
+        def noted(self, *args, original=original, **kwargs):
+            names.add(threading.current_thread().name)
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(http.client.HTTPConnection, method, noted)
+    return names
+
+
+def hang(sock):
+    time.sleep(30)
+
+
+def trickle(sock):
+    for byte in OK * 10:
+        sock.sendall(bytes([byte]))
+        time.sleep(1)
+
+
+@pytest.mark.parametrize("reply", [hang, trickle, lambda sock: (sock.sendall(OK[:-4] + b"X: " * 9), trickle(sock))])
+def test_a_server_that_hangs_or_trickles_holds_no_hook_up(reply, socket_threads):
+    with Server([reply] * 99) as server:
+        callback = RemoteMonitor(server.root)
+        callback.deadline, callback.farewell = 0.3, 0.1
+        train(callback, 1_000, end=False)
+        assert len(server.requests) <= 1  # a thousand epochs have ended before one answer came
+        with pytest.warns(UserWarning) as caught:
+            wait_for(lambda: callback._outbox._notes)
+            callback.on_epoch_end(1_000, {"loss": 0.0})
+            callback.close()
+    assert [str(w.message).split(": ", 1)[1][len(server.root) :] for w in caught][:1] == [
+        " doesn't take events (no answer within 0.3 s); training goes on, they are kept and sent again."
+    ]
+    assert "1001 of 1001 events were not delivered" in str(caught[-1].message)
+    assert "1001 not sent in time" in str(caught[-1].message)
+    assert socket_threads == {"epochal-remote-monitor"}
+
+
+def test_a_server_that_accepts_nothing_holds_nothing_up():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        callback = RemoteMonitor(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        callback.farewell = 0.1
+        with pytest.warns(UserWarning, match="3 of 3 events were not delivered"):
+            train(callback, 3)
+
+
+def test_errors_of_the_server_are_tried_again():
+    with Server([answer("500 Oops", "on fire"), answer("503 Later")]) as server:
+        callback = RemoteMonitor(server.root)
+        with pytest.warns(UserWarning, match=r"doesn't take events \(500 on fire\)"):
+            train(callback, 1, end=False)
+            wait_for(lambda: len(server.requests) >= 3)
+            callback.close()
+    assert [h["x-epochal-seq"] for _, _, h, _ in server.requests] == ["0", "0", "0"]
+
+
+def test_retry_after_is_honoured():
+    times = []
+
+    def note(reply):
+        return lambda sock: (times.append(time.monotonic()), sock.sendall(reply))
+
+    with Server([note(answer("429 Slow down", Retry_After="2")), note(OK)]) as server:
+        with pytest.warns(UserWarning, match="429"):
+            callback = RemoteMonitor(server.root)
+            callback.on_epoch_end(0, {"loss": 1.0})
+            wait_for(lambda: len(times) == 2)
+            callback.close()
+    assert times[1] - times[0] >= 2
+
+
+def test_what_is_refused_is_reported_once_in_the_servers_words_and_not_repeated():
+    with Server(answer("401 Unauthorized", "this monitor needs its token")) as server:
+        callback = RemoteMonitor(server.root)
+        with pytest.warns(UserWarning) as caught:
+            train(callback, 3)
+    first, last = (str(w.message) for w in caught)
+    assert "refuses the events: 401 this monitor needs its token" in first
+    assert "3 of 3 events were not delivered" in last
+    assert "3 refused" in last
+    assert len(server.requests) == 3
+
+
+def test_a_redirect_to_another_origin_is_not_followed():
+    with Server() as elsewhere, Server(answer("307 Moved", Location=elsewhere.root + "/x")) as server:
+        with pytest.warns(UserWarning, match=r"redirects to http.*, which isn't followed; set root"):
+            train(RemoteMonitor(server.root, headers={"Authorization": "Bearer secret"}), 1)
+        assert elsewhere.requests == []
+
+
+def test_a_redirect_on_the_same_server_is_followed():
+    with Server([answer("301 Moved", Location="/there/"), OK]) as server:
+        train(RemoteMonitor(server.root), 1)
+    assert [(m, p) for m, p, _, _ in server.requests] == [("POST", "/publish/epoch/end/"), ("POST", "/there/")]
+    assert server.events == losses([0, 0])
+
+
+def test_a_connection_the_server_has_closed_is_opened_again_without_a_word():
+    with Server() as server:
+        callback = RemoteMonitor(server.root)
+        train(callback, 1, end=False)
+        wait_for(lambda: server.requests)
+        server.sockets[0].shutdown(socket.SHUT_RDWR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            train(callback, 2, first=1)
+    assert server.events == losses([0, 1])
+
+
+def test_a_full_queue_drops_the_oldest_and_counts_them(capsys):
+    port = free_port()
+    callback = RemoteMonitor(f"http://127.0.0.1:{port}")
+    callback.kept = 10
+    with pytest.warns(UserWarning) as caught:
+        train(callback, 25, end=False)
+        wait_for(lambda: callback._outbox._notes)
+        callback._tell()
+        with Server(port=port) as server:
+            wait_for(lambda: len(server.requests) == 10)
+            callback.close()
+    assert server.events == losses(range(15, 25))
+    assert "15 of 25 events were not delivered" in str(caught[-1].message)
+    assert "15 dropped while it was away" in str(caught[-1].message)
+    assert "10 events waited, 15 were dropped" in capsys.readouterr().err
+
+
+def test_closing_twice_and_without_a_fit_is_fine():
+    callback = RemoteMonitor("http://127.0.0.1:9")
+    callback.close()
+    callback.close()
+    callback.on_train_end({})
+    callback.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"root": "localhost:9000"}, r"root must be an address such as 'http://localhost:9000'; got 'localhost:9000'"),
+        ({"root": "ftp://x"}, "root must be an address"),
+        ({"path": "@evil.example/"}, "path must stay on http://localhost:9000"),
+        ({"path": ".evil.example/"}, "path must stay on"),
+        ({"headers": {"X": "a\nb"}}, "headers must be HTTP headers"),
+        ({"headers": {"X": 1}}, "headers must be HTTP headers"),
+    ],
+)
+def test_wrong_arguments_are_named_at_once(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        RemoteMonitor(**arguments)
+
+
+def test_without_requests_one_line_says_what_to_install():
+    code = (
+        "import sys; sys.modules['requests'] = None\n"
+        "from epochal.callbacks.remote_monitor import RemoteMonitor\n"
+        "RemoteMonitor()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == 'ImportError: RemoteMonitor needs requests: pip install "epochal[remote]"'
+
+
+# Batches
+
+
+def drive_batches(callback, epochs, steps):
+    callback.on_train_begin({})
+    for epoch in range(epochs):
+        callback.on_epoch_begin(epoch, {})
+        for batch in range(steps):
+            callback.on_train_batch_end(batch, {"batch": batch, "size": 2, "loss": epoch + batch / 10})
+        callback.on_epoch_end(epoch, {"loss": float(epoch)})
+    callback.close()
+
+
+def test_batches_are_sent_in_groups_besides_the_epochs():
+    with Server() as server:
+        drive_batches(RemoteMonitor(server.root, every=Every(3, "batch")), 2, 4)
+    assert server.events == [
+        {"epoch": 0, "batch": [0, 1, 2], "size": [2, 2, 2], "loss": [0.0, 0.1, 0.2]},
+        {"epoch": 0, "batch": [3], "size": [2], "loss": [0.3]},
+        {"epoch": 0, "loss": 0.0},
+        {"epoch": 1, "batch": [0, 1, 2], "size": [2, 2, 2], "loss": [1.0, 1.1, 1.2]},
+        {"epoch": 1, "batch": [3], "size": [2], "loss": [1.3]},
+        {"epoch": 1, "loss": 1.0},
+    ]
+
+
+def test_groups_by_time_hold_every_batch_once():
+    with Server() as server:
+        drive_batches(RemoteMonitor(server.root, every=Every(0.0001, "second")), 1, 50)
+    assert [batch for event in server.events[:-1] for batch in event["batch"]] == list(range(50))
+
+
+def test_every_nth_epoch():
+    with Server() as server:
+        train(RemoteMonitor(server.root, every=Every(3)), 8)
+    assert server.events == losses([2, 5])
+
+
+def test_in_a_fit_batches_come_by_replay_and_cost_no_span(tmp_path):
+    from epochal.layers import Dense
+    from epochal.models import Sequential
+
+    x, y = np.random.default_rng(0).normal(size=(64, 3)), np.zeros((64, 1))
+    model = Sequential([Dense(1, input_dim=3)])
+    model.compile(loss="mse", optimizer="sgd")
+    with serving(tmp_path / "runs.db") as monitor:
+        callback = RemoteMonitor(monitor.root, every=Every(4, "batch"), name="replayed")
+        history = model.fit(x, y, batch_size=8, epochs=2, validation_split=0.25, verbose=0, callbacks=[callback])
+        run = monitor.get("/api/runs")["runs"][0]
+        assert (run["name"], run["state"], run["epochs"], run["steps"]) == ("replayed", "finished", 2, 6)
+        rows = monitor.get(f"/api/runs/{run['id']}/rows")
+    assert [row[:2] for row in rows["rows"][::-1]] == [[e, b] for e in (0, 1) for b in [0, 1, 2, 3, 4, 5, None]]
+    column = rows["columns"].index("val_loss")
+    assert [row[column] for row in rows["rows"][::-1] if row[1] is None] == history.history["val_loss"]
+
+
+# The run on the monitor
+
+
+def test_a_resumed_run_goes_on_where_it_was_saved(tmp_path):
+    with serving(tmp_path / "runs.db") as monitor:
+        callback = RemoteMonitor(monitor.root, every=Every(4, "batch"))
+        callback.on_train_begin({})
+        callback.on_epoch_begin(0, {})
+        for batch in range(6):
+            callback.on_train_batch_end(batch, {"loss": float(batch)})
+        saved = json.loads(json.dumps(callback.state_dict()))
+        callback.on_train_batch_end(6, {"loss": 6.0})
+        callback.on_exception(RuntimeError("killed"))
+        callback.close()
+        again = RemoteMonitor(monitor.root, every=Every(4, "batch"))
+        again.on_train_begin({})
+        again.load_state_dict(saved)
+        for batch in range(6, 9):
+            again.on_train_batch_end(batch, {"loss": float(batch)})
+        again.on_epoch_end(0, {"loss": 4.0})
+        again.on_train_end({})
+        again.close()
+        (run,) = monitor.get("/api/runs")["runs"]
+        assert run["state"] == "finished"
+        rows = monitor.get(f"/api/runs/{run['id']}/rows")["rows"][::-1]
+    assert [row[1:] for row in rows] == [[b, float(b)] for b in range(9)] + [[None, 4.0]]
+
+
+@pytest.mark.parametrize(("error", "state"), [(KeyboardInterrupt(), "stopped"), (ValueError("x"), "failed")])
+def test_the_page_is_told_how_a_run_ended(tmp_path, error, state):
+    with serving(tmp_path / "runs.db") as monitor:
+        callback = RemoteMonitor(monitor.root)
+        train(callback, 2, end=False)
+        callback.on_exception(error)
+        callback.close()
+        assert [run["state"] for run in monitor.get("/api/runs")["runs"]] == [state]
+
+
+def test_a_monitor_that_is_killed_and_started_again_misses_nothing(tmp_path, capsys):
+    with running(tmp_path / "runs.db") as monitor:
+        callback = RemoteMonitor(monitor.root)
+        train(callback, 5, end=False)
+        wait_for(lambda: monitor.get("/api/runs")["runs"] and monitor.get("/api/runs")["runs"][0]["epoch"] == 4)
+        monitor.process.kill()
+        monitor.process.wait()
+    with pytest.warns(UserWarning, match="doesn't take events"):
+        train(callback, 8, first=5, end=False)
+        wait_for(lambda: callback._outbox._notes)
+        callback._tell()
+    with running(tmp_path / "runs.db", port=monitor.port) as monitor:
+        wait_for(lambda: not callback._outbox._posts)
+        train(callback, 10, first=8)
+        (run,) = monitor.get("/api/runs")["runs"]
+        rows = monitor.get(f"/api/runs/{run['id']}/rows")["rows"]
+    assert [row[0] for row in rows] == list(range(9, -1, -1))
+    assert "is back after" in capsys.readouterr().err
+
+
+def test_a_token_is_passed_as_a_header(tmp_path):
+    token = "a-token-of-some-length"
+    with serving(tmp_path / "runs.db", token=token) as monitor:
+        train(RemoteMonitor(monitor.root, headers={"Authorization": f"Bearer {token}"}), 1)
+        with pytest.warns(UserWarning, match="refuses the events: 401 this monitor needs its token"):
+            train(RemoteMonitor(monitor.root), 1)
