@@ -11,8 +11,7 @@ import numpy as np
 
 from benchmarks import workloads
 from benchmarks.contest import best_of, report
-from epochal.callbacks import Callback
-from epochal.callbacks.tensorboard import TensorBoard
+from epochal.callbacks import Callback, TensorBoard
 from epochal.layers import Dense
 from epochal.models import Sequential
 

@@ -183,13 +183,12 @@ def test_what_happens_between_two_messages_is_put_together(monitor):
 
 
 def test_a_viewer_that_reads_nothing_is_closed_and_holds_nobody_up(tmp_path):
-    with serving(tmp_path / "runs.db", limits=Limits(stalled=0.5)) as monitor:
-        slow = monitor.connect()
+    with serving(tmp_path / "runs.db", limits=Limits(stalled=0.5)) as monitor, ExitStack() as idle:
+        slow = idle.enter_context(monitor.connect())
         slow.sendall(b"GET /plotly.js HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert monitor.post({"epoch": 0, "loss": 1.0}) == 200
         time.sleep(1.5)
         assert 0 < len(read_all(slow)) < 4_700_000  # cut off before its end
-        slow.close()
 
 
 # Limits, with raw sockets

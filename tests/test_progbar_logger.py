@@ -30,7 +30,7 @@ def on_terminal(monkeypatch):
     """Return a function that fits with a terminal as standard output, and returns all that was written to it."""
     master, slave = pty.openpty()
     monkeypatch.setenv("COLUMNS", "100")
-    screen = open(slave, "w")
+    screen = open(slave, "w")  # noqa: SIM115
 
     def show(function=fit, *arguments, **options):
         with monkeypatch.context() as patch:

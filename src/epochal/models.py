@@ -226,6 +226,7 @@ class Model:
     def _ready(self, x: Any, y: Any = None) -> JaxEngine:
         """Return the engine for these inputs; it is made at the first use, when the shapes are known."""
         self._build_for(x)
+        self._check(x, None)
         trains = self._settings is not None and y is not None
         if self._engine is None or (trains and not self._engine_trains):
             self._engine = self._make_engine(x, y if trains else None)
@@ -272,6 +273,12 @@ class Model:
         if y is not None and self._engine is not None and self._engine_trains:
             assert self._settings is not None
             self._settings["loss"].check(y, self._output_shape)
+
+    def _check_pair(self, x: Any, y: Any) -> None:
+        """Raise if the model can't be trained or evaluated on these inputs and targets."""
+        if y is None:
+            raise ValueError("training and evaluation need targets: pass y, or batches (x, y).")
+        self._check(x, y)
 
     def track_average(self, decay: float | None) -> None:
         """Keep an exponential average of the weights inside the step; None stops.
@@ -450,6 +457,8 @@ class Model:
         """
         _check_counts(epochs=epochs, initial_epoch=initial_epoch)
         _check_counts(1, batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        if not isinstance(validation_freq, Iterable):
+            _check_counts(1, validation_freq=validation_freq)
         if self._settings is None or self._settings["loss"] is None:
             raise ValueError(f"{self.name} isn't compiled: call model.compile(optimizer=…, loss=…) first.")
         data, held_out = self._training_data(
@@ -486,14 +495,13 @@ class Model:
                     "validation_split, sample_weight and batch_size go with arrays x and y; an iterable of batches "
                     "has its own batches, each (x, y) or (x, y, sample_weight)."
                 )
-            data = inputs.from_batches(x, options["steps"], check=self._check, class_weight=class_weight)
-            first_x, first_y, _ = data.peek()
-            _need_targets(first_y)
-            self._ready(first_x, first_y)
-            self._check(first_x, first_y)
+            data = inputs.from_batches(x, options["steps"], check=self._check_pair, class_weight=class_weight)
+            first = data.peek()[:2]
+            self._ready(*first)
+            self._check(*first)
             return data, None
-        _need_targets(y)
         parts, held_out = inputs.arrays(x, y, sample_weight, class_weight), None
+        self._check_pair(*parts[:2])
         if validation_split:
             parts, held_out = inputs.split(*parts, validation_split)
         self._ready(*parts[:2])
@@ -510,7 +518,9 @@ class Model:
                 *parts, check=self._check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps
             )
             return loop.Validation(data, freq), parts
-        return loop.Validation(inputs.from_batches(given, steps, check=self._check), freq), None
+        data = inputs.from_batches(given, steps, check=self._check_pair)
+        data.peek()
+        return loop.Validation(data, freq), None
 
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None,
@@ -519,7 +529,6 @@ class Model:
         """Train on one batch and return its loss, or the list of loss and metrics, or a dict of them."""
         if self._settings is None or self._settings["loss"] is None:
             raise ValueError(f"{self.name} isn't compiled: call model.compile(optimizer=…, loss=…) first.")
-        _need_targets(y)
         data = self._one_batch(*inputs.arrays(x, y, sample_weight, class_weight))
         engine, signals = self._engine, Signals()
         assert engine is not None
@@ -532,7 +541,6 @@ class Model:
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return the loss of one batch, or the list of loss and metrics, or a dict of them."""
-        _need_targets(y)
         data = self._one_batch(*inputs.arrays(x, y, sample_weight))
         assert self._engine is not None
         return self._values(self._engine.test(data.span(1), False).rows()[0], return_dict)
@@ -542,6 +550,7 @@ class Model:
         return self.predict(x, batch_size=len(x))
 
     def _one_batch(self, x: Any, y: Any, weight: Any) -> ArrayData:
+        self._check_pair(x, y)
         self._ready(x, y)
         data = inputs.from_arrays(x, y, weight, check=self._check, fits=fits, batch_size=len(x))
         data.begin(0)
@@ -579,7 +588,7 @@ class Model:
         """
         if self._settings is None or self._settings["loss"] is None:
             raise ValueError(f"{self.name} isn't compiled: call model.compile(optimizer=…, loss=…) first.")
-        data = self._given_data(x, y, sample_weight, batch_size, steps)
+        data = self._given_data(x, y, sample_weight, batch_size, steps, check=self._check_pair)
         call = self._dispatcher(callbacks, verbose, data)
         assert self._engine is not None
         logs = loop.evaluate(Pass("test", self._engine, data, call, Signals()), call)
@@ -602,22 +611,25 @@ class Model:
             steps: Batches to predict, if not all.
             callbacks: Their predict hooks are called.
         """
-        data = self._given_data(x, None, None, batch_size, steps)
+        data = self._given_data(x, None, None, batch_size, steps, check=self._check)
         call = self._dispatcher(callbacks, verbose, data)
         assert self._engine is not None
         batches = loop.predict(Pass("predict", self._engine, data, call, Signals()), call)
         return jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
 
-    def _given_data(self, x: Any, y: Any, weight: Any, batch_size: int | None, steps: int | None) -> Any:
+    def _given_data(
+        self, x: Any, y: Any, weight: Any, batch_size: int | None, steps: int | None, check: inputs.Check
+    ) -> Any:
         _check_counts(1, batch_size=batch_size, steps=steps)
         if y is None and not inputs.is_arrays(x):
-            data = inputs.from_batches(x, steps, check=self._check)
+            data = inputs.from_batches(x, steps, check=check)
             self._ready(*data.peek()[:2])
             return data
         parts = inputs.arrays(x, y, weight)
+        check(*parts[:2])
         self._ready(*parts[:2])
         return inputs.from_arrays(
-            *parts, check=self._check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps
+            *parts, check=check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps
         )
 
     def _dispatcher(self, callbacks: Iterable[Any] | None, verbose: int, data: Any) -> Dispatcher:
@@ -651,8 +663,8 @@ class Model:
 class Stack(nnx.Module):
     """Layers one after the other."""
 
-    def __init__(self) -> None:
-        self.layers = nnx.List([])
+    def __init__(self, layers: Iterable[nnx.Module] = ()) -> None:
+        self.layers = nnx.List(layers)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         for layer in self.layers:
@@ -707,7 +719,11 @@ class Sequential(Model):
         self._layers.append((self._name(layer), layer))
         if self._module is not None or self._input is not None:
             self._forget_engine()
-            self._build_layers(from_layer=len(self._layers) - 1)
+            try:
+                self._build_layers(from_layer=len(self._layers) - 1)
+            except Exception:
+                self._layers.pop()
+                raise
 
     def _name(self, layer: nnx.Module) -> str:
         taken = {name for name, _ in self._layers}
@@ -757,7 +773,9 @@ class Sequential(Model):
         assert self._input is not None
         self._input_like = (None, *self._input.shape), self._input.dtype
         self._rngs = self._rngs or nnx.Rngs(fresh_seed())
-        stack: Any = self._module if self._module is not None else Stack()
+        if not self._layers:
+            raise ValueError(f"{self.name} has no layers: add one.")
+        stack: Any = Stack([layer for _, layer in self._layers[:from_layer]])
         for name, layer in self._layers[from_layer:]:
             shape = self._output_of(stack)[1:]
             try:
@@ -782,6 +800,8 @@ class Sequential(Model):
         return tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
 
     def _check(self, x: Any, y: Any) -> None:
+        if self._module is None:
+            return  # it will be built for these inputs
         assert self._input is not None
         wanted = self._input.shape
         if len(x.shape) != 1 + len(wanted) or any(b not in (None, a) for a, b in zip(x.shape[1:], wanted, strict=True)):
@@ -870,11 +890,6 @@ def _metric(identifier: Any, *about: Any) -> Any:
 
 def _no_objective(*_: Any) -> Any:
     raise ValueError("the model isn't compiled: call model.compile(optimizer=…, loss=…) first.")
-
-
-def _need_targets(y: Any) -> None:
-    if y is None:
-        raise ValueError("training and evaluation need targets: pass y, or batches (x, y).")
 
 
 def _check_counts(least: int = 0, **counts: int | None) -> None:

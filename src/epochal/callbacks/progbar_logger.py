@@ -246,6 +246,8 @@ class Notebook:
 
 
 def _screen(verbose: int) -> Screen:
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose must be 0, 1 or 2; got {verbose!r}.")
     if verbose != 1:
         return Plain(silent=not verbose)
     if "ipykernel" in sys.modules and type(sys.modules["IPython"].get_ipython()).__name__ == "ZMQInteractiveShell":

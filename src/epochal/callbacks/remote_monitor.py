@@ -430,16 +430,18 @@ class _Line:
         opened = self._opened
         try:
             try:
-                return self._follow(post)
+                answer = self._follow(post)
             except requests.ConnectionError:
                 if self._opened > opened or self._late.is_set():
                     raise
-                return self._follow(post)  # the server had just closed the old connection, as it may
+                answer = self._follow(post)  # the server had just closed the old connection, as it may
         except (requests.RequestException, OSError) as error:
-            why = f"no answer within {self._deadline:g} s" if self._late.is_set() else _reason(error)
-            return _Answer(False, why, again=True)
+            answer = _Answer(False, _reason(error), again=True)
         finally:
             timer.cancel()
+        if self._late.is_set():  # then also half an answer may look like a whole one
+            return _Answer(False, f"no answer within {self._deadline:g} s", again=True)
+        return answer
 
     def close(self) -> None:
         """Break off what is under way; `send` fails from now on."""

@@ -76,7 +76,8 @@ class ArrayData:
         resident: Whether the engine can hold all of it; if not, it is copied piece by piece.
 
     Raises:
-        ValueError: If there are no samples, the lengths differ, or `steps` is more than there is.
+        ValueError: If there are no samples, the lengths differ, `steps` is more than there is, or `shuffle` is
+            something else.
     """
 
     def __init__(
@@ -99,6 +100,8 @@ class ArrayData:
         self.samples = lengths.pop()
         if self.samples == 0:
             raise ValueError("there are no samples: x is empty.")
+        if shuffle not in (True, False, "batch"):
+            raise ValueError(f"shuffle must be True, False or 'batch'; got {shuffle!r}.")
         self.batch_size, self.shuffle = batch_size, shuffle
         self._given_seed = seed
         self.seed = fresh_seed() if seed is None else seed
@@ -247,12 +250,23 @@ class StreamData:
     def _go_back(self, restored: Mapping[str, Any], used: int, ahead: bool) -> bool:
         """Bring the iterator to where it was after `used` batches; return whether the head is still the next batch."""
         if (state := restored["iterator"]) is not None:
-            _set_state(self._iterator, self._source, state)
+            self._restore_iterator(state, begins=not self._once and used == 0)
         elif used:
             print(f"The data keep no state of their own: skipping the {used} batches that were used before.")
             for _ in range(used - ahead):
                 next(self._iterator, None)
         return ahead and state is None and not used
+
+    def _restore_iterator(self, state: Any, begins: bool) -> None:
+        """Give a state back to the iterator or the source; a fresh iterator `begins` an epoch as it is."""
+        if (restore := _restoring(self._iterator)) is not None:
+            if not begins:
+                restore(state)
+        elif (restore := _restoring(self._source)) is not None:
+            restore(state)
+            self._iterator = iter(self._source)  # again: it may have looked at the source's old state
+        else:
+            raise ValueError("the data's saved state can't be restored: they have neither load_state_dict nor set_state.")
 
     def prepare(self, epoch: int) -> None:
         """Do nothing: the next epoch's batches are read when it begins."""
@@ -392,10 +406,6 @@ def _get_state(*sources: Any) -> Any:
     return None
 
 
-def _set_state(iterator: Any, source: Any, state: Any) -> None:
-    for owner in (iterator, source):
-        for name in ("load_state_dict", "set_state"):
-            if callable(restore := getattr(owner, name, None)):
-                restore(state)
-                return
-    raise ValueError("the data's saved state can't be restored: they have neither load_state_dict nor set_state.")
+def _restoring(owner: Any) -> Callable[[Any], None] | None:
+    methods = (getattr(owner, name, None) for name in ("load_state_dict", "set_state"))
+    return next((method for method in methods if callable(method)), None)

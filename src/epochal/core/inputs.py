@@ -47,6 +47,9 @@ def arrays(
 def _weights_by_class(y: Any, class_weight: Mapping[int, float]) -> np.ndarray:
     if y is None:
         raise ValueError("class_weight needs y.")
+    for label in class_weight:
+        if not isinstance(label, (int, np.integer)):
+            raise ValueError(f"class_weight gives a weight for each class's number; got the class {label!r}.")
     labels = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y))
     weights = np.ones(len(y), np.float32)
     for label, weight in class_weight.items():

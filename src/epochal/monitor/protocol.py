@@ -112,8 +112,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._deadline is not None and self._deadline <= now:
             self._close_late()
             return
-        soonest = now + min(limits.head, limits.body, limits.idle, limits.stalled)
-        self._timer = self.loop.call_at(self._deadline or soonest, self._watch)
+        soonest = now + min(limits.head, limits.body, limits.idle, limits.stalled)  # of any deadline set from now on
+        again = soonest if self._deadline is None else min(self._deadline, soonest)
+        self._timer = self.loop.call_at(again, self._watch)
 
     def _close_late(self) -> None:
         if self._late and self._asks_nothing() == self._in_head:  # no half-written answer stands before the words

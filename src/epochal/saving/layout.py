@@ -162,7 +162,7 @@ def read(file: h5py.File, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
     Raises:
         ValueError: If the file's layers or shapes are others; says which. Nothing is read before that is known.
     """
-    if _read_names(file, "layer_names") is not None:
+    if read_names(file, "layer_names") is not None:
         pairs = _by_order(file, layers)
     elif guard.has(file, "model_weights"):
         pairs = _by_order(guard.group(file, "model_weights"), layers)
@@ -181,7 +181,7 @@ def read(file: h5py.File, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
 
 def _by_order(top: h5py.Group, layers: Sequence[LayerWeights]) -> list[tuple[LayerWeights, _Stored]]:
     """Pair the layers that have weights with those in the file, in order."""
-    names = _read_names(top, "layer_names") or []
+    names = read_names(top, "layer_names") or []
     stored = [_Stored(name, _listed_datasets(guard.group(top, name))) for name in names]
     stored = [layer for layer in stored if layer.datasets]
     having = [layer for layer in layers if layer.arrays]
@@ -191,10 +191,11 @@ def _by_order(top: h5py.Group, layers: Sequence[LayerWeights]) -> list[tuple[Lay
 
 
 def _listed_datasets(group: h5py.Group) -> list[h5py.Dataset]:
-    return [guard.dataset(group, name) for name in _read_names(group, "weight_names") or ()]
+    return [guard.dataset(group, name) for name in read_names(group, "weight_names") or ()]
 
 
-def _read_names(holder: h5py.Group, attribute: str) -> list[str] | None:
+def read_names(holder: h5py.Group, attribute: str) -> list[str] | None:
+    """Return a list of names in an attribute, or in several numbered ones; None if there is none."""
     if attribute in holder.attrs:
         return guard.texts(holder, attribute) if holder.attrs.get_id(attribute).shape != (0,) else []
     if f"{attribute}0" not in holder.attrs:

@@ -35,6 +35,13 @@ def opened(path: str | PathLike[str]) -> Iterator[ModelFile]:
         yield model_file
 
 
+def _has_moments(file: h5py.File) -> bool:
+    """Say whether Keras saved more of an optimizer than its step and its learning rate."""
+    if not guard.has(file, "optimizer_weights"):
+        return False
+    return len(layout.read_names(guard.group(file, "optimizer_weights"), "weight_names") or ()) > 2
+
+
 class ModelFile:
     """The parts of a whole model in a file.
 
@@ -52,7 +59,7 @@ class ModelFile:
         self._path, self._file = path, file
         self._extras = extras.Stored(file) if guard.has(file, extras.GROUP) else None
         self.training = self._extras.training if self._extras else guard.described(file, "training_config")
-        self.has_foreign_optimizer = self._extras is None and guard.has(file, "optimizer_weights")
+        self.has_foreign_optimizer = self._extras is None and _has_moments(file)
 
     def weights(self, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
         """Return the weights, as `read_weights` does."""

@@ -11,7 +11,7 @@ import numpy as np
 def layout(weight: np.ndarray) -> list[np.ndarray]:
     """Return a weight as images, each `(height, width)`.
 
-    - A vector is a strip one pixel wide.
+    - A vector is a strip one pixel high. (Keras stood it up; TensorBoard makes a page of a strip one pixel wide.)
     - A matrix is one image, turned if it is higher than wide.
     - A convolution kernel, filters last, is one image a filter; several input channels stand side by side.
 
@@ -22,7 +22,7 @@ def layout(weight: np.ndarray) -> list[np.ndarray]:
     if flat.ndim == 0 or flat.size == 0:
         return []
     if flat.ndim == 1:
-        return [flat[:, None]]
+        return [flat[None]]
     if flat.ndim == 2:
         return [flat.T if flat.shape[0] > flat.shape[1] else flat]
     if flat.ndim == 3:

@@ -195,10 +195,12 @@ class JaxEngine:
         if self._rate_at is not None and (adopt := getattr(self.optimizer, "adopt", None)):
             adopt(self._state.read(self._rate_at).item())
 
+    def _set_rate(self) -> float | None:
+        """Return the rate of the next step; None if nobody can set it."""
+        return None if self._rate_at is None or self.optimizer.schedule is not None else self.optimizer.learning_rate
+
     def _push_rate(self) -> None:
-        if self._rate_at is None or self.optimizer.schedule is not None:
-            return
-        if (rate := self.optimizer.learning_rate) != self._pushed_rate:
+        if self._rate_at is not None and (rate := self._set_rate()) not in (None, self._pushed_rate):
             self._state.write(self._rate_at, rate)
             self._pushed_rate = rate
 
@@ -290,7 +292,7 @@ class JaxEngine:
 
     def state_dict(self) -> dict[str, Any]:
         """Return a snapshot of everything a step changes, by path, and the learning rate in full precision."""
-        return {"arrays": self._state.snapshot(), "learning_rate": self._pushed_rate}
+        return {"arrays": self._state.snapshot(), "learning_rate": self._set_rate()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned, bit for bit.
@@ -300,7 +302,7 @@ class JaxEngine:
         """
         self._state.restore(state["arrays"])
         if (rate := state["learning_rate"]) is not None:
-            self.optimizer.learning_rate = self._pushed_rate = rate
+            self.optimizer.learning_rate, self._pushed_rate = rate, None
         self._ahead = True
 
     def identity(self) -> dict[str, Any]:

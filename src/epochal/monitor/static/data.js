@@ -56,7 +56,7 @@ export class Data extends EventTarget {
     }
     entry.pending = [];
     const [first, last] = this.range || [0, 2 ** 53];
-    const query = `width=${WIDTH}&first=${Math.max(0, Math.floor(first) - 1)}&last=${Math.min(2 ** 53, Math.ceil(last))}`;
+    const query = `width=${WIDTH}&first=${Math.max(0, Math.floor(first) - 2)}&last=${Math.min(2 ** 53, Math.ceil(last))}`;
     try {
       const run = await fetchJSON(`/api/runs/${encodeURIComponent(id)}?${query}`);
       entry.series = new Map();

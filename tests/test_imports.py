@@ -1,0 +1,111 @@
+"""Imports point downward only, and importing the package loads no engine."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import epochal
+
+ROOT = Path(epochal.__file__).parent
+MODULES = {path: path.relative_to(ROOT).with_suffix("").parts for path in ROOT.rglob("*.py")}
+
+# What each part of the package may import, besides itself.
+MAY_IMPORT = {
+    "core": set(),
+    "callbacks": {"core", "saving", "tensorboard", "monitor"},  # its own tool, and only that: see below
+    "tensorboard": {"core"},
+    "saving": {"core", "initializers", "activations", "layers", "losses", "metrics", "optimizers"},
+    "monitor": {"core"},
+    "engines": {"core"},
+    "activations": {"core"},
+    "initializers": {"core"},
+    "losses": {"core"},
+    "metrics": {"core", "losses"},
+    "optimizers": {"core"},
+    "layers": {"core", "activations", "initializers"},
+    "models": {"core", "callbacks", "engines", "saving", "activations", "initializers", "layers", "losses", "metrics",
+               "optimizers"},
+    "cli": {"core", "callbacks", "engines", "saving", "tensorboard", "monitor", "models"},
+}  # fmt: skip
+
+
+def imports(path):
+    """Yield the modules of the package that a file imports, as parts of their names."""
+    package = MODULES[path] if path.name == "__init__.py" else MODULES[path][:-1]
+    package = tuple(part for part in package if part != "__init__")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            module = (*base, *(node.module or "").split(".")) if node.module else base
+            for name in node.names:
+                target = ROOT.joinpath(*module, name.name)
+                yield (*module, name.name) if target.is_dir() or target.with_suffix(".py").exists() else module
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "epochal":
+            yield tuple(node.module.split(".")[1:])
+        elif isinstance(node, ast.Import):
+            for name in node.names:
+                if name.name.split(".")[0] == "epochal":
+                    yield tuple(name.name.split(".")[1:])
+
+
+PARTS = [path for path in MODULES if len(MODULES[path]) > 1 or MODULES[path][0] != "__init__"]
+
+
+@pytest.mark.parametrize("path", PARTS, ids=lambda path: "/".join(MODULES[path]))
+def test_imports_point_downward(path):
+    home = MODULES[path][0]
+    found = {parts[0] for parts in imports(path) if parts}
+    assert found - {home} <= MAY_IMPORT[home]
+
+
+def test_no_callback_imports_another():
+    callbacks = [path for path in MODULES if MODULES[path][0] == "callbacks" and path.name != "__init__.py"]
+    assert len(callbacks) >= 8
+    for path in callbacks:
+        siblings = [parts for parts in imports(path) if parts[:1] == ("callbacks",)]
+        assert siblings == [], path.name
+
+
+def test_core_is_numpy_and_the_standard_library():
+    allowed = {*sys.stdlib_module_names, "numpy"}
+    for path in (path for path in MODULES if MODULES[path][0] == "core"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            assert {name.split(".")[0] for name in names} <= allowed, path.name
+
+
+@pytest.mark.parametrize("module", ["epochal", "epochal.callbacks"])
+def test_importing_loads_no_engine_and_no_optional_library(module):
+    heavy = {"jax", "flax", "optax", "h5py", "requests", "tensorboard", "starlette", "uvicorn", "plotly", "sklearn"}
+    code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_the_public_names_are_there_and_no_others():
+    for name in epochal.__all__:
+        assert getattr(epochal, name) is not None
+    assert dir(epochal) == sorted(epochal.__all__)
+    with pytest.raises(AttributeError, match="module 'epochal' has no attribute 'sequential'"):
+        epochal.sequential
+
+
+def test_the_lines_of_the_reference_read_as_they_stand():
+    import epochal as keras
+
+    assert keras.callbacks.Callback is epochal.callbacks.Callback
+    assert keras.Sequential is keras.models.Sequential
+    assert keras.set_random_seed is epochal.set_random_seed
+
+
+def test_every_public_callback_is_a_callback_with_a_sentence():
+    helpers = {"CallbackList", "Every", "WhenNotFinite"}
+    for name in set(epochal.callbacks.__all__) - helpers:
+        callback = getattr(epochal.callbacks, name)
+        assert issubclass(callback, epochal.callbacks.Callback)
+        assert callback.__doc__.strip().splitlines()[0].endswith((".", ":"))

@@ -1,0 +1,284 @@
+"""The page in a browser: live charts, comparing, reconnecting, and nothing posted that could run."""
+
+import threading
+import time
+
+import pytest
+from monitoring import SCREENSHOTS, browser, running, serving, wait_for
+
+pytest.importorskip("uvicorn", reason="the extra `monitor` isn't installed")
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture
+def page(chrome, monitor):
+    chrome.get("about:blank")
+    chrome.get_log("browser")
+    chrome.get(monitor.root)
+    wait_for(lambda: text(chrome, "#connection") == "live")
+    return chrome
+
+
+@pytest.fixture
+def monitor(tmp_path):
+    with serving(tmp_path / "runs.db") as address:
+        yield address
+
+
+def all_of(page, selector):
+    return page.find_elements("css selector", selector)
+
+
+def text(page, selector):
+    return page.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
+
+
+def points(page, metric):
+    """Return how many points each line of a chart has, by the line's name."""
+    code = """const plot = document.querySelector(`figure[data-family="${arguments[0]}"] .plot`);
+              return plot?.data ? Object.fromEntries(plot.data.map((t) => [t.name, t.y.length])) : {};"""
+    return page.execute_script(code, metric)
+
+
+def post(monitor, run, epochs, name=None, first=0, **logs):
+    for epoch in range(first, epochs):
+        headers = {"X_Epochal_Run": run, "X_Epochal_Seq": str(epoch), "X_Epochal_Epochs": str(epochs)}
+        values = {"loss": 1 / (epoch + 1), "val_loss": 1.2 / (epoch + 1), **logs}
+        assert monitor.post({"epoch": epoch, **values}, X_Epochal_Name=name or run, **headers) == 200
+
+
+def click(page, selector):
+    page.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+
+def shoot(page, name):
+    SCREENSHOTS.mkdir(exist_ok=True)
+    time.sleep(0.3)  # for transitions of the charts
+    page.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
+
+
+def test_without_runs_the_page_tells_the_three_lines_to_type(page, monitor):
+    lines = wait_for(lambda: text(page, "#lines")).splitlines()
+    assert len(lines) == 3
+    assert f'RemoteMonitor("{monitor.root}")' in lines[2]
+    assert all_of(page, "#empty")[0].is_displayed()
+    shoot(page, "empty")
+
+
+def test_the_chart_grows_while_a_fit_runs(page, monitor):
+    import numpy as np
+    from epochal.callbacks import LambdaCallback
+    from epochal.callbacks.remote_monitor import RemoteMonitor
+    from epochal.layers import Dense
+    from epochal.models import Sequential
+
+    seen = threading.Semaphore(0)
+
+    def fit():
+        model = Sequential([Dense(1, input_dim=3)])
+        model.compile(loss="mse", optimizer="sgd")
+        wait = LambdaCallback(on_epoch_end=lambda epoch, logs: epoch < 4 or seen.acquire(timeout=20))
+        x = np.random.default_rng(0).normal(size=(64, 3))
+        model.fit(
+            x,
+            x[:, :1],
+            epochs=6,
+            verbose=0,
+            validation_split=0.5,
+            callbacks=[wait, RemoteMonitor(monitor.root, name="fit")],
+        )
+
+    thread = threading.Thread(target=fit)
+    thread.start()
+    wait_for(lambda: points(page, "loss") == {"training": 4, "validation": 4}, 30)
+    assert text(page, "#runs .state") == "running"
+    assert "epoch 4 of 6" in text(page, "#runs .facts")
+    seen.release()
+    wait_for(lambda: points(page, "loss") == {"training": 5, "validation": 5})
+    seen.release()
+    thread.join(20)
+    wait_for(lambda: text(page, "#runs .state") == "finished")
+    assert points(page, "loss") == {"training": 6, "validation": 6}
+    assert text(page, "#announce") == "fit: finished"
+
+
+def test_two_runs_are_compared_in_one_chart(page, monitor):
+    post(monitor, "a", 5, "first")
+    post(monitor, "b", 3, "second")
+    wait_for(lambda: len(all_of(page, "#runs li")) == 2)
+    wait_for(lambda: points(page, "loss") == {"training": 3, "validation": 3})  # the newest is shown by itself
+    click(page, "#runs li:nth-child(2) input")
+    expected = {"first, training": 5, "first, validation": 5, "second, training": 3, "second, validation": 3}
+    wait_for(lambda: points(page, "loss") == expected)
+    colours = page.execute_script("return [...document.querySelectorAll('.plot')[0].data].map((t) => t.line.color)")
+    assert len(set(colours)) == 2
+    assert page.execute_script("return location.hash") == "#b,a"
+    page.refresh()
+    wait_for(lambda: points(page, "loss").keys() == expected.keys())
+    shoot(page, "compare")
+
+
+def test_log_scale_smoothing_zoom_and_table(page, monitor):
+    post(monitor, "a", 30, accuracy=0.5)
+    wait_for(lambda: points(page, "loss"))
+    click(page, "#log")
+    layout = "return document.querySelector('.plot').layout"
+    wait_for(lambda: page.execute_script(layout + ".yaxis.type") == "log")
+    set_value(page, "#smoothing", "0.6", "input")
+    wait_for(lambda: page.execute_script("return document.querySelector('.plot').data.length") == 4)
+    set_value(page, "#first", "10", "change")
+    wait_for(lambda: page.execute_script(layout + ".xaxis.range") == [10, 30])
+    wait_for(lambda: points(page, "loss")["training"] == 22)  # with a neighbour on the left
+    click(page, "#whole")
+    wait_for(lambda: points(page, "loss")["training"] == 30)
+    click(page, "input[value=table]")
+    wait_for(lambda: len(all_of(page, "#tables tbody tr")) == 30)
+    assert text(page, "#tables thead tr").startswith("epochlossval_loss")
+    post(monitor, "a", 31, first=30)
+    wait_for(lambda: len(all_of(page, "#tables tbody tr")) == 31)
+    shoot(page, "table")
+
+
+def set_value(page, selector, value, event):
+    code = "const e = document.querySelector(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event(arguments[2]))"
+    page.execute_script(code, selector, value, event)
+
+
+def test_a_run_is_deleted_after_a_question(page, monitor):
+    post(monitor, "a", 2)
+    wait_for(lambda: all_of(page, "#runs li"))
+    click(page, "#runs .actions button")
+    assert "Delete “a”" in text(page, "#confirm-text")
+    click(page, "#confirm .danger")
+    wait_for(lambda: not all_of(page, "#runs li"))
+    assert monitor.get("/api/runs")["runs"] == []
+
+
+def test_the_csv_link_leads_to_all_rows(page, monitor):
+    post(monitor, "a", 3)
+    wait_for(lambda: all_of(page, "#runs li a"))
+    assert all_of(page, "#runs li a")[0].get_attribute("href") == f"{monitor.root}/api/runs/a/rows.csv"
+
+
+def test_what_is_posted_stays_text(page, monitor):
+    evil = "<img src=x onerror=\"window.hurt=1\"><script>window.hurt=2</script><a href='javascript:window.hurt=3'>"
+    monitor.post(
+        {"epoch": 0, evil: 1.0, "note": evil, "__proto__": 2.0}, X_Epochal_Run="a", X_Epochal_Name="%3Cb%3Ebold%3C/b%3E"
+    )
+    monitor.post(
+        {"epoch": 1, evil: 2.0, "note": evil, "__proto__": 3.0}, X_Epochal_Run="a", X_Epochal_Name="%3Cb%3Ebold%3C/b%3E"
+    )
+    wait_for(lambda: len(all_of(page, "figure")) >= 2)
+    assert text(page, "#runs .name") == "<b>bold</b>"
+    assert {h.text for h in all_of(page, "figure h2")} >= {evil}
+    click(page, "input[value=table]")
+    wait_for(lambda: evil in text(page, "#tables"))
+    assert page.execute_script("return window.hurt ?? null") is None
+    assert (
+        page.execute_script("return document.querySelectorAll('main img, nav img, main script, main a, nav b').length")
+        == 0
+    )
+
+
+def test_the_page_asks_nothing_of_other_machines_and_breaks_no_rule(page, monitor):
+    post(monitor, "a", 3)
+    wait_for(lambda: points(page, "loss"))
+    asked = page.execute_script("return performance.getEntriesByType('resource').map((e) => e.name)")
+    assert asked
+    assert all(address.startswith(monitor.root) for address in asked)
+    severe = [entry["message"] for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
+    # plotly would also add the style sheet of its maps, which we don't use
+    assert [m for m in severe if not ("plotly.js" in m and "style-src" in m)] == []
+    assert len(severe) <= 1
+
+
+def test_the_page_works_by_keyboard_and_says_what_it_shows(page, monitor):
+    from selenium.webdriver.common.keys import Keys
+
+    post(monitor, "a", 3)
+    wait_for(lambda: points(page, "loss") == {"training": 3, "validation": 3})
+    label = all_of(page, ".plot")[0].get_attribute("aria-label")
+    assert label.startswith("Chart of loss over epochs. a, loss: 0.3333 after epoch 3, lowest 0.3333, highest 1.")
+    reached = []
+    for _ in range(14):
+        page.switch_to.active_element.send_keys(Keys.TAB)
+        active = page.switch_to.active_element
+        reached.append(active.get_attribute("id") or active.get_attribute("type") or active.tag_name)
+    order = iter(reached)
+    expected = ["theme", "checkbox", "a", "button", "radio", "log", "smoothing", "first", "last", "whole"]
+    assert [name for name in expected if name not in order] == [], reached
+    unnamed = """return [...document.querySelectorAll('button, input, select, a')].filter((e) =>
+        !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).length"""
+    assert page.execute_script(unnamed) == 0
+
+
+def test_a_long_run_is_thinned_but_keeps_its_extremes(page, monitor):
+    values = [0.5] * 20_000
+    values[777], values[13_333] = 9.0, -9.0
+    monitor.post({"epoch": 0, "batch": list(range(20_000)), "loss": values}, X_Epochal_Run="a")
+    wait_for(lambda: points(page, "loss"))
+    page.refresh()
+    wait_for(lambda: points(page, "loss"))
+    assert points(page, "loss")["batches"] <= 1_802
+    drawn = page.execute_script("return [...document.querySelector('.plot').data[0].y]")
+    assert (max(drawn), min(drawn)) == (9.0, -9.0)
+
+
+def test_the_page_connects_again_when_the_server_is_restarted(chrome, tmp_path):
+    with running(tmp_path / "runs.db") as monitor:
+        chrome.get(monitor.root)
+        post(monitor, "a", 3)
+        wait_for(lambda: points(chrome, "loss") == {"training": 3, "validation": 3})
+        monitor.process.kill()
+        wait_for(lambda: "connection lost" in text(chrome, "#connection"))
+    with running(tmp_path / "runs.db", port=monitor.port) as monitor:
+        post(monitor, "a", 5, first=3)
+        wait_for(lambda: points(chrome, "loss") == {"training": 5, "validation": 5}, 20)
+        assert text(chrome, "#connection") == "live"
+
+
+def test_the_printed_link_lets_the_page_in(chrome, tmp_path):
+    with running(tmp_path / "runs.db", "--token", "a-token-of-some-length") as monitor:
+        chrome.get(monitor.root)
+        assert "this monitor needs its token" in text(chrome, "body")
+        chrome.get(monitor.link)
+        wait_for(lambda: text(chrome, "#connection") == "live")
+        assert chrome.current_url == monitor.root + "/"
+        assert "Bearer <token>" in wait_for(lambda: text(chrome, "#lines"))
+        chrome.delete_all_cookies()
+
+
+def test_dark_and_narrow(page, monitor):
+    post(monitor, "a", 40, "baseline", accuracy=0.8, val_accuracy=0.75, lr=0.001)
+    monitor.post(
+        {"epoch": 40, "batch": list(range(50)), "loss": [0.1 + i % 7 / 50 for i in range(50)]}, X_Epochal_Run="a"
+    )
+    post(monitor, "b", 25, "a longer name of a run, with spaces in it", accuracy=0.7)
+    monitor.post({"epoch": 24}, X_Epochal_Run="b", X_Epochal_State="failed")
+    wait_for(lambda: points(page, "loss"))
+    click(page, "#runs li:nth-child(2) input")
+    set_value(page, "#theme", "dark", "change")
+    wait_for(lambda: len(points(page, "loss")) == 5)
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    assert page.execute_script(ground) == "rgb(20, 23, 28)"
+    shoot(page, "dark")
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        shoot(page, "narrow-dark")
+        assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        set_value(page, "#theme", "light", "change")
+        shoot(page, "narrow")
+        page.execute_script("document.querySelector('#charts').scrollIntoView()")
+        shoot(page, "narrow-charts")
+    finally:
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        set_value(page, "#theme", "auto", "change")
+    shoot(page, "light")
