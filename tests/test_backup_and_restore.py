@@ -124,7 +124,7 @@ def test_averaged_weights_go_on_too(forks, golden, tmp_path):
 
 def test_raised_epochs_go_on_as_if_there_had_been_more_from_the_start(forks, golden, tmp_path):
     assert forks.run(tmp_path, epochs=2) == 0
-    assert forks.run(tmp_path, epochs=4) == 0
+    assert forks.run(tmp_path) == 0
     assert (tmp_path / "begun").read_text().split() == ["0", "30"]
     assert outcome(tmp_path) == golden()
 
@@ -132,7 +132,7 @@ def test_raised_epochs_go_on_as_if_there_had_been_more_from_the_start(forks, gol
 @pytest.mark.parametrize(
     ("mutant", "death", "changed"),
     [
-        ("random streams", 23, {"weights", "engine"}),
+        ("random streams", 23, {"log.csv", "engine"}),
         ("EarlyStopping", 50, {"result.json", "weights"}),
         ("CSV", 18, {"log.csv"}),
         (None, 50, set()),

@@ -107,7 +107,9 @@ class _Begins(Callback):
         self.began.append(True)
 
 
-@pytest.mark.parametrize("case", ["nothing", "few features", "one axis", "objects", "label too large", "negative label"])
+@pytest.mark.parametrize(
+    "case", ["nothing", "few features", "one axis", "objects", "label too large", "negative label"]
+)
 @pytest.mark.parametrize("ask", ["evaluate", "train_on_batch", "test_on_batch"])
 def test_other_ways_in_refuse_the_same(trained, case, ask):
     arguments, message = BAD_DATA[case]
@@ -254,10 +256,16 @@ class Closes(Callback):
     ("arguments", "error", "where"),
     [
         ({"x": X, "y": CLASSES, "epochs": 5, "callbacks": [Fails()]}, "callback broken", "on_epoch_end"),
-        ({"x": failing_generator, "steps_per_epoch": 1, "epochs": 5, "callbacks": []}, "disk gone", "failing_generator"),
+        (
+            {"x": failing_generator, "steps_per_epoch": 1, "epochs": 5, "callbacks": []},
+            "disk gone",
+            "failing_generator",
+        ),
     ],
 )
-def test_a_callback_or_generator_that_raises_shows_its_own_traceback_and_leaves_the_model_usable(trained, arguments, error, where):
+def test_a_callback_or_generator_that_raises_shows_its_own_traceback_and_leaves_the_model_usable(
+    trained, arguments, error, where
+):
     closes, history = Closes(), History()
     arguments = arguments | {"callbacks": [*arguments["callbacks"], closes, history], "verbose": 0}
     if callable(arguments["x"]):

@@ -156,9 +156,9 @@ class Model:
             batch_size: Samples whose gradient is computed at once; the result is that of all of them.
         """
         x, y, weight = inputs.arrays(x, y, sample_weight)
-        _need_targets(y)
-        objective = self._ready(x, y).objective
-        return self._inspection.gradients(self.module, objective, x, y, weight, batch_size)
+        engine = self._ready(x, y)
+        self._check_pair(x, y)
+        return self._inspection.gradients(self.module, engine.objective, x, y, weight, batch_size)
 
     def layer_graph(self) -> list[LayerNode]:
         """Return the input and the layers with their shapes, and which takes whose output.

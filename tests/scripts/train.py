@@ -34,7 +34,7 @@ from epochal.models import Sequential
 
 os.chdir(sys.argv[1])
 folder = Path()
-options = {"epochs": 4, "save_freq": 10, "seconds": None, "die": None, "die_at": None, "seed": 0, "ema": False, "mutant": None}
+options = {"epochs": 5, "save_freq": 10, "seconds": None, "die": None, "die_at": None, "seed": 0, "ema": False, "mutant": None}
 options |= json.loads(sys.argv[2])
 
 
@@ -52,6 +52,9 @@ class Diary(Callback):
             with open(folder / "begun", "a") as file:
                 print(len(self.losses), file=file)
         self.losses.append(logs["loss"])
+
+    def close(self):
+        print("closed", flush=True)
 
     def state_dict(self):
         return {"losses": np.array(self.losses)}
@@ -109,7 +112,7 @@ model.compile(loss="sparse_categorical_crossentropy", optimizer="adam", metrics=
 
 every = options["save_freq"] if options["seconds"] is None else Every(options["seconds"], "second")
 backup = BackupAndRestore(folder / "run", save_freq=every)
-stopping = EarlyStopping("val_acc", patience=3, restore_best_weights=True)
+stopping = EarlyStopping("val_loss", mode="max", patience=3, restore_best_weights=True)  # the first epoch is best
 checkpoint = ModelCheckpoint(folder / "best.weights.h5", "val_loss", save_best_only=True, save_weights_only=True)
 diary = Diary()
 callbacks = [stopping, ReduceLROnPlateau("loss", patience=1, factor=0.5, min_delta=1), checkpoint]
@@ -125,7 +128,6 @@ try:
     history = model.fit(x, y, epochs=options["epochs"], verbose=0, validation_split=0.1, callbacks=callbacks)
 finally:
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    print("closed", flush=True)
 
 result = {
     "history": history.history,

@@ -74,7 +74,7 @@ export class Charts {
     const traces = lines.flatMap((line) => tracesOf(line, options, several));
     write(chart.legend, legend(lines));
     chart.plot.setAttribute("aria-label", described(name, lines));
-    Plotly.react(chart.plot, traces, layout(options, name), CONFIG);
+    Plotly.react(chart.plot, traces, layout(options, name, constant(lines)), CONFIG);
     if (!chart.wired) {
       chart.wired = true;
       chart.plot.on("plotly_relayout", (change) => {
@@ -91,7 +91,13 @@ const CONFIG = { responsive: true, displayModeBar: false, showSendToCloud: false
 // A finger on a chart scrolls the page; it zooms by the fields above the charts.
 const COARSE = matchMedia("(pointer: coarse)");
 
-function layout({ dark, log, range }, name) {
+// The one value that all lines have, around which plotly would draw from -1 to 1; else null.
+function constant(lines) {
+  const first = lines[0].value[0];
+  return first !== null && lines.every((line) => line.value.every((v) => v === first || v === null)) ? first : null;
+}
+
+function layout({ dark, log, range }, name, only) {
   const grid = dark ? "#2c313a" : "#e6e8ec";
   const axis = { gridcolor: grid, linecolor: grid, zerolinecolor: grid, tickfont: { size: 11 }, automargin: true };
   return {
@@ -105,9 +111,14 @@ function layout({ dark, log, range }, name) {
     dragmode: COARSE.matches ? false : "zoom",
     showlegend: false,
     xaxis: { ...axis, title: { text: "epochs done", font: { size: 11 }, standoff: 6 }, ...(range ? { range } : { autorange: true }) },
-    yaxis: { ...axis, type: log ? "log" : "linear", fixedrange: true, exponentformat: "power" },
+    yaxis: { ...axis, ...around(only, log), type: log ? "log" : "linear", fixedrange: true, exponentformat: "power" },
     uirevision: JSON.stringify([range, log, name]),
   };
+}
+
+function around(value, log) {
+  if (!value || (log && value < 0)) return { autorange: true };
+  return { range: log ? [Math.log10(value) - 1, Math.log10(value) + 1] : [value - Math.abs(value), value + Math.abs(value)] };
 }
 
 function tracesOf(line, { smoothing, dark }, several) {

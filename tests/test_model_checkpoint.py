@@ -1,0 +1,414 @@
+"""Models that are saved while they train."""
+
+import contextlib
+import errno
+import os
+import resource
+import signal
+import subprocess
+import threading
+
+import numpy as np
+import pytest
+from numpy_engine import Model, X, Y, fit
+
+from epochal.callbacks import Callback, Every, ModelCheckpoint
+from epochal.core.data import ArrayData
+from epochal.core.files import write_durably
+
+FALLING = {"val_loss": [3.0, 2.0, 1.0]}
+DIPPING = {"val_loss": [2.0, 3.0, 1.0, 1.5]}
+
+
+class Snapshot:
+    def __init__(self, content, gate=None):
+        self.content, self.gate, self.nbytes = content, gate, len(content)
+
+    def save(self, path):
+        if self.gate is not None:
+            self.gate.wait(30)
+        write_durably(path, self.write, self.nbytes)
+
+    def write(self, path):
+        path.write_bytes(self.content)
+
+
+class Saved(Model):
+    """A model whose file is its weights' bytes, `times` over. Its files are written when the gate is open."""
+
+    def __init__(self, times=1, gate=None):
+        super().__init__()
+        self.times, self.gate, self.taken = times, gate, []
+
+    def snapshot(self, weights_only=False, reuse=None):
+        self.taken.append((weights_only, reuse is not None))
+        return Snapshot(self.weights.tobytes() * self.times, self.gate)
+
+    def check_filepath(self, path):
+        if not path.endswith((".h5", ".hdf5")):
+            raise ValueError(f"{path!r} has an unknown suffix.")
+
+
+def train(checkpoint, epochs=None, model=None, more=(), logged=FALLING, **options):
+    fit([checkpoint, *more], epochs or len(logged["val_loss"]), model=model or Saved(), logged=logged, **options)
+    return checkpoint
+
+
+def names(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+# When
+
+
+def test_each_epoch_saves_the_model_as_it_is_then(tmp_path):
+    class Keeps(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kept.append(self.model.weights.tobytes())
+
+    kept = []
+    train(ModelCheckpoint(tmp_path / "{epoch}.h5"), more=[Keeps()])
+    assert [(tmp_path / f"{epoch}.h5").read_bytes() for epoch in (1, 2, 3)] == kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "saved"),
+    [
+        ({}, [1, 2, 3, 4]),
+        ({"period": 2}, [2, 4]),
+        ({"period": 5}, []),
+        ({"save_freq": Every(2, "epoch")}, [2, 4]),
+        ({"save_best_only": True}, [1, 3]),
+        ({"save_best_only": True, "mode": "max"}, [1, 2]),
+        ({"save_best_only": True, "period": 2}, [2, 4]),
+        ({"save_best_only": True, "initial_value_threshold": 1.5}, [3]),
+        ({"save_best_only": True, "initial_value_threshold": 0.5}, []),
+        ({"save_best_only": True, "mode": "max", "initial_value_threshold": 2.5}, [2]),
+    ],
+)
+def test_epochs_that_are_saved(tmp_path, arguments, saved):
+    train(ModelCheckpoint(tmp_path / "{epoch}.h5", **arguments), logged=DIPPING)
+    assert names(tmp_path) == [f"{epoch}.h5" for epoch in saved]
+
+
+@pytest.mark.parametrize(("save_freq", "saved"), [(2, ["1-1", "2-0", "2-2"]), (4, ["2-0"]), ("batch", None)])
+def test_batches_that_are_saved(tmp_path, save_freq, saved):
+    train(ModelCheckpoint(tmp_path / "{epoch}-{batch}.h5", save_freq=save_freq), epochs=2)
+    expected = saved or [f"{epoch}-{batch}" for epoch in (1, 2) for batch in range(3)]
+    assert names(tmp_path) == [f"{name}.h5" for name in expected]
+
+
+def test_the_best_batches_can_be_saved_too(tmp_path):
+    checkpoint = ModelCheckpoint(tmp_path / "best.h5", "loss", save_best_only=True, save_freq=1)
+    train(checkpoint, epochs=1)
+    assert checkpoint.best > 0
+    assert names(tmp_path) == ["best.h5"]
+
+
+@pytest.mark.parametrize(("monitor", "logged"), [("val_acc", "val_accuracy"), ("val_accuracy", "val_acc")])
+def test_acc_and_accuracy_are_taken_for_each_other(tmp_path, monitor, logged):
+    path = tmp_path / f"{{{monitor}:.1f}}.h5"
+    checkpoint = train(ModelCheckpoint(path, monitor, save_best_only=True), epochs=3, logged={logged: [0.5, 0.7, 0.6]})
+    assert names(tmp_path) == ["0.5.h5", "0.7.h5"]  # auto: higher is better
+    assert checkpoint.best == 0.7
+
+
+def test_an_epoch_without_the_value_counts_for_nothing(tmp_path):
+    logged = {"val_loss": [None, 2.0, None, 1.0]}
+    for best_only in (False, True):
+        train(ModelCheckpoint(tmp_path / f"{best_only}-{{val_loss}}.h5", save_best_only=best_only), logged=logged)
+    train(ModelCheckpoint(tmp_path / "{val_loss}.h5", "loss", save_best_only=True), logged=logged)
+    assert names(tmp_path) == ["1.0.h5", "2.0.h5", "False-1.0.h5", "False-2.0.h5", "True-1.0.h5", "True-2.0.h5"]
+
+
+def test_nan_is_never_the_best(tmp_path):
+    logged = {"val_loss": [np.nan, 2.0, np.nan, -np.inf]}
+    checkpoint = train(ModelCheckpoint(tmp_path / "{epoch}.h5", save_best_only=True), logged=logged)
+    assert names(tmp_path) == ["2.h5"]
+    assert checkpoint.best == 2.0
+
+
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_the_snapshots_memory_is_used_again(tmp_path, weights_only):
+    model = Saved()
+    train(ModelCheckpoint(tmp_path / "{epoch}.h5", save_weights_only=weights_only), model=model)
+    assert model.taken == [(weights_only, False), (weights_only, True), (weights_only, True)]
+
+
+# Names
+
+
+def test_templates_take_the_epoch_and_what_is_in_the_logs(tmp_path):
+    train(ModelCheckpoint(tmp_path / "w.{epoch:02d}-{val_loss:.2f}-{{}}.h5"))
+    assert names(tmp_path) == ["w.01-3.00-{}.h5", "w.02-2.00-{}.h5", "w.03-1.00-{}.h5"]
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    train(ModelCheckpoint(tmp_path / "{val_loss:.1f}.h5"), epochs=1, logged={"val_loss": [np.float32(0.5)]})
+    assert names(tmp_path) == ["0.5.h5"]
+
+
+def test_what_callbacks_add_to_the_logs_can_be_in_a_name(tmp_path):
+    class Adds(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["lr"] = 0.5
+
+    with pytest.warns(UserWarning, match=r"has \{lr\}, which is no metric of this fit"):
+        fit([Adds(), ModelCheckpoint(tmp_path / "{lr}.h5")], model=Saved())
+    assert names(tmp_path) == ["0.5.h5"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{loss.__class__}", "{loss.__class__.__init__.__globals__}", "{epoch[0]}", "{0}", "{}", "{loss!r}", "{loss:{epoch}}", "{../x}"],
+)
+def test_a_template_has_plain_fields_only(tmp_path, template):
+    with pytest.raises(ValueError, match=r"a field is a name with a format, such as \{epoch:02d\}; got"):
+        ModelCheckpoint(tmp_path / f"{template}.h5")
+
+
+def test_a_value_that_is_no_number_does_not_get_into_a_path(tmp_path):
+    with pytest.raises(ValueError, match=r"has \{val_loss\}, whose value '\.\./\.\./x' is no number"):
+        train(ModelCheckpoint(tmp_path / "{val_loss}.h5"), epochs=1, logged={"val_loss": ["../../x"]})
+    assert names(tmp_path) == []
+
+
+def test_a_key_that_is_not_in_the_logs_lists_those_that_are(tmp_path):
+    message = r"has \{val_los\}, which is not in the logs: loss, error, val_loss, epoch\. Did you mean 'val_loss'"
+    with (
+        pytest.warns(UserWarning, match=r"has \{val_los\}, which is no metric of this fit\. Did you mean 'val_loss'"),
+        pytest.raises(ValueError, match=message),
+    ):
+        train(ModelCheckpoint(tmp_path / "{val_los}.h5"))
+
+
+@pytest.mark.parametrize("arguments", [{"save_best_only": True}, {"filepath": "{val_loss}.h5"}])
+@pytest.mark.parametrize("save_freq", [10, Every(3, "second")])
+def test_batches_know_no_validation(arguments, save_freq):
+    with pytest.raises(ValueError, match="'val_loss' is known only when an epoch ends"):
+        ModelCheckpoint(**{"filepath": "best.h5", "save_freq": save_freq} | arguments)
+
+
+# How many files stay
+
+
+@pytest.mark.parametrize(
+    ("arguments", "saved"),
+    [
+        ({"keep": 1}, [4]),
+        ({"keep": 3}, [2, 3, 4]),
+        ({"keep": 1, "save_best_only": True}, [3]),
+        ({"keep": 2, "save_best_only": True}, [1, 3]),
+    ],
+)
+def test_as_many_files_stay_as_were_asked_for(tmp_path, arguments, saved):
+    (tmp_path / "0.h5").write_bytes(b"mine")
+    train(ModelCheckpoint(tmp_path / "{epoch}.h5", **arguments), logged=DIPPING)
+    assert names(tmp_path) == [f"{epoch}.h5" for epoch in (0, *saved)]
+
+
+def test_one_name_is_one_file_however_often_it_was_written(tmp_path):
+    train(ModelCheckpoint(tmp_path / "latest.h5", keep=1))
+    assert names(tmp_path) == ["latest.h5"]
+
+
+# Failures
+
+
+@contextlib.contextmanager
+def no_room_for(size):
+    """Let no file of this process get larger than `size` bytes."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+class Grows(Callback):
+    """Makes the model's files so many times larger after an epoch."""
+
+    def __init__(self, times, after=0):
+        self.times, self.after = times, after
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.after:
+            self.model.times *= self.times
+
+
+def test_without_room_the_best_file_and_the_best_stay_and_the_message_says_what_was_needed(tmp_path):
+    checkpoint = ModelCheckpoint(tmp_path / "best.h5", save_best_only=True)
+    message = r"could not write .*best\.h5: File too large; about 160,000 bytes were needed"
+    with pytest.raises(OSError, match=message) as caught, no_room_for(100_000):
+        train(checkpoint, model=Saved(), more=[Grows(10_000)])
+    assert caught.value.errno == errno.EFBIG
+    assert checkpoint.best == 3.0
+    assert names(tmp_path) == ["best.h5"]
+    assert (tmp_path / "best.h5").stat().st_size == 16
+
+
+def test_a_write_that_failed_is_an_error_before_another_epoch_is_over(tmp_path):
+    class Counts(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            epochs.append(epoch)
+
+    epochs = []
+    logged = {"val_loss": [5.0, 4.0, 3.0, 2.0, 1.0]}
+    checkpoint = ModelCheckpoint(tmp_path / "best.h5", save_best_only=True)
+    with pytest.raises(OSError, match="could not write"), no_room_for(100_000):
+        train(checkpoint, model=Saved(), more=[Grows(10_000), Counts()], logged=logged)
+    assert epochs in ([0, 1], [0])
+    assert checkpoint.best == 5.0
+
+
+def test_comparisons_use_the_best_that_is_queued(tmp_path):
+    gate = threading.Event()
+
+    class Looks(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            bests.append((checkpoint.best, names(tmp_path)))
+            gate.set()
+
+    bests, checkpoint = [], ModelCheckpoint(tmp_path / "best.h5", save_best_only=True)
+    train(checkpoint, epochs=1, model=Saved(gate=gate), more=[Looks()])
+    assert bests == [(3.0, [])]
+    assert names(tmp_path) == ["best.h5"]
+
+
+def test_what_was_kept_before_a_failed_write_stays(tmp_path):
+    checkpoint = ModelCheckpoint(tmp_path / "{epoch}.h5", keep=1)
+    with pytest.raises(OSError, match="could not write"), no_room_for(100_000):
+        train(checkpoint, model=Saved(), more=[Grows(10_000)])
+    assert names(tmp_path) == ["1.h5"]
+    assert checkpoint.state_dict()["kept"] == [str(tmp_path / "1.h5")]
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path):
+    sizes, path, over = set(), tmp_path / "best.h5", threading.Event()
+
+    def read():
+        while not over.is_set():
+            with contextlib.suppress(FileNotFoundError):
+                sizes.add(len(path.read_bytes()))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    train(ModelCheckpoint(path), epochs=30, model=Saved(times=100_000), logged={"val_loss": [1.0] * 30})
+    over.set()
+    reader.join()
+    assert sizes == {1_600_000}
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """Return a folder that nothing can be written to."""
+    folder = tmp_path / "read_only"
+    folder.mkdir()
+    if os.geteuid():
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+        return
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=64k", "none", folder], capture_output=True, check=False).returncode:
+        pytest.skip("root may write anywhere, and can't mount here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("name", ["best.h5", "{epoch}.h5", "{epoch}/best.h5", "new/best.h5"])
+def test_a_folder_that_cannot_be_written_to_is_an_error_before_the_first_batch(read_only, name):
+    class Counts(Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            raise AssertionError
+
+    with pytest.raises(OSError, match="nothing can be written to .*read_only.*: (Read-only|Permission)"):
+        train(ModelCheckpoint(read_only / name), more=[Counts()])
+
+
+@pytest.mark.parametrize("name", ["a/b/best.h5", "a/{epoch}/best.h5"])
+def test_missing_folders_are_made(tmp_path, name):
+    train(ModelCheckpoint(tmp_path / name), epochs=1)
+    assert names(tmp_path) == [name.format(epoch=1)]
+
+
+def test_an_unknown_suffix_is_an_error_before_the_first_batch(tmp_path):
+    with pytest.raises(ValueError, match=r"best\.pkl' has an unknown suffix"):
+        train(ModelCheckpoint(tmp_path / "best.pkl"), epochs=1)
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"period": 2, "save_freq": 10}, "period counts epochs and save_freq=10 batches; give one of the two"),
+        ({"period": 0}, "needs a whole n of at least 1; got 0"),
+        ({"save_freq": 0}, "needs a whole n of at least 1; got 0"),
+        ({"save_freq": "day"}, "a frequency is 'epoch', 'batch', a number of batches or an Every; got 'day'"),
+        ({"keep": 0}, "keep is how many files stay, at least 1; got 0"),
+        ({"mode": "maximum"}, "mode must be one of auto, min, max; got 'maximum'"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ModelCheckpoint("best.h5", **arguments)
+
+
+def test_a_monitor_that_nothing_logs_is_an_error_after_the_first_epoch(tmp_path):
+    with (
+        pytest.warns(UserWarning, match="the monitored 'val_los' is no metric of this fit"),
+        pytest.raises(ValueError, match="the monitored 'val_los' is not in the logs"),
+    ):
+        train(ModelCheckpoint(tmp_path / "best.h5", "val_los", save_best_only=True))
+
+
+def test_verbose_prints_each_save(tmp_path, capsys):
+    train(ModelCheckpoint(tmp_path / "b.h5", verbose=1, save_best_only=True), logged={"val_loss": [2.0, 3.0]})
+    train(ModelCheckpoint(tmp_path / "{epoch}.h5", verbose=1), epochs=1)
+    assert capsys.readouterr().out == (
+        f"Epoch 1: val_loss improved to 2, saving {tmp_path}/b.h5.\nEpoch 1: saving {tmp_path}/1.h5.\n"
+    )
+
+
+def test_the_best_of_one_fit_is_to_be_beaten_in_the_next(tmp_path):
+    checkpoint = ModelCheckpoint(tmp_path / "{val_loss}.h5", save_best_only=True)
+    train(checkpoint, logged=FALLING)
+    train(checkpoint, logged={"val_loss": [1.5, 0.5]})
+    assert names(tmp_path) == ["0.5.h5", "1.0.h5", "2.0.h5", "3.0.h5"]
+
+
+def test_its_state_is_the_best_and_what_stays(tmp_path):
+    checkpoint = train(ModelCheckpoint(tmp_path / "{epoch}.h5", save_best_only=True, keep=1))
+    other = ModelCheckpoint(tmp_path / "{epoch}.h5", save_best_only=True, keep=1)
+    other.load_state_dict(checkpoint.state_dict())
+    assert (other.best, other.state_dict()) == (1.0, checkpoint.state_dict())
+
+
+# A real model
+
+
+def test_a_real_model_is_saved_whole_or_its_weights(tmp_path):
+    from epochal.layers import Dense
+    from epochal.models import Sequential, load_model
+
+    model = Sequential([Dense(3, activation="relu", input_dim=2), Dense(1)])
+    model.compile(loss="mse", optimizer="adam")
+    whole = ModelCheckpoint(tmp_path / "whole.h5", "loss")
+    weights = ModelCheckpoint(tmp_path / "best.weights.h5", "loss", save_best_only=True, save_weights_only=True)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[whole, weights])
+    loaded = load_model(tmp_path / "whole.h5")
+    assert [w.tolist() for w in loaded.get_weights()] == [w.tolist() for w in model.get_weights()]
+    model.load_weights(tmp_path / "best.weights.h5")
+    for name in ("best.pkl", "whole.weights.h5"):
+        with pytest.raises(ValueError, match="suffix|weights"):
+            model.fit(X, Y, verbose=0, callbacks=[ModelCheckpoint(tmp_path / name)])
+
+
+def test_data_by_batches_needs_no_epochs_length(tmp_path):
+    data = ArrayData(X, Y, batch_size=4, steps=2)
+    train(ModelCheckpoint(tmp_path / "{epoch}-{batch}.h5", save_freq=3), epochs=3, data=data)
+    assert names(tmp_path) == ["2-0.h5", "3-1.h5"]
