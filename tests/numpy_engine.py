@@ -6,8 +6,9 @@ import numpy as np
 
 from epochal.callbacks import Callback, History
 from epochal.core import loop
+from epochal.core.array_data import ArrayData
 from epochal.core.callback import ALIASES, HOOKS, Dispatcher
-from epochal.core.data import ArrayData
+from epochal.core.run import Run, Validation
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(10, 2))
@@ -163,7 +164,7 @@ def make_run(
     engine = engine(model)
     data = data or ArrayData(X, Y, batch_size=4)
     call = Dispatcher([*([Logged(logged)] if logged else []), *callbacks])
-    validation = loop.Validation(validation) if isinstance(validation, ArrayData) else validation
+    validation = Validation(validation) if isinstance(validation, ArrayData) else validation
     names = [*engine.names, *(f"val_{name}" for name in engine.names if validation), *(logged or ())]
     facts = {
         "verbose": 0,
@@ -176,7 +177,7 @@ def make_run(
     }
     call.prepare(model, facts | params)
     model.stop_training = False
-    return loop.Run(engine, model, call, data, epochs, validation, initial_epoch)
+    return Run(engine, model, call, data, epochs, validation, initial_epoch)
 
 
 def fit(callbacks=(), epochs=2, **options):

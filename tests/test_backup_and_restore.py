@@ -14,7 +14,7 @@ from numpy_engine import Model, NumpyEngine, Recorder, X, Y, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, Every, History, TerminateOnNaN
 from epochal.core import generation
-from epochal.core.data import ArrayData
+from epochal.core.array_data import ArrayData
 from epochal.core.inputs import from_batches
 
 
@@ -244,7 +244,9 @@ class Breaks(NumpyEngine):
 
 
 def test_a_state_that_is_not_finite_never_replaces_one_that_is(tmp_path):
-    with pytest.warns(UserWarning, match=r"weights aren't finite: .*run/ keeps the last state in which they were") as caught:
+    with pytest.warns(
+        UserWarning, match=r"weights aren't finite: .*run/ keeps the last state in which they were"
+    ) as caught:
         train(tmp_path, save_freq=1, engine=Breaks)
     assert len(caught) == 1
     saved = generation.read(newest(tmp_path))
@@ -254,7 +256,7 @@ def test_a_state_that_is_not_finite_never_replaces_one_that_is(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:weights aren't finite")
 def test_a_run_that_terminate_on_nan_ended_is_not_finished(tmp_path):
-    data = lambda: ArrayData(X, np.where(np.arange(10) == 9, np.nan, Y), batch_size=4)  # noqa: E731
+    data = lambda: ArrayData(X, np.where(np.arange(10) == 9, np.nan, Y), batch_size=4)
     train(tmp_path, save_freq=1, data=data(), more=[TerminateOnNaN()])
     saved = generation.read(newest(tmp_path))
     assert (saved["epoch"], saved["batch"], saved["finished"]) == (0, 2, False)
@@ -291,7 +293,9 @@ def test_a_finished_run_gives_back_what_it_ended_with_and_calls_no_hook(tmp_path
 
 def test_a_finished_run_touches_no_file(tmp_path):
     train(tmp_path)
-    looks = lambda: {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in tmp_path.rglob("*") if p.suffix in (".csv", ".run")}  # noqa: E731
+    looks = lambda: {
+        p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in tmp_path.rglob("*") if p.suffix in (".csv", ".run")
+    }
     before = looks()
     train(tmp_path)
     assert looks() == before
@@ -377,7 +381,10 @@ def test_a_generator_without_state_is_read_up_to_there_and_says_so(tmp_path, cap
     capsys.readouterr()
     assert train(tmp_path / "x", data=stream(generator())) == whole
     used = (batch - 1) // 2 * 2
-    assert capsys.readouterr().out == f"The data keep no state of their own: skipping the {used} batches that were used before.\n"
+    assert (
+        capsys.readouterr().out
+        == f"The data keep no state of their own: skipping the {used} batches that were used before.\n"
+    )
 
 
 class Loader:
@@ -435,7 +442,9 @@ def test_what_can_be_gone_through_again_goes_on_in_its_epoch(tmp_path, batch, ma
 # Something else
 
 
-OTHER_OPTIMIZER = type("Other", (NumpyEngine,), {"identity": lambda self: {"optimizer": {"name": "adam"}, "weights": 2}})
+OTHER_OPTIMIZER = type(
+    "Other", (NumpyEngine,), {"identity": lambda self: {"optimizer": {"name": "adam"}, "weights": 2}}
+)
 
 
 @pytest.mark.parametrize(
@@ -445,14 +454,19 @@ OTHER_OPTIMIZER = type("Other", (NumpyEngine,), {"identity": lambda self: {"opti
         ({"data": ArrayData(X[:9], Y[:9], batch_size=4, shuffle=True, seed=7)}, r"  data\.samples: 10 then, 9 now\n"),
         ({"seed": 8}, r"  data\.seed: 7 then, 8 now\n"),
         ({"data": ArrayData(X, Y, batch_size=4)}, r"  data\.shuffle: True then, False now\n"),
-        ({"data": stream(Numbers())}, r"  data\.batch_size: 4 then, nothing now\n  data\.data: nothing then, generator now\n(.*\n)*"),
+        (
+            {"data": stream(Numbers())},
+            r"  data\.batch_size: 4 then, nothing now\n  data\.data: nothing then, generator now\n(.*\n)*",
+        ),
         ({"engine": OTHER_OPTIMIZER}, r"  engine\.optimizer\.name: nothing then, adam now\n"),
     ],
 )
 def test_a_run_of_something_else_is_refused_and_the_differences_are_listed(tmp_path, change, message):
     train(tmp_path, fails=Fails(5))
     before = newest(tmp_path).read_bytes()
-    with pytest.raises(ValueError, match=r"holds a run of something else:\n" + message + r"Delete it to start afresh, or"):
+    with pytest.raises(
+        ValueError, match=r"holds a run of something else:\n" + message + r"Delete it to start afresh, or"
+    ):
         train(tmp_path, **change)
     assert newest(tmp_path).read_bytes() == before
 
@@ -484,7 +498,9 @@ def test_a_damaged_generation_is_skipped_with_a_warning(tmp_path):
     whole = train(tmp_path / "whole")
     train(tmp_path / "x", fails=Fails(7))
     damage(newest(tmp_path / "x"))
-    with pytest.warns(UserWarning, match=r"00000003\.run is damaged: its digest is wrong; the generation before is tried"):
+    with pytest.warns(
+        UserWarning, match=r"00000003\.run is damaged: its digest is wrong; the generation before is tried"
+    ):
         assert train(tmp_path / "x") == whole
 
 
@@ -513,13 +529,21 @@ def test_a_damaged_generation_is_never_counted_among_those_kept(tmp_path):
 @pytest.mark.parametrize("keep", [1, 2, 3])
 def test_as_many_generations_stay_as_were_asked_for(tmp_path, keep):
     fit([BackupAndRestore(tmp_path, keep=keep)], epochs=5)
-    assert [path.name for path in sorted(tmp_path.glob("*.run"))] == [f"generation-{6 - i:08d}.run" for i in reversed(range(keep))]
+    assert [path.name for path in sorted(tmp_path.glob("*.run"))] == [
+        f"generation-{6 - i:08d}.run" for i in reversed(range(keep))
+    ]
 
 
 def test_files_of_others_are_never_touched(tmp_path):
     folder = tmp_path / "run"
     (folder / "generation-00000009.run.d").mkdir(parents=True)
-    others = ["notes.txt", "generation-1.run", "generation-٠٠٠٠٠٠٠١.run", "xgeneration-00000001.run", ".generation-00000001.run"]
+    others = [
+        "notes.txt",
+        "generation-1.run",
+        "generation-٠٠٠٠٠٠٠١.run",
+        "xgeneration-00000001.run",
+        ".generation-00000001.run",
+    ]
     for name in others:
         (folder / name).write_text("mine")
     train(tmp_path)
@@ -557,7 +581,13 @@ def second(tmp_path):
 
     def start(before="pass"):
         script = textwrap.dedent(SECOND).replace("{before}", before)
-        process = subprocess.Popen([sys.executable, "-c", script, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, tmp_path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         started.append(process)
         assert process.stdout.readline() == "there\n"
         return process
@@ -686,6 +716,10 @@ def test_save_freq_is_a_word_a_number_of_batches_or_an_every(tmp_path, save_freq
 @pytest.mark.parametrize(("save_freq", "batches"), [("epoch", [3, 6]), (2, [2, 4, 6]), (Every(2, "epoch"), [6])])
 def test_saves_are_taken_when_they_are_due(tmp_path, save_freq, batches, monkeypatch):
     counts = []
-    monkeypatch.setattr(BackupAndRestore, "save_run", lambda self, state: counts.append((state["count"], setattr(self, "save_due", False))))
+    monkeypatch.setattr(
+        BackupAndRestore,
+        "save_run",
+        lambda self, state: counts.append((state["count"], setattr(self, "save_due", False))),
+    )
     train(tmp_path, save_freq=save_freq, epochs=2)
     assert [count for count, _ in counts][:-1] == batches  # the last is the finished run

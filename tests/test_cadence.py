@@ -10,8 +10,8 @@ from numpy_engine import Model, Recorder, X, Y, fit, make_run
 
 from epochal.callbacks import Callback, Every, TerminateOnNaN, WhenNotFinite
 from epochal.core import loop
+from epochal.core.array_data import ArrayData
 from epochal.core.callback import Dispatcher
-from epochal.core.data import ArrayData
 from epochal.core.spans import MOST_BATCHES, SPAN_SECONDS, Pace, Wakes
 
 

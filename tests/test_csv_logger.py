@@ -7,8 +7,8 @@ import pytest
 from numpy_engine import Logged, X, Y, fit
 
 from epochal.callbacks import Callback, CallbackList, CSVLogger
-from epochal.core import loop
-from epochal.core.data import ArrayData
+from epochal.core.array_data import ArrayData
+from epochal.core.run import Validation
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_values_that_come_in_later_epochs_have_their_columns_and_places(log):
         def on_epoch_end(self, epoch, logs=None):
             logs["lr"] = 0.5
 
-    fit([CSVLogger(log), Adds()], epochs=2, validation=loop.Validation(ArrayData(X, Y), 2))
+    fit([CSVLogger(log), Adds()], epochs=2, validation=Validation(ArrayData(X, Y), 2))
     rows = rows_of(log)
     assert rows[0] == ["epoch", "loss", "error", "val_loss", "val_error", "lr"]
     assert rows[1][3:] == ["NA", "NA", "0.5"]

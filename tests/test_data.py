@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from numpy_engine import Model, NumpyEngine, Recorder, fit, inputs, make_run
 
-from epochal.core import data as module
+from epochal.core import chunks as module
 from epochal.core import loop
-from epochal.core.data import ArrayData, StreamData, as_array, epoch_order
+from epochal.core.array_data import ArrayData, epoch_order
+from epochal.core.chunks import as_array
 from epochal.core.inputs import arrays, from_batches, split
 from epochal.core.seeds import fresh_seed, set_random_seed
+from epochal.core.stream_data import StreamData
 
 X = np.arange(20.0).reshape(10, 2)
 Y = np.arange(10.0)

@@ -194,7 +194,7 @@ def test_data_copied_piece_by_piece_give_the_same_run_bit_for_bit(spans_of, monk
     spans_of(1000)
     state, *logged = noisy()
     monkeypatch.setattr("epochal.models.fits", lambda rows: False)
-    monkeypatch.setattr("epochal.core.data.CHUNK_BYTES", 500)
+    monkeypatch.setattr("epochal.core.chunks.CHUNK_BYTES", 500)
     again = noisy()
     assert list(again[1:]) == logged
     for path, array in state.items():

@@ -9,8 +9,9 @@ from numpy_engine import Model, Recorder, X, Y, fit, make_run
 
 from epochal.callbacks import Callback, Every, History, TerminateOnNaN
 from epochal.core import loop
-from epochal.core.data import ArrayData
+from epochal.core.array_data import ArrayData
 from epochal.core.passes import Pass
+from epochal.core.run import Validation
 from epochal.core.signals import Signals
 
 BATCH = ["on_train_batch_begin", "on_train_batch_end"]
@@ -117,7 +118,7 @@ def test_epochs_count_from_the_initial_one():
 @pytest.mark.parametrize(("freq", "validated"), [(1, [0, 1, 2, 3]), (2, [1, 3]), ([1, 4], [0, 3]), ([], [])])
 def test_validation_runs_in_the_epochs_asked_for(freq, validated):
     recorder = Recorder()
-    fit([recorder], epochs=4, validation=loop.Validation(validation(), freq))
+    fit([recorder], epochs=4, validation=Validation(validation(), freq))
     assert [epoch for epoch, logs in enumerate(recorder.logs("on_epoch_end")) if "val_loss" in logs] == validated
 
 

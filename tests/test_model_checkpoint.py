@@ -13,7 +13,7 @@ import pytest
 from numpy_engine import Model, X, Y, fit
 
 from epochal.callbacks import Callback, Every, ModelCheckpoint
-from epochal.core.data import ArrayData
+from epochal.core.array_data import ArrayData
 from epochal.core.files import write_durably
 
 FALLING = {"val_loss": [3.0, 2.0, 1.0]}
@@ -160,7 +160,16 @@ def test_what_callbacks_add_to_the_logs_can_be_in_a_name(tmp_path):
 
 @pytest.mark.parametrize(
     "template",
-    ["{loss.__class__}", "{loss.__class__.__init__.__globals__}", "{epoch[0]}", "{0}", "{}", "{loss!r}", "{loss:{epoch}}", "{../x}"],
+    [
+        "{loss.__class__}",
+        "{loss.__class__.__init__.__globals__}",
+        "{epoch[0]}",
+        "{0}",
+        "{}",
+        "{loss!r}",
+        "{loss:{epoch}}",
+        "{../x}",
+    ],
 )
 def test_a_template_has_plain_fields_only(tmp_path, template):
     with pytest.raises(ValueError, match=r"a field is a name with a format, such as \{epoch:02d\}; got"):
@@ -312,7 +321,9 @@ def read_only(tmp_path):
         yield folder
         folder.chmod(0o755)
         return
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,size=64k", "none", folder], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "none", folder], capture_output=True, check=False
+    ).returncode:
         pytest.skip("root may write anywhere, and can't mount here")
     yield folder
     subprocess.run(["umount", folder], check=True)

@@ -3,11 +3,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from epochal.monitor.event import EPOCH_END, BadEventError, read_event
 from epochal.monitor.store import Store
 from epochal.monitor.thinning import thin
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def read(body, **headers):

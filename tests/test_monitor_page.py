@@ -74,6 +74,7 @@ def test_without_runs_the_page_tells_the_three_lines_to_type(page, monitor):
 
 def test_the_chart_grows_while_a_fit_runs(page, monitor):
     import numpy as np
+
     from epochal.callbacks import LambdaCallback
     from epochal.callbacks.remote_monitor import RemoteMonitor
     from epochal.layers import Dense

@@ -14,7 +14,7 @@ from numpy_engine import Logged, X, Y, make_run
 from epochal.callbacks import Callback, CallbackList, ProgbarLogger
 from epochal.callbacks import progbar_logger as module
 from epochal.core import loop
-from epochal.core.data import ArrayData
+from epochal.core.array_data import ArrayData
 from epochal.core.passes import Pass
 from epochal.core.signals import Signals
 

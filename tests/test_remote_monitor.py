@@ -13,9 +13,10 @@ from urllib.parse import parse_qs
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from monitoring import running, serving, wait_for
+
 from epochal.callbacks.remote_monitor import RemoteMonitor
 from epochal.core.cadence import Every
-from monitoring import running, serving, wait_for
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 

@@ -197,7 +197,9 @@ def test_every_layer_comes_back_with_its_settings(tmp_path, given, stack):
 
 
 def test_initializers_are_saved_but_for_plain_functions(tmp_path):
-    model = Sequential([Dense(2, input_dim=3, kernel_initializer="he_normal", bias_initializer=jax.nn.initializers.ones)])
+    model = Sequential(
+        [Dense(2, input_dim=3, kernel_initializer="he_normal", bias_initializer=jax.nn.initializers.ones)]
+    )
     model.save(tmp_path / "m.h5")
     (layer,) = load_model(tmp_path / "m.h5").layers
     assert layer.kernel_initializer == initializers.HeNormal()
@@ -305,7 +307,10 @@ def test_a_function_named_like_epochal_s_own_is_never_taken_for_it(tmp_path):
         (lambda x: x * 2, "layer 'lambda' is a plain function.*save_weights works"),
         (nnx.Linear(3, 3, rngs=nnx.Rngs(0)), r"layer 'linear' is a plain flax module \(Linear\).*save_weights"),
         (Dense(3, activation=lambda x: x), "layer 'dense': its activation <lambda> .*save_weights works"),
-        (type("Mine", (Scale,), {"get_config": Layer.get_config})(2), "Mine.get_config doesn't say its argument 'factor'"),
+        (
+            type("Mine", (Scale,), {"get_config": Layer.get_config})(2),
+            "Mine.get_config doesn't say its argument 'factor'",
+        ),
         (Scale(np.ones(3)), "Scale.get_config has a value that JSON can't hold"),
     ],
 )
@@ -343,8 +348,14 @@ def test_missing_folders_are_made(tmp_path):
     ("other", "which"),
     [
         (classifier(units=5), r"layer 'dense': its kernel has shape \(3, 4\); .* has \(3, 5\)"),
-        (classifier(Dense(4)), r"no layer in the model|has layers that the model hasn't: layers/dense_2|first that differs"),
-        (Sequential([Input((3,)), Dense(4), Dense(2, use_bias=False)]), r"layer 'dense_1' has 2 weights \(kernel, bias\).* 1"),
+        (
+            classifier(Dense(4)),
+            r"no layer in the model|has layers that the model hasn't: layers/dense_2|first that differs",
+        ),
+        (
+            Sequential([Input((3,)), Dense(4), Dense(2, use_bias=False)]),
+            r"layer 'dense_1' has 2 weights \(kernel, bias\).* 1",
+        ),
     ],
 )
 def test_weights_of_another_architecture_change_nothing_and_the_error_says_where(tmp_path, name, other, which):
@@ -358,7 +369,9 @@ def test_weights_of_another_architecture_change_nothing_and_the_error_says_where
 
 def test_a_missing_layer_names_what_is_there(tmp_path):
     Sequential([Input((3,)), Dense(4)]).save_weights(tmp_path / "w.weights.h5")
-    with pytest.raises(ValueError, match=r"'dense_1' should be at 'layers/dense_1', which is missing. Did you mean 'layers/dense'"):
+    with pytest.raises(
+        ValueError, match=r"'dense_1' should be at 'layers/dense_1', which is missing. Did you mean 'layers/dense'"
+    ):
         classifier().load_weights(tmp_path / "w.weights.h5")
 
 
@@ -391,7 +404,9 @@ def test_a_failed_save_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     model = classifier()
     model.save_weights(tmp_path / "w.h5")
     before = (tmp_path / "w.h5").read_bytes()
-    monkeypatch.setattr("epochal.saving.layout._write_names", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(
+        "epochal.saving.layout._write_names", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
+    )
     with pytest.raises(OSError, match=r"could not write .*w\.h5: No space left.*bytes were needed"):
         model.save_weights(tmp_path / "w.h5")
     assert (tmp_path / "w.h5").read_bytes() == before
@@ -501,7 +516,10 @@ def keras_file(path, entries, model_class="Sequential", **config):
 
 def test_models_of_keras_2_load(tmp_path):
     dense = {"name": "d", "trainable": True, "batch_input_shape": [None, 3], "dtype": "float32", "units": 2}
-    scaling = {"class_name": "VarianceScaling", "config": {"scale": 1.0, "mode": "fan_avg", "distribution": "uniform", "seed": None}}
+    scaling = {
+        "class_name": "VarianceScaling",
+        "config": {"scale": 1.0, "mode": "fan_avg", "distribution": "uniform", "seed": None},
+    }
     entry = ("Dense", dense | {"activation": "relu", "kernel_initializer": scaling, "kernel_regularizer": None})
     model = load_model(keras_file(tmp_path / "m.h5", [entry]))
     assert model.predict(np.ones((1, 3), "float32")).tolist() == [[0.0, 0.0]]

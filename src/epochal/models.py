@@ -17,11 +17,12 @@ from . import activations, losses, optimizers, saving
 from . import metrics as metrics_module
 from .callbacks import History, ProgbarLogger
 from .core import inputs, loop
+from .core.array_data import ArrayData
 from .core.callback import Dispatcher
-from .core.data import ArrayData
 from .core.logs import other_name
 from .core.passes import Pass
 from .core.protocols import LayerNode
+from .core.run import Run, Validation
 from .core.seeds import fresh_seed
 from .core.signals import Signals
 from .engines.jax.engine import JaxEngine, optimizer_outline
@@ -482,7 +483,7 @@ class Model:
         }
         call.prepare(self, params, validation_arrays)
         assert self._engine is not None
-        loop.fit(loop.Run(self._engine, self, call, data, epochs, validation, initial_epoch))
+        loop.fit(Run(self._engine, self, call, data, epochs, validation, initial_epoch))
         return self.history
 
     def _training_data(
@@ -517,10 +518,10 @@ class Model:
             data = inputs.from_arrays(
                 *parts, check=self._check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps
             )
-            return loop.Validation(data, freq), parts
+            return Validation(data, freq), parts
         data = inputs.from_batches(given, steps, check=self._check_pair)
         data.peek()
-        return loop.Validation(data, freq), None
+        return Validation(data, freq), None
 
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None,
@@ -628,9 +629,7 @@ class Model:
         parts = inputs.arrays(x, y, weight)
         check(*parts[:2])
         self._ready(*parts[:2])
-        return inputs.from_arrays(
-            *parts, check=check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps
-        )
+        return inputs.from_arrays(*parts, check=check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
 
     def _dispatcher(self, callbacks: Iterable[Any] | None, verbose: int, data: Any) -> Dispatcher:
         bar = [ProgbarLogger()] if verbose else []

@@ -1,11 +1,11 @@
 """Trains a small model and writes down all that comes of it: `train.py FOLDER OPTIONS`, the options as JSON.
 
-    epochs, save_freq, seconds   of the fit and its BackupAndRestore
-    die                          [signal, batch]: what the process sends itself after that batch, counted in all epochs
-    die_at                       a hook's name, for `die` without a batch
-    seed                         None: not a word about seeds
-    ema                          SwapEMAWeights, too
-    mutant                       what is left out of the saved run
+epochs, save_freq, seconds   of the fit and its BackupAndRestore
+die                          [signal, batch]: what the process sends itself after that batch, counted in all epochs
+die_at                       a hook's name, for `die` without a batch
+seed                         None: not a word about seeds
+ema                          SwapEMAWeights, too
+mutant                       what is left out of the saved run
 """
 
 import json
@@ -34,7 +34,16 @@ from epochal.models import Sequential
 
 os.chdir(sys.argv[1])
 folder = Path()
-options = {"epochs": 5, "save_freq": 10, "seconds": None, "die": None, "die_at": None, "seed": 0, "ema": False, "mutant": None}
+options = {
+    "epochs": 5,
+    "save_freq": 10,
+    "seconds": None,
+    "die": None,
+    "die_at": None,
+    "seed": 0,
+    "ema": False,
+    "mutant": None,
+}
 options |= json.loads(sys.argv[2])
 
 

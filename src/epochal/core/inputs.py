@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from .data import ArrayData, StreamData, as_array
+from .array_data import ArrayData
+from .chunks import as_array
+from .stream_data import StreamData
 
 Check = Callable[[Any, Any], None]
 """`check(x, y)` raises if a model can't take these arrays."""

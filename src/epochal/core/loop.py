@@ -3,91 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 from . import run_state
 from .callback import Dispatcher
 from .logs import Logs
 from .passes import Pass
-from .protocols import Data, Engine
-from .signals import Signals
-
-
-@dataclass
-class Validation:
-    """What an epoch is validated on, and in which epochs.
-
-    Attributes:
-        data: The batches.
-        freq: Every how many epochs, or the epochs' numbers counted from 1.
-    """
-
-    data: Data
-    freq: int | Iterable[int] = 1
-
-    def is_due(self, epoch: int) -> bool:
-        """Say whether the epoch, counted from 0, is validated."""
-        if isinstance(self.freq, int):
-            return (epoch + 1) % self.freq == 0
-        return epoch + 1 in self.freq
-
-
-@dataclass
-class Run:
-    """A fit under way: who takes part in it, and where it is.
-
-    Attributes:
-        engine: Executes the steps and holds what they change.
-        model: What callbacks know as `self.model`; `stop_training` is read from it.
-        call: The callbacks.
-        data: The training batches.
-        epochs: The number of the last epoch, counted from 1.
-        validation: What epochs are validated on, if anything.
-        epoch: The epoch under way, or to come, counted from 0.
-        logs: Those of the last epoch that ended.
-    """
-
-    engine: Engine
-    model: Any
-    call: Dispatcher
-    data: Data
-    epochs: int
-    validation: Validation | None = None
-    epoch: int = 0
-
-    def __post_init__(self) -> None:
-        self.savers: list[Any] = [c for c in self.call.callbacks if hasattr(c, "save_run")]
-        self.signals = Signals(can_save=bool(self.savers))
-        self.training = Pass("train", self.engine, self.data, self.call, self.signals)
-        self.testing = self.validation and Pass("test", self.engine, self.validation.data, self.call, self.signals)
-        self.under_way = False  # whether the epoch's on_epoch_begin has been called
-        self.named_as_stateless: set[str] = set()
-        self.logs = Logs()
-
-    def stopped(self) -> bool:
-        """Say whether a callback asked to end the fit."""
-        return bool(self.model.stop_training)
-
-    def end_moment(self) -> None:
-        """Save what was asked for, and let a signal take its course; every hook of the moment has been called."""
-        self.call.writer.check()
-        pending = self.signals.pending
-        due = [saver for saver in self.savers if pending or saver.save_due]
-        if due:
-            state = run_state.gather(self)
-            for saver in due:
-                saver.save_run(state)
-        if pending:
-            self.signals.deliver()
-
-    def finish(self, at_last_epoch_end: dict[str, Any]) -> None:
-        """Save the run as finished, unless a loss that isn't finite ended it; `on_train_end` has been called."""
-        if math.isfinite(self.logs.get("loss", 0.0)):
-            for saver in self.savers:
-                saver.save_run(run_state.finish(self, at_last_epoch_end))
-        self.signals.deliver()
+from .run import Run
 
 
 def fit(run: Run) -> None:
@@ -118,7 +41,7 @@ def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
         _epoch(run)
     ended = run_state.gather(run) if run.savers else {}
     run.call("on_train_end", run.logs)
-    run.finish(ended)
+    _finish(run, ended)
 
 
 def _epoch(run: Run) -> None:
@@ -129,7 +52,7 @@ def _epoch(run: Run) -> None:
         run.under_way = True
         run.call("on_epoch_begin", epoch, Logs())
     for _ in training.spans(run.stopped):
-        run.end_moment()
+        _end_moment(run)
     logs = epoch_logs(training, "train")
     if run.validation and run.validation.is_due(epoch) and training.ended:
         assert run.testing is not None
@@ -137,7 +60,28 @@ def _epoch(run: Run) -> None:
         logs.update({f"val_{name}": value for name, value in values.items()})
     run.call("on_epoch_end", epoch, logs)
     run.epoch, run.under_way, training.batch, run.logs = epoch + 1, False, 0, logs
-    run.end_moment()
+    _end_moment(run)
+
+
+def _end_moment(run: Run) -> None:
+    """Save what was asked for, and let a signal take its course; every hook of the moment has been called."""
+    run.call.writer.check()
+    pending = run.signals.pending
+    due = [saver for saver in run.savers if pending or saver.save_due]
+    if due:
+        state = run_state.gather(run)
+        for saver in due:
+            saver.save_run(state)
+    if pending:
+        run.signals.deliver()
+
+
+def _finish(run: Run, at_last_epoch_end: dict[str, Any]) -> None:
+    """Save the run as finished, unless a loss that isn't finite ended it; `on_train_end` has been called."""
+    if math.isfinite(run.logs.get("loss", 0.0)):
+        for saver in run.savers:
+            saver.save_run(run_state.finish(run, at_last_epoch_end))
+    run.signals.deliver()
 
 
 def epoch_logs(done: Pass, phase: str) -> Logs:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
 from .callback import HOOKS, Callback, overridden
 from .logs import Logs
-
-if TYPE_CHECKING:
-    from .loop import Run
+from .run import Run
 
 GIVEN_BY_FIT = {"model", "params", "validation_data", "writer", "cadence", "replay"}
 
@@ -141,7 +139,9 @@ def _keeps_state(callback: Any) -> bool:
 
 def _remembers(callback: Any) -> bool:
     """Whether a callback has hooks and attributes of its own, so that it may have something to remember."""
-    return bool(set(cast("dict[str, Any]", vars(callback))) - GIVEN_BY_FIT) and any(overridden(callback, hook) for hook in HOOKS)
+    return bool(set(cast("dict[str, Any]", vars(callback))) - GIVEN_BY_FIT) and any(
+        overridden(callback, hook) for hook in HOOKS
+    )
 
 
 def _frozen(value: Any) -> Any:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...core.data import leaves
+from ...core.chunks import leaves
 from ...core.protocols import Chunk, Held
 
 BLOCK_BYTES = 1 << 16
