@@ -10,7 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-
 from benchmarks import workloads
 from benchmarks.contest import best_of, report
 from epochal.callbacks import (

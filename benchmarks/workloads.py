@@ -7,6 +7,7 @@ fused   one compiled while-loop over the epoch, with the data on the device.
 """
 
 import functools
+import itertools
 import time
 
 import jax
@@ -61,7 +62,7 @@ def _params(name):
         shapes = [(3, 3, 1, 16), (3, 3, 16, 32), (512, classes)]
         return [jnp.asarray(rng.normal(0, 0.1, shape), jnp.float32) for shape in shapes]
     sizes = [features, hidden, classes] if hidden else [features, classes]
-    pairs = zip(sizes, sizes[1:], strict=False)
+    pairs = itertools.pairwise(sizes)
     return [(jnp.asarray(rng.normal(0, 0.05, (a, b)), jnp.float32), jnp.zeros(b)) for a, b in pairs]
 
 

@@ -1,9 +1,7 @@
 """ProgbarLogger: what it prints on a terminal, in a pipe and in a notebook."""
 
-import os
 import pty
 import re
-import select
 import sys
 import types
 
@@ -28,21 +26,25 @@ def fit(bar=None, callbacks=(), verbose=1, **options):
 @pytest.fixture
 def on_terminal(monkeypatch):
     """Return a function that fits with a terminal as standard output, and returns all that was written to it."""
-    master, slave = pty.openpty()
     monkeypatch.setenv("COLUMNS", "100")
-    screen = open(slave, "w")  # noqa: SIM115
 
     def show(function=fit, *arguments, **options):
-        with monkeypatch.context() as patch:
+        master, slave = pty.openpty()
+        with open(slave, "w") as screen, monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", screen)
             function(*arguments, **options)
-        os.set_blocking(master, False)
-        written = os.read(master, 1 << 16) if select.select([master], [], [], 0)[0] else b""
-        return written.decode().replace("\r\n", "\n")
+        with open(master, "rb", buffering=0) as reader:
+            return b"".join(iter(lambda: read(reader), b"")).decode().replace("\r\n", "\n")
 
-    yield show
-    screen.close()
-    os.close(master)
+    return show
+
+
+def read(master):
+    """Return what has come, and nothing at the end, where Linux gives an error."""
+    try:
+        return master.read(4096)
+    except OSError:
+        return b""
 
 
 @pytest.fixture

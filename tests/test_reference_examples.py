@@ -103,16 +103,19 @@ def test_the_pages_arguments_may_be_given_by_position(tmp_path, monkeypatch, nam
 
 
 def test_reduce_lr_on_plateau(model):
-    with (
-        pytest.warns(UserWarning, match="'val_loss' is no metric of this fit"),
-        pytest.raises(ValueError, match="'val_loss'"),
-    ):
-        reduce_lr = ReduceLROnPlateau(monitor='val_loss', factor=0.2,
-                                       patience=5, min_lr=0.001)  # fmt: skip
-        model.fit(X_train, Y_train, callbacks=[reduce_lr])
+    # fmt: off
     reduce_lr = ReduceLROnPlateau(monitor='val_loss', factor=0.2,
-                                   patience=5, min_lr=0.001)  # fmt: skip
+                                   patience=5, min_lr=0.001)
     model.fit(X_train, Y_train, callbacks=[reduce_lr], validation_data=(X_test, Y_test))
+    # fmt: on
+    assert "lr" in model.history.history
+
+
+@pytest.mark.filterwarnings("ignore:the monitored 'val_loss' is no metric of this fit")
+def test_without_validation_data_that_example_says_what_is_missing(model):
+    reduce_lr = ReduceLROnPlateau(monitor="val_loss", factor=0.2, patience=5, min_lr=0.001)
+    with pytest.raises(ValueError, match="the monitored 'val_loss' is not in the logs: loss, lr"):
+        model.fit(X_train, Y_train, callbacks=[reduce_lr])
 
 
 def test_csv_logger(model, tmp_path, monkeypatch):

@@ -1,8 +1,6 @@
 """What the TensorBoard callback logs, and when."""
 
 import io
-import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -24,6 +22,7 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from epochal.callbacks import BackupAndRestore, Callback, CallbackList, Every, ReduceLROnPlateau, TensorBoard
 from epochal.core import loop
 from epochal.core.array_data import ArrayData
+from epochal.core.protocols import LayerNode
 from epochal.layers import BatchNormalization, Conv2D, Dense, Dropout, Embedding, Flatten, GlobalAveragePooling1D
 from epochal.models import Model, Sequential
 from epochal.optimizers import SGD
@@ -373,6 +372,17 @@ def test_a_tensorboard_that_is_running_sees_no_step_twice(tmp_path):
     assert [event.step for event in reader.Scalars("epoch_loss")] == list(range(4))
 
 
+def test_one_that_joins_a_resumed_run_logs_from_there_on(tmp_path, monkeypatch):
+    nodes = [LayerNode("input", "InputLayer", {}, (), (None, 2), "float32", {})]
+    monkeypatch.setattr(NumpyModel, "layer_graph", lambda self: nodes, raising=False)
+    with pytest.raises(Stop):
+        fit([BackupAndRestore(tmp_path / "run", 2), Fails(5)], epochs=3)
+    fit([BackupAndRestore(tmp_path / "run", 2), TensorBoard(tmp_path, update_freq="batch")], epochs=3)
+    found = scalars(tmp_path / "train")
+    assert (list(found["epoch_loss"]), len(found["batch_loss"])) == ([1, 2], 5)
+    assert accumulator(tmp_path / "train").Tags()["graph"]
+
+
 def test_a_fit_that_begins_later_goes_on_with_the_steps(tmp_path):
     model = NumpyModel()
     fit([TensorBoard(tmp_path, update_freq="batch")], epochs=2, model=model)
@@ -399,6 +409,10 @@ def test_one_callback_may_be_used_in_several_fits(tmp_path):
     assert list(scalars(tmp_path / "train")["batch_loss"]) == [1, 2, 3, 4, 5, 6]
 
 
+def bytes_in(folder):
+    return b"".join(path.read_bytes() for path in folder.glob("*"))
+
+
 def test_what_was_logged_survives_a_kill(tmp_path):
     script = f"""
         import time
@@ -414,13 +428,15 @@ def test_what_was_logged_survives_a_kill(tmp_path):
         fit([Hangs(), TensorBoard({str(tmp_path)!r}, update_freq="batch")], epochs=5)
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=TESTS, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"hanging\n"
-    deadline = time.monotonic() + 10
-    while scalars(tmp_path / "train").get("batch_loss", {}).keys() != set(range(1, 10)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    try:
+        assert process.stdout.readline() == b"hanging\n"
+        deadline = time.monotonic() + 10  # the span in which a flush is due at the latest
+        while bytes_in(tmp_path / "train").count(b"batch_loss") < 9 and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
     found = scalars(tmp_path / "train")
     assert (list(found["batch_loss"]), list(found["epoch_loss"])) == (list(range(1, 10)), [0, 1])
 

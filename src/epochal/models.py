@@ -666,6 +666,7 @@ class Stack(nnx.Module):
         self.layers = nnx.List(layers)
 
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Return the last layer's output."""
         for layer in self.layers:
             x = layer(x)
         return x

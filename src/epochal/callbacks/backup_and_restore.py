@@ -91,7 +91,9 @@ class BackupAndRestore(Callback):
         if not run_state.is_finite(state):
             if not self._warned:
                 self._warned = True
-                warnings.warn(f"weights aren't finite: {self.backup_dir}/ keeps the last state in which they were.", stacklevel=2)
+                warnings.warn(
+                    f"weights aren't finite: {self.backup_dir}/ keeps the last state in which they were.", stacklevel=2
+                )
             return
         self._newest += 1
         number, encoded = self._newest, Generation(state)

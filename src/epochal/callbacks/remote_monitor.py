@@ -140,10 +140,11 @@ class RemoteMonitor(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the run that was saved."""
         self._run, self._seq, self._epoch = str(state["run"]), int(state["seq"]), int(state["epoch"])
-        self._group = list(state["group"])
+        self._group, self._common = list(state["group"]), None
 
     def _begin(self, run: str) -> None:
         self._run, self._seq, self._epoch = run, 0, 0
+        self._common: dict[str, str] | None = None
         self._group: list[dict[str, Any]] = []
         self._sent = time.monotonic()
 
@@ -167,14 +168,22 @@ class RemoteMonitor(Callback):
 
     def _post(self, event: dict[str, Any], headers: dict[str, str], only_to_monitors: bool = False) -> None:
         """Leave an event for the thread. Values are read here: they may come from a device, or change later."""
-        headers["X-Epochal-Run"] = self._run
-        if self.name is not None:
-            headers["X-Epochal-Name"] = quote(self.name)
-        headers |= {f"X-Epochal-{k.title()}": str(n) for k in ("epochs", "steps") if (n := self.params.get(k))}
         if self._outbox is None:
-            self._outbox = _Outbox(_Line(self.root + self.path, self.deadline), self.root, self.kept)
-        encode = _json_body if self.send_as_json else _form_body(self.field)
-        self._outbox.put(_Post(_strict_json(event), headers | self.headers, encode, only_to_monitors))
+            self._outbox = _Outbox(_Line(self.root + self.path, self.deadline, self._encode), self.root, self.kept)
+        if self._common is None:
+            self._common = self._run_headers()
+        self._outbox.put(_Post(_settled(event), {**self._common, **headers, **self.headers}, only_to_monitors))
+
+    def _run_headers(self) -> dict[str, str]:
+        named = {} if self.name is None else {"X-Epochal-Name": quote(self.name)}
+        lengths = {f"X-Epochal-{k.title()}": str(n) for k in ("epochs", "steps") if (n := self.params.get(k))}
+        return {"X-Epochal-Run": self._run, **named, **lengths}
+
+    def _encode(self, json: str) -> tuple[bytes, str]:
+        """Return the body for an event's JSON, and its content type."""
+        if self.send_as_json:
+            return json.encode(), "application/json"
+        return urlencode({self.field: json}).encode(), "application/x-www-form-urlencoded"
 
     def _tell(self) -> None:
         if self._outbox is not None:
@@ -212,24 +221,31 @@ def _say(notes: Iterable[_Note]) -> None:
 # What is posted
 
 
-Encode = Callable[[str], tuple[bytes, str]]
-"""From JSON to a body and its content type."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Post:
-    json: str
+    """An event, as JSON already or as plain values that JSON has."""
+
+    event: str | dict[str, Any]
     headers: dict[str, str]
-    encode: Encode
     only_to_monitors: bool
 
+    @property
+    def json(self) -> str:
+        """Return the event's JSON."""
+        return self.event if isinstance(self.event, str) else _strict_json(self.event)
 
-def _json_body(json: str) -> tuple[bytes, str]:
-    return json.encode(), "application/json"
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it takes."""
+        return len(self.event) if isinstance(self.event, str) else 64 * len(self.event)
 
 
-def _form_body(field: str) -> Encode:
-    return lambda json: (urlencode({field: json}).encode(), "application/x-www-form-urlencoded")
+_CONSTANT = frozenset((float, int, bool, str, type(None)))
+
+
+def _settled(event: dict[str, Any]) -> str | dict[str, Any]:
+    """Leave an event of plain values for the thread to encode; encode any other now, before it can change."""
+    return event if _CONSTANT.issuperset(map(type, event.values())) else _strict_json(event)
 
 
 def _strict_json(event: dict[str, Any]) -> str:
@@ -307,7 +323,7 @@ class _Outbox:
         with self._changed:
             self._posts.append(post)
             self._put += not post.only_to_monitors
-            self._bytes += len(post.json)
+            self._bytes += post.size
             while len(self._posts) > self._kept or (self._bytes > KEPT_BYTES and len(self._posts) > 1):
                 self._dropped += not self._remove_first().only_to_monitors
             self._changed.notify()
@@ -391,7 +407,7 @@ class _Outbox:
 
     def _remove_first(self) -> _Post:
         post = self._posts.popleft()
-        self._bytes -= len(post.json)
+        self._bytes -= post.size
         return post
 
 
@@ -404,12 +420,13 @@ class _Line:
     Args:
         url: Where to.
         deadline: Seconds for one post, from connecting to the last byte of the answer.
+        encode: Returns the body for an event's JSON, and its content type.
     """
 
-    def __init__(self, url: str, deadline: float) -> None:
+    def __init__(self, url: str, deadline: float, encode: Callable[[str], tuple[bytes, str]]) -> None:
         import requests
 
-        self._url, self._deadline = url, deadline
+        self._url, self._deadline, self._encode = url, deadline, encode
         self._socket: socket.socket | None = None
         self._opened = 0
         self._late = threading.Event()
@@ -464,7 +481,7 @@ class _Line:
         return _Answer(False, f"it redirects to {url}, which isn't followed; set root and path to the right address.")
 
     def _ask(self, url: str, post: _Post) -> tuple[int, Mapping[str, str], str]:
-        body, kind = post.encode(post.json)
+        body, kind = self._encode(post.json)
         headers = {"Content-Type": kind, **post.headers}
         wait = self._deadline
         with self._session.post(

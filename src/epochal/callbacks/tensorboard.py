@@ -95,7 +95,7 @@ class TensorBoard(Callback):
         self._epoch = self._batches = 0  # the next epoch, and how many batches there have been
         self._marks: Mapping[str, Any] | None = None  # where the event files of a resumed fit go on
         self._has_graph = False
-        self._graph: list[LayerNode] | None = None
+        self._graph: tuple[str, list[LayerNode]] | None = None  # the model's name and layers
         self._tables: dict[str, Table] = {}
         self._board: Board | None = None
         self._snapshot: Job | None = None  # the last thing to be done with the last copy of the weights
@@ -108,7 +108,7 @@ class TensorBoard(Callback):
         if self.embeddings_freq:
             self._tables = self._choose_tables()
         if self.write_graph and (ask := getattr(self.model, "layer_graph", None)):
-            self._graph = ask()
+            self._graph = getattr(self.model, "name", "model"), ask()
         files.check_writable(self.log_dir)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -181,7 +181,7 @@ class TensorBoard(Callback):
             first = max(self._epoch, self._batches + 1) if self.replay and self._batches else self._epoch
             self._board = Board(self.log_dir, self._fit, self.writer, first, self._marks)
             if self._graph is not None and not self._has_graph:
-                self._board.graph(getattr(self.model, "name", "model"), self._graph)
+                self._board.graph(*self._graph)
                 self._has_graph = True
         return self._board
 

@@ -65,7 +65,8 @@ class ArrayData:
         available = -(-self.samples // batch_size)
         if steps is not None and steps > available:
             raise ValueError(
-                f"{steps} steps an epoch were asked for; {self.samples} samples make {available} batches of {batch_size}."
+                f"{steps} steps an epoch were asked for; {self.samples} samples make {available} "
+                f"batches of {batch_size}."
             )
         self.steps = available if steps is None else steps
         self._resident = resident

@@ -187,6 +187,7 @@ class Dispatcher:
         self.writer = Writer()
 
     def __call__(self, hook: str, *args: Any) -> None:
+        """Call a hook on everyone who overrides it; raise first what failed in the background."""
         self.writer.check()
         for call in self._table[hook]:
             call(*args)

@@ -1,6 +1,6 @@
-"""One saved state as bytes: JSON for the plain values, raw bytes for the arrays, a digest over all.
+r"""One saved state as bytes: JSON for the plain values, raw bytes for the arrays, a digest over all.
 
-    b"EPOCHAL\\x01"  header's length (8 bytes, little endian)  header (JSON)  arrays' bytes  SHA-256 of all before
+    b"EPOCHAL\x01"  header's length (8 bytes, little endian)  header (JSON)  arrays' bytes  SHA-256 of all before
 
 The header is `{"state": …, "arrays": [{"dtype", "shape"}, …]}`; in `state` an array is `{"__array__": i}` and
 bytes are `{"__bytes__": base64}`. Nothing is ever unpickled.

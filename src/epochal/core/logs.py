@@ -42,7 +42,7 @@ class ByName(dict[str, V]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value under `name` or its other name, else `default`."""
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401
 
 
 _PENDING: Any = object()
@@ -78,8 +78,7 @@ class Logs(ByName[Any]):
         if isinstance(values, Logs):
             return values
         late = [name for name, value in values.items() if getattr(value, "ndim", None) == 0]
-        logs = cls(values, late, lambda: [fetch(values[name]).item() for name in late])
-        return logs
+        return cls(values, late, lambda: [fetch(values[name]).item() for name in late])
 
     def _touch(self) -> None:
         if self._fetch is not None:

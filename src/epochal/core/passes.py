@@ -176,8 +176,8 @@ class Replayed:
         if name == "stop_training":
             return self._model.stop_training
         raise RuntimeError(
-            f"{self._owner} has replay = True: its batch hooks run after the whole span, when model.{name} is no longer "
-            f"that of the batch. Set replay = False to be woken at each batch."
+            f"{self._owner} has replay = True: its batch hooks run after the whole span, when model.{name} is no "
+            f"longer that of the batch. Set replay = False to be woken at each batch."
         )
 
     def __setattr__(self, name: str, value: Any) -> None:

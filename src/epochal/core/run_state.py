@@ -126,7 +126,8 @@ def _callback_states(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
         elif name not in run.named_as_stateless and _remembers(callback):
             run.named_as_stateless.add(name)
             warnings.warn(
-                f"{type(callback).__name__} has no state_dict: what it remembers starts afresh when the run is resumed.",
+                f"{type(callback).__name__} has no state_dict: what it remembers starts afresh "
+                f"when the run is resumed.",
                 stacklevel=2,
             )
 

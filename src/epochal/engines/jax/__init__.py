@@ -1,0 +1,1 @@
+"""The JAX engine: spans of steps of a flax NNX module as one compiled loop."""

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from ...core.chunks import map_arrays
 from ...core.logs import fetch
 from ...core.protocols import Chunk, Span
 from .placement import Layout, Placement
@@ -159,11 +160,9 @@ class JaxEngine:
     def predict(self, span: Span, stop_when_not_finite: bool) -> Outputs:
         """Start the prediction of a span of batches."""
         chunk = span.chunk
-        outputs: list[Any] = []
-        for at in range(span.count):
-            rows = slice(span.start + at * chunk.size, span.start + (at + 1) * chunk.size)
-            outputs.append(self._predict(self._state.leaves, jax.tree.map(lambda a: a[rows], chunk.rows.arrays[0])))
-        return Outputs(outputs, cold=False)
+        starts = range(span.start, span.start + span.count * chunk.size, chunk.size)
+        batches = [map_arrays(lambda a, at=at: a[at : at + chunk.size], chunk.rows.arrays[0]) for at in starts]
+        return Outputs([self._predict(self._state.leaves, batch) for batch in batches], cold=False)
 
     def _output(self, leaves: list[Any], x: Any) -> Any:
         return self._steps.outputs(jax.tree.unflatten(self._state.tree, leaves), x)

@@ -112,7 +112,7 @@ def one_hot_labels(array: np.ndarray) -> np.ndarray | None:
 
 
 def fits(rows: Any) -> bool:
-    """Say whether these arrays may be held on the device: memory-mapped files may not, nor more than half of what is free."""
+    """Say whether the device may hold these arrays: no memory-mapped files, no more than half of what is free."""
     arrays = leaves(rows)
     if any(isinstance(array, np.memmap) for array in arrays):
         return False

@@ -45,6 +45,7 @@ class Program:
         self.traces = 0
 
     def __call__(self, leaves: list[Any], fixed: list[Any], control: Any, order: Any, arrays: list[Any]) -> Any:
+        """Run a span; compile it first if this is the first one."""
         if self._compiled is None:
             self._compiled = self._compile(leaves, fixed, arrays)
         return self._compiled(leaves, fixed, control, order, arrays)
