@@ -1,7 +1,10 @@
 """The monitor's server: what it takes, what it refuses, and what it never loses."""
 
+import asyncio
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -189,6 +192,20 @@ def test_a_viewer_that_reads_nothing_is_closed_and_holds_nobody_up(tmp_path):
         assert monitor.post({"epoch": 0, "loss": 1.0}) == 200
         time.sleep(1.5)
         assert 0 < len(read_all(slow)) < 4_700_000  # cut off before its end
+
+
+def test_a_viewer_who_falls_behind_starts_anew_instead_of_filling_the_memory():
+    from epochal.monitor.stream import QUEUED, Viewer
+
+    async def behind():
+        viewer = Viewer()
+        for number in range(QUEUED + 1):
+            viewer.offer(b"%d" % number)
+        viewer.offer(b"after")
+        return await viewer.next(), await viewer.next()
+
+    start_anew = b""
+    assert asyncio.run(behind()) == (start_anew, b"after")
 
 
 # Limits, with raw sockets
@@ -423,6 +440,12 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys, monkeypatch, options, 
     monkeypatch.chdir(tmp_path)
     assert main(["monitor", "--port", "0", *options]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_without_the_extra_one_line_says_what_to_install():
+    code = "import sys; sys.modules['uvicorn'] = None; from epochal.cli import main; sys.exit(main(['monitor']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, 'epochal monitor needs uvicorn: pip install "epochal[monitor]"\n')
 
 
 def test_a_taken_port_is_named(tmp_path, capsys):

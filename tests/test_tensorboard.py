@@ -1,6 +1,7 @@
 """What the TensorBoard callback logs, and when."""
 
 import io
+import resource
 import subprocess
 import sys
 import textwrap
@@ -522,9 +523,19 @@ def test_a_folder_that_cannot_be_written_to_is_an_error_before_the_first_batch(t
 def test_a_failed_write_ends_the_fit(tmp_path):
     (tmp_path / "train").write_text("")  # in the way of the run's folder
     seen = Recorder()
-    with pytest.raises(OSError, match="train"):
+    with pytest.raises(OSError, match=r"could not write .*train/events\.out.*: Not a directory"):
         fit([TensorBoard(tmp_path), seen], epochs=100)
     assert len(seen.batches("on_epoch_end")) < 100
+
+
+def test_a_disk_that_fills_up_ends_the_fit(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+    try:
+        with pytest.raises(OSError, match=r"could not write .*train/events\.out.*: File too large"):
+            fit([TensorBoard(tmp_path, update_freq="batch")], epochs=100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_without_tensorboard_the_error_says_which_extra():

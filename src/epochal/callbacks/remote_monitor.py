@@ -103,7 +103,7 @@ class RemoteMonitor(Callback):
         """Gather the batch, and send the group if it is time."""
         if self.every.unit == "epoch":
             return
-        self._group.append({"batch": batch, **(logs or {})})
+        self._group.append({"batch": batch} | _values(logs))
         if len(self._group) >= (self.every.n if self.every.unit == "batch" else GROUP) or self._time_is_up():
             self._send_group()
 
@@ -112,7 +112,7 @@ class RemoteMonitor(Callback):
         self._epoch = epoch
         self._send_group()
         if self.every.unit != "epoch" or self.every.due(epoch, epoch + 1):
-            self._send({"epoch": epoch, **(logs or {})})
+            self._send({"epoch": epoch} | _values(logs))
         self._tell()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -188,6 +188,10 @@ class RemoteMonitor(Callback):
     def _tell(self) -> None:
         if self._outbox is not None:
             _say(self._outbox.take_notes())
+
+
+def _values(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+    return dict(logs.items()) if logs else {}
 
 
 def _check(root: str, path: str, headers: dict[str, str]) -> None:

@@ -38,7 +38,8 @@ def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], s
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
             needed = f"; about {size:,} bytes were needed" if size else ""
-            raise OSError(error.errno, f"could not write {path}: {error.strerror or error}{needed}") from error
+            reason = os.strerror(error.errno) if error.errno else error  # libraries tell long stories
+            raise OSError(error.errno, f"could not write {path}: {reason}{needed}") from error
         raise
 
 

@@ -107,10 +107,13 @@ class EventFile:
 
     def _write(self) -> None:
         self._job_is_due = False  # what is logged from now on needs another job, unless it comes in time for this one
-        file = self._file or self._open()
-        while entries := self._next_entries():
-            file.write(frame([_message(entry.time, step=entry.step, **entry.fields()) for entry in entries]))
-        file.flush()
+        try:
+            file = self._file or self._open()
+            while entries := self._next_entries():
+                file.write(frame([_message(entry.time, step=entry.step, **entry.fields()) for entry in entries]))
+            file.flush()
+        except OSError as error:
+            raise OSError(error.errno, f"could not write {self._path}: {error.strerror}") from error
 
     def _next_entries(self) -> list[Entry]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
