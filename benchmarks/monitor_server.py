@@ -20,6 +20,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 CLIENTS = VIEWERS = 20
@@ -32,7 +33,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="epochal-bench-") as folder:
         server, port = start(Path(folder) / "runs.db")
         try:
-            viewers = multiprocessing.Process(target=look_on, args=(port,), daemon=True)
+            messages = multiprocessing.Value("q")
+            viewers = multiprocessing.Process(target=look_on, args=(port, messages), daemon=True)
             viewers.start()
             time.sleep(1.0)
             latencies, spent = asyncio.run(post_for(port, seconds))
@@ -48,6 +50,8 @@ def main() -> int:
     line("durable posts a second", f"{rate:,.0f}", "≥ 2,500", rate >= 2_500)
     line("p99 of a post", f"{p99:.1f} ms", "≤ 100 ms", p99 <= 100)
     line("median of a post", f"{statistics.median(latencies) * 1e3:.1f} ms", "", True)
+    seen = messages.value / VIEWERS / spent
+    line("messages a second to each viewer", f"{seen:.1f}", "≤ 4", 0 < seen <= 4.2)
     line("resident set", f"{resident:.0f} MB", "≤ 150 MB", resident <= 150)
     line(f"opening a run of {points:,} points", f"{opened:.2f} s", "≤ 1 s", opened <= 1)
     line("posting these, in groups of 1,000 batches", f"{posted:.2f} s", "", True)
@@ -95,14 +99,15 @@ async def post_for(port: int, seconds: float) -> tuple[list[float], float]:
     return latencies, time.perf_counter() - began
 
 
-def look_on(port: int) -> None:
-    """Read the live stream as `VIEWERS` pages would."""
+def look_on(port: int, messages: Any) -> None:
+    """Read the live stream as `VIEWERS` pages would, and count the messages."""
 
     async def viewer() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
         writer.write(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        while await reader.read(1 << 16):
-            pass
+        while text := await reader.readline():
+            if text == b"event: change\n":
+                messages.value += 1
 
     async def all_of_them() -> None:
         await asyncio.gather(*(viewer() for _ in range(VIEWERS)))

@@ -15,7 +15,7 @@ _watching: list[list[str]] = []
 
 
 def _audit(event, arguments):
-    if _watching and (event in RUNS_CODE or event == "import" and arguments[0] in ("antigravity", "this")):
+    if _watching and (event in RUNS_CODE or (event == "import" and arguments[0] in ("antigravity", "this"))):
         _watching[-1].append(f"{event} {arguments[0]!r}"[:100])
 
 
@@ -98,11 +98,20 @@ def renamed(layers=None, weights=None):
 
 
 DATASETS = {
-    "link into another file": (linked(h5py.ExternalLink("/etc/passwd", "/x")), "through a link into another file, which is"),
+    "link into another file": (
+        linked(h5py.ExternalLink("/etc/passwd", "/x")),
+        "through a link into another file, which is",
+    ),
     "soft link": (linked(h5py.SoftLink("/elsewhere")), "through a soft link, which is refused"),
-    "bytes of another file": (replaced(shape=(3, 2), dtype="f4", external=[("/etc/passwd", 0, 24)]), "from another file"),
+    "bytes of another file": (
+        replaced(shape=(3, 2), dtype="f4", external=[("/etc/passwd", 0, 24)]),
+        "from another file",
+    ),
     "virtual": (virtual, "takes its values from another file, which is refused"),
-    "huge": (replaced(shape=(10**12, 2), dtype="f4", chunks=(1024, 2)), r"kernel has shape \(3, 2\).*\(1000000000000, 2\)"),
+    "huge": (
+        replaced(shape=(10**12, 2), dtype="f4", chunks=(1024, 2)),
+        r"kernel has shape \(3, 2\).*\(1000000000000, 2\)",
+    ),
     "objects": (replaced(shape=(3, 2), dtype=h5py.special_dtype(vlen=bytes)), "holds object, not numbers"),
     "lists": (replaced(shape=(3, 2), dtype=h5py.vlen_dtype("u1")), "holds object, not numbers"),
     "references": (replaced(shape=(3, 2), dtype=h5py.ref_dtype), "holds object, not numbers"),
@@ -141,7 +150,9 @@ def test_packed_weights_load_but_not_by_unknown_plugins(saved):
         plan.set_chunk((3, 2))
         plan.set_filter(31999, h5py.h5z.FLAG_OPTIONAL, ())
         del file[KERNEL]
-        h5py.h5d.create(file["model_weights/d/d"].id, b"kernel", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((3, 2)), plan)
+        h5py.h5d.create(
+            file["model_weights/d/d"].id, b"kernel", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((3, 2)), plan
+        )
 
     with pytest.raises(ValueError, match="packed with HDF5 filter 31999; only gzip"):
         target.load_weights(saved(unknown_filter))
@@ -237,7 +248,10 @@ def test_the_optimizer_s_state_may_not_be_huge_or_linked(saved):
         del file["epochal/0"]
         file["epochal/0"] = h5py.ExternalLink("/etc/passwd", "/x")
 
-    for change, what in ((huge, r"optimizer's state, .* has shape \(1000000000000,\)"), (link, "link into another file")):
+    for change, what in (
+        (huge, r"optimizer's state, .* has shape \(1000000000000,\)"),
+        (link, "link into another file"),
+    ):
         with pytest.raises(ValueError, match=what):
             load_model(saved(change))
 

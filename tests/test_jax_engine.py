@@ -193,7 +193,7 @@ def test_a_run_cut_into_spans_is_the_same_run_bit_for_bit(spans_of, noisy, cut):
 def test_data_copied_piece_by_piece_give_the_same_run_bit_for_bit(spans_of, monkeypatch, noisy):
     spans_of(1000)
     state, *logged = noisy()
-    monkeypatch.setattr("epochal.models.fits", lambda rows: False)
+    monkeypatch.setattr("epochal.models.model.fits", lambda rows: False)
     monkeypatch.setattr("epochal.core.chunks.CHUNK_BYTES", 500)
     again = noisy()
     assert list(again[1:]) == logged

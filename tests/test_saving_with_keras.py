@@ -94,7 +94,9 @@ def test_we_load_models_and_weights_of_keras(tmp_path, stack):
         assert_equal_outputs(other, model, stack[0])
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamw", "adamax", "nadam", "lion"])
+@pytest.mark.parametrize(
+    "optimizer", ["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamw", "adamax", "nadam", "lion"]
+)
 def test_keras_goes_on_training_a_trained_model_of_ours(tmp_path, optimizer):
     model = ours(*STACKS["dense"])
     x, y = inputs((5,)), np.eye(2)[[0, 1, 1]]
@@ -146,10 +148,16 @@ def test_keras_loads_our_bfloat16_weights_exactly(tmp_path, name):
 @pytest.mark.filterwarnings("ignore:.*optimizer starts afresh")
 def test_compile_settings_of_keras_come_over(tmp_path):
     model = theirs(*STACKS["dense"])
-    model.compile(keras.optimizers.RMSprop(0.5, momentum=0.25), keras.losses.BinaryCrossentropy(label_smoothing=0.25), metrics=["mae", keras.metrics.Recall()])
+    model.compile(
+        keras.optimizers.RMSprop(0.5, momentum=0.25),
+        keras.losses.BinaryCrossentropy(label_smoothing=0.25),
+        metrics=["mae", keras.metrics.Recall()],
+    )
     model.fit(inputs((5,)), np.eye(2)[[0, 1, 1]], verbose=0)
     model.save(tmp_path / "m.h5")
     other = load_model(tmp_path / "m.h5")
     assert (other.optimizer.lr, other.optimizer.momentum, other._settings["loss"].label_smoothing) == (0.5, 0.25, 0.25)
     expected = model.evaluate(inputs((5,)), np.eye(2)[[0, 1, 1]], verbose=0, return_dict=True)
-    assert other.evaluate(inputs((5,)), np.eye(2)[[0, 1, 1]], verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-4)
+    assert other.evaluate(inputs((5,)), np.eye(2)[[0, 1, 1]], verbose=0, return_dict=True) == pytest.approx(
+        expected, rel=1e-4
+    )

@@ -11,7 +11,6 @@ import sys
 
 import numpy as np
 
-import epochal.models
 from epochal.core import seeds
 
 for line in sys.stdin:

@@ -531,7 +531,7 @@ def _watched_adapter(connected: Callable[[socket.socket], None]) -> Any:
 
     class Watched:
         def _new_conn(self) -> socket.socket:
-            connection: Any = super()._new_conn()  # pyright: ignore
+            connection = cast(socket.socket, cast(Any, super())._new_conn())
             connected(connection)
             return connection
 

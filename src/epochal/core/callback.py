@@ -220,6 +220,12 @@ class Dispatcher:
             callback.validation_data = validation_data
             callback.writer = self.writer
 
+    def __enter__(self) -> Dispatcher:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        self.close(error)
+
     def close(self, error: BaseException | None = None) -> None:
         """Call `on_exception(error)` if there is an error, then `close()`; each is tried, whatever raises.
 

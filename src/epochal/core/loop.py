@@ -20,20 +20,16 @@ def fit(run: Run) -> None:
         BaseException: What a hook, the data or the engine raised; before that, every callback's
             `on_exception` and `close` have been called.
     """
-    with run.signals.handled():
-        try:
-            saved = run_state.find(run)
-            if saved is not None and run_state.is_finished(saved, run.epochs):
-                run_state.restore_finished(run, saved)
-            else:
-                _train(run, saved)
-        except BaseException as error:
-            run.call.close(error)
-            raise
-        run.call.close()
+    with run.signals.handled(), run.call:
+        saved = run_state.find(run)
+        if saved is not None and run_state.is_finished(saved, run.epochs):
+            run_state.restore_finished(run, saved)
+        else:
+            _train(run, saved)
 
 
 def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
+    run.model.stop_training = False
     run.call("on_train_begin", Logs())
     if saved is not None:
         run_state.restore(run, saved)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -178,7 +178,7 @@ def _entry(entry: Any) -> tuple[str, Json]:
 
 def _input(settings: Json) -> Input:
     shape = settings.get("batch_shape") or settings.get("batch_input_shape")
-    if not isinstance(shape, list) or not shape or not all(n is None or type(n) is int and n > 0 for n in shape):
+    if not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n > 0) for n in shape):
         raise ValueError(f"its model_config has inputs of shape {shape!r}.")
     dtype = settings.get("dtype") or "float32"
     if dtype not in ("float16", "bfloat16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64"):

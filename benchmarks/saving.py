@@ -1,0 +1,140 @@
+"""What saving costs: ModelCheckpoint on a large model, BackupAndRestore on mlp512, and the memory they take."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from benchmarks import workloads
+from benchmarks.contest import best_of, report
+from epochal.callbacks import BackupAndRestore, Callback, ModelCheckpoint
+
+ROUNDS = 4
+
+
+def large():
+    """Return a model of 100 M parameters, 400 MB, and a little to train it on for about a second an epoch."""
+    from epochal.layers import Dense
+    from epochal.models import Sequential
+
+    model = Sequential([Dense(10_000, use_bias=False, input_dim=5_000), Dense(5_000, use_bias=False)])
+    model.compile(loss="mse", optimizer="sgd")
+    rng = np.random.default_rng(0)
+    return model, rng.random((64, 5_000), dtype=np.float32), rng.random((64, 5_000), dtype=np.float32)
+
+
+def plain_write(path, weights):
+    """Write weights as one would without thinking of anything, and wait for the disk."""
+    start = time.perf_counter()
+    with h5py.File(path, "w") as file:
+        for i, weight in enumerate(weights):
+            file.create_dataset(str(i), data=weight)
+    handle = os.open(path, os.O_RDONLY)
+    os.fsync(handle)
+    os.close(handle)
+    return time.perf_counter() - start
+
+
+class Timed(ModelCheckpoint):
+    """Times how long training is blocked by a save, and how long the write takes in the background."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        start = time.perf_counter()
+        super().on_epoch_end(epoch, logs)
+        self.blocked = time.perf_counter() - start
+        start = time.perf_counter()
+        self._writing.wait()  # the benchmark's own wait, so that the write has the machine to itself
+        self.written = time.perf_counter() - start
+
+
+def checkpoints(folder):
+    model, x, y = large()
+    checkpoint = Timed(folder / "model.weights.h5", save_weights_only=True)
+    model.fit(x, y, batch_size=32, verbose=0)
+
+    def blocked():
+        model.fit(x, y, batch_size=32, epochs=2, verbose=0, callbacks=[checkpoint])
+        return checkpoint.blocked
+
+    def plain():
+        weights = model.get_weights()
+        return plain_write(folder / "plain.h5", weights)
+
+    written = []
+
+    def background():
+        blocked()
+        return checkpoint.written
+
+    best = best_of({"plain": plain, "blocked": blocked, "background": background}, ROUNDS)
+    print("400 MB:", ", ".join(f"{name} {seconds * 1e3:.0f} ms" for name, seconds in best.items()), written or "")
+    report("ModelCheckpoint blocks training / a plain h5py write with fsync", best["blocked"] / best["plain"], 0.25)
+    report("its background write / the plain one", best["background"] / best["plain"], 1.3)
+
+
+class EpochEnds(Callback):
+    """Times epochs from one's begin to the next one's, saves included."""
+
+    def on_train_begin(self, logs=None):
+        self.begins = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begins.append(time.perf_counter())
+
+
+def backups(folder):
+    x, y, batch = workloads.arrays("mlp512")
+    model, number = workloads.model("mlp512"), iter(range(1000))
+
+    def epoch(callbacks):
+        timer = EpochEnds()
+        model.fit(x, y, batch_size=batch, epochs=4, verbose=0, callbacks=[timer, *callbacks()])
+        return min(np.diff(timer.begins))
+
+    without = lambda: epoch(list)
+    saving = lambda: epoch(lambda: [BackupAndRestore(folder / f"run{next(number)}")])
+    best = best_of({"without": without, "saving": saving}, ROUNDS)
+    print("mlp512:", ", ".join(f"{name} {seconds:.3f} s/epoch" for name, seconds in best.items()))
+    report("BackupAndRestore each epoch adds to an epoch of 5 s", (best["saving"] - best["without"]) / 5, 0.02)
+
+
+PEAK = """
+import sys, resource, tempfile
+from pathlib import Path
+from benchmarks.saving import large
+from epochal.callbacks import BackupAndRestore, ModelCheckpoint
+
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+model, x, y = large()
+model.fit(x, y, batch_size=32, epochs=2, verbose=0)
+with tempfile.TemporaryDirectory(dir=sys.argv[2]) as folder:
+    folder = Path(folder)
+    made = {
+        "ModelCheckpoint": lambda: ModelCheckpoint(folder / "model.weights.h5", save_weights_only=True),
+        "BackupAndRestore": lambda: BackupAndRestore(folder / "run"),
+    }
+    before = peak()
+    model.fit(x, y, batch_size=32, epochs=4, verbose=0, callbacks=[made[sys.argv[1]]()])
+    saved = max(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    print((peak() - before) / saved)
+"""
+
+
+def peaks(folder):
+    """How much memory saving takes at its peak, in units of the bytes that are saved."""
+    for name in ("ModelCheckpoint", "BackupAndRestore"):
+        command = [sys.executable, "-c", PEAK, name, str(folder)]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        report(f"peak memory that {name} adds / bytes saved", float(printed.split()[-1]), 1.2)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        checkpoints(Path(folder))
+        backups(Path(folder))
+        peaks(Path(folder))

@@ -1,0 +1,7 @@
+"""Models: compile, fit, evaluate, predict, save, load."""
+
+from .loading import load_model
+from .model import Model
+from .sequential import Sequential
+
+__all__ = ["Model", "Sequential", "load_model"]

@@ -1,0 +1,270 @@
+"""Models: fit, evaluate, predict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..callbacks import History, ProgbarLogger
+from ..core import inputs, loop
+from ..core.array_data import ArrayData
+from ..core.callback import Dispatcher
+from ..core.passes import Pass
+from ..core.run import Run, Validation
+from ..core.signals import Signals
+from ..engines.jax.placement import fits
+from .saved import Saved
+
+BATCH_SIZE = 32
+
+
+class Model(Saved):
+    """Trains a `flax.nnx.Module`.
+
+    Args:
+        module: Takes a batch of inputs and returns a batch of outputs.
+        name: Of the model.
+
+    Attributes:
+        stop_training: Set by a callback to end the fit.
+        history: The `History` of the last fit.
+        optimizer: What `compile` got; `optimizer.lr` is the current learning rate.
+    """
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int = 1,
+        callbacks: Iterable[Any] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        seed: int | None = None,
+    ) -> History:
+        """Train, and return the `History`, which is also `model.history`.
+
+        Args:
+            x: Samples, or an iterable of batches `(x, y)` or `(x, y, sample_weight)`.
+            y: Targets, if `x` is samples.
+            batch_size: Samples a batch; 32 if None. Batches from an iterable have their own size.
+            epochs: The number of the last epoch, so that `initial_epoch=5, epochs=8` trains three.
+            verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
+            callbacks: What watches; see `epochal.callbacks`.
+            validation_split: The share of the samples, at their end, to validate on.
+            validation_data: `(x, y)` or `(x, y, sample_weight)`, or an iterable of batches.
+            shuffle: Whether each epoch has another order; "batch" moves whole batches.
+            class_weight: The weight of each class's samples in the loss.
+            sample_weight: The weight of each sample in the loss; shape `(samples,)`.
+            initial_epoch: The first epoch, counted from 0.
+            steps_per_epoch: Batches an epoch; needed for a generator.
+            validation_steps: Batches a validation.
+            validation_freq: Validate every so many epochs, or in these epochs (counted from 1).
+            seed: Decides the data order; drawn from `set_random_seed` if None.
+
+        Raises:
+            ValueError: If an argument or the data can't be right; before anything is trained.
+        """
+        _check_counts(epochs=epochs, initial_epoch=initial_epoch)
+        _check_counts(1, batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        if not isinstance(validation_freq, Iterable):
+            _check_counts(1, validation_freq=validation_freq)
+        self._check_compiled()
+        data, held_out = self._training_data(
+            x, y, sample_weight, class_weight, validation_split,
+            batch_size=batch_size, shuffle=shuffle, seed=seed, steps=steps_per_epoch,
+        )  # fmt: skip
+        if held_out is None and validation_data is not None:
+            held_out = validation_data
+        validation, validation_arrays = self._validation(held_out, batch_size, validation_steps, validation_freq)
+        call = Dispatcher(_with_automatic(callbacks, verbose))
+        self.history = next(c for c in call.callbacks if isinstance(c, History))
+        params = {
+            "verbose": verbose,
+            "batch_size": batch_size or (BATCH_SIZE if isinstance(data, ArrayData) else None),
+            "epochs": epochs,
+            "steps": data.steps,
+            "samples": data.samples,
+            "do_validation": validation is not None,
+            "metrics": [*self._names, *(f"val_{name}" for name in self._names if validation)],
+        }
+        call.prepare(self, params, validation_arrays)
+        assert self._engine is not None
+        loop.fit(Run(self._engine, self, call, data, epochs, validation, initial_epoch))
+        return self.history
+
+    def _training_data(
+        self, x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_split: float, **options: Any
+    ) -> tuple[Any, Any]:
+        """Return the training data, and the arrays that `validation_split` keeps from them."""
+        if y is None and not hasattr(x, "__array__"):
+            if validation_split or sample_weight is not None or options["batch_size"]:
+                raise ValueError(
+                    "validation_split, sample_weight and batch_size go with arrays x and y; an iterable of batches "
+                    "has its own batches, each (x, y) or (x, y, sample_weight)."
+                )
+            data = inputs.from_batches(x, options["steps"], check=self._check_pair, class_weight=class_weight)
+            first = data.peek()[:2]
+            self._ready(*first)
+            self._check(*first)
+            return data, None
+        parts, held_out = inputs.arrays(x, y, sample_weight, class_weight), None
+        self._check_pair(*parts[:2])
+        if validation_split:
+            parts, held_out = inputs.split(*parts, validation_split)
+        self._ready(*parts[:2])
+        options["batch_size"] = options["batch_size"] or BATCH_SIZE
+        return inputs.from_arrays(*parts, check=self._check, fits=fits, **options), held_out
+
+    def _validation(self, given: Any, batch_size: int | None, steps: int | None, freq: Any) -> tuple[Any, Any]:
+        """Return the validation, and its arrays if it has any."""
+        if given is None:
+            return None, None
+        if isinstance(given, (tuple, list)) and len(given) in (2, 3) and not isinstance(given[0], tuple):
+            parts = inputs.arrays(*given)
+            data = inputs.from_arrays(
+                *parts, check=self._check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps
+            )
+            return Validation(data, freq), parts
+        data = inputs.from_batches(given, steps, check=self._check_pair)
+        data.peek()
+        return Validation(data, freq), None
+
+    def train_on_batch(
+        self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:  # fmt: skip
+        """Train on one batch and return its loss, or the list of loss and metrics, or a dict of them."""
+        self._check_compiled()
+        data = self._one_batch(*inputs.arrays(x, y, sample_weight, class_weight))
+        engine, signals = self._engine, Signals()
+        assert engine is not None
+        with signals.handled():
+            signals.replacing = True
+            result = engine.train(data.span(1), False)
+            signals.replacing = False
+            signals.deliver()
+        return self._values(result.rows()[0], return_dict)
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Return the loss of one batch, or the list of loss and metrics, or a dict of them."""
+        data = self._one_batch(*inputs.arrays(x, y, sample_weight))
+        assert self._engine is not None
+        return self._values(self._engine.test(data.span(1), False).rows()[0], return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs of one batch."""
+        return self.predict(x, batch_size=len(x))
+
+    def _one_batch(self, x: Any, y: Any, weight: Any) -> ArrayData:
+        self._check_pair(x, y)
+        self._ready(x, y)
+        data = inputs.from_arrays(x, y, weight, check=self._check, fits=fits, batch_size=len(x))
+        data.begin(0)
+        return data
+
+    def _values(self, values: Sequence[float], as_dict: bool) -> Any:
+        if as_dict:
+            return dict(zip(self._names, values, strict=True))
+        return values[0] if len(self._names) == 1 else list(values)
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int = 1,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Any] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss over all samples, or the list of loss and metrics, or a dict of them.
+
+        Args:
+            x: Samples, or an iterable of batches.
+            y: Targets, if `x` is samples.
+            batch_size: Samples a batch; 32 if None.
+            verbose: 0 prints nothing, 1 a progress bar, 2 a line.
+            sample_weight: The weight of each sample in the loss.
+            steps: Batches to evaluate, if not all.
+            callbacks: Their test hooks are called.
+            return_dict: Whether to return values by name.
+        """
+        self._check_compiled()
+        data = self._given_data(x, y, sample_weight, batch_size, steps, check=self._check_pair)
+        call = self._dispatcher(callbacks, verbose, data)
+        assert self._engine is not None
+        with call:
+            logs = loop.evaluate(Pass("test", self._engine, data, call, Signals()), call)
+        return self._values([logs[name] for name in self._names], return_dict)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int = 0,
+        steps: int | None = None,
+        callbacks: Iterable[Any] | None = None,
+    ) -> Any:
+        """Return the outputs for all samples, in inference mode, as NumPy arrays.
+
+        Args:
+            x: Samples, or an iterable of batches.
+            batch_size: Samples a batch; 32 if None.
+            verbose: 0 prints nothing, 1 a progress bar.
+            steps: Batches to predict, if not all.
+            callbacks: Their predict hooks are called.
+        """
+        data = self._given_data(x, None, None, batch_size, steps, check=self._check)
+        call = self._dispatcher(callbacks, verbose, data)
+        assert self._engine is not None
+        with call:
+            batches = loop.predict(Pass("predict", self._engine, data, call, Signals()), call)
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
+
+    def _given_data(
+        self, x: Any, y: Any, weight: Any, batch_size: int | None, steps: int | None, check: inputs.Check
+    ) -> Any:
+        _check_counts(1, batch_size=batch_size, steps=steps)
+        if y is None and not inputs.is_arrays(x):
+            data = inputs.from_batches(x, steps, check=check)
+            self._ready(*data.peek()[:2])
+            return data
+        parts = inputs.arrays(x, y, weight)
+        check(*parts[:2])
+        self._ready(*parts[:2])
+        return inputs.from_arrays(*parts, check=check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
+
+    def _dispatcher(self, callbacks: Iterable[Any] | None, verbose: int, data: Any) -> Dispatcher:
+        bar = [ProgbarLogger()] if verbose else []
+        call = Dispatcher([*Dispatcher(callbacks).callbacks, *bar])
+        facts = {"verbose": verbose, "epochs": 1, "steps": data.steps, "samples": data.samples, "metrics": self._names}
+        call.prepare(self, facts)
+        return call
+
+
+def _check_counts(least: int = 0, **counts: int | None) -> None:
+    for name, value in counts.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
+            raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+
+
+def _with_automatic(callbacks: Iterable[Any] | None, verbose: int) -> list[Any]:
+    """Return the user's callbacks, then a History and a progress bar unless they are among them."""
+    listed = Dispatcher(callbacks).callbacks
+    automatic: list[Any] = [History()] if not any(isinstance(c, History) for c in listed) else []
+    if verbose and not any(isinstance(c, ProgbarLogger) for c in listed):
+        automatic.append(ProgbarLogger())
+    return [*listed, *automatic]

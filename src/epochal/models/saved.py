@@ -1,0 +1,140 @@
+"""Models as files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from .. import saving
+from ..engines.jax.engine import optimizer_outline
+from ..engines.jax.state import device_array, plain
+from ..layers import Input, snake_case, weights_of
+from ..saving import config as saved_config
+from .inspected import Inspected
+
+COMPILE_AGAIN = "Compile it again, or pass custom_objects with what is yours, by its name in the file."
+
+
+class Saved(Inspected):
+    """A network that can be saved and loaded."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole model: layers, weights, compile settings, optimizer's state, random streams.
+
+        Args:
+            path: Ends in `.h5` or `.hdf5`, Keras's layout: `keras.models.load_model` reads it too. Missing folders
+                are made, and the file is replaced as a whole.
+
+        Raises:
+            ValueError: If the suffix is another one, or a file can't hold a layer, such as a plain function.
+            OSError: If it can't be written; then the file is as it was.
+        """
+        self.check_filepath(path)
+        self.snapshot().save(path)
+
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights alone, as `save` does; a path ending in `.weights.h5` gets the layout of Keras 3."""
+        self.check_filepath(path, weights_only=True)
+        self.snapshot(weights_only=True).save(path)
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Read the weights from a file that epochal or Keras wrote, of weights or of a whole model.
+
+        Layers go by their order, as in Keras, or by class in a `.weights.h5` file; names don't count.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is damaged or of another architecture; says which layer. Then nothing is changed.
+        """
+        self._adopt(saving.read_weights(path, self._saved_layers(self._weights().values())))
+
+    def check_filepath(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
+        """Raise what `save` or `save_weights` would raise before it writes."""
+        saving.check_suffix(path, weights_only)
+        saving.check_names(self._saved_layers(self._weights().values()))
+        if not weights_only:
+            self._description()
+
+    def snapshot(self, weights_only: bool = False, reuse: saving.Snapshot | None = None) -> saving.Snapshot:
+        """Return a copy of the model on the host, whose `save(path)` may run in another thread while this one trains.
+
+        Args:
+            weights_only: Whether to leave out all that `save_weights` leaves out.
+            reuse: An older snapshot that nobody needs any more, whose memory is used again.
+
+        Raises:
+            ValueError: If a file can't hold a layer.
+        """
+        layers = self._saved_layers(self._on_device(self._weights().values()))
+        if weights_only:
+            return saving.take(layers, {}, None, reuse)
+        described: dict[str, Any] = {"model_config": self._description()}
+        training = None
+        if self._settings is not None:
+            training = saved_config.training_config(self.optimizer, self._settings)
+            described |= {"training_config": training} if saved_config.keras_reads(training) else {}
+        streams = self._streams()
+        on_device = dict(zip(streams, self._on_device(streams.values()), strict=True))
+        return saving.take(layers, described, saving.Extras(training, on_device, self._optimizer_leaves()), reuse)
+
+    def _description(self) -> dict[str, Any]:
+        return saved_config.model_config(self.name, Input(()), self._named_layers())
+
+    def _saved_layers(self, values: Iterable[Any]) -> list[saving.LayerWeights]:
+        """Return the layers with these values of all weights."""
+        values = iter(values)
+        return [
+            saving.LayerWeights(name, snake_case(layer), {weight: next(values) for weight, _ in weights_of(layer)})
+            for name, layer in self._named_layers()
+        ]
+
+    def _streams(self) -> dict[str, nnx.Variable]:
+        """Return the module's variables that are no weights, by path."""
+        assert self._module is not None
+        weights = {id(variable) for variable in self._weights().values()}
+        others = ((path, v) for path, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
+        return {"/".join(map(str, path)): variable for path, variable in others if id(variable) not in weights}
+
+    def _on_device(self, variables: Iterable[nnx.Variable]) -> list[jax.Array]:
+        """Return the current values of variables, random keys as their numbers; the next step consumes them."""
+        if self._engine is not None:
+            return self._engine.leaves(variables)
+        return [plain(variable.get_value()) for variable in variables]
+
+    def _optimizer_leaves(self) -> dict[str, Any]:
+        if self._engine is not None and self._engine_trains:
+            return self._engine.optimizer_leaves()
+        return self._optimizer_state
+
+    def _adopt(self, weights: Sequence[np.ndarray]) -> None:
+        """Replace all weights by arrays of the right shapes and dtypes that nobody else will use."""
+        variables = self._weights().values()
+        if self._engine is not None:
+            self._engine.adopt(variables, weights)
+            return
+        for variable, value in zip(variables, weights, strict=True):
+            variable.set_value(jax.device_put(value))
+
+    def _resume(self, file: saving.ModelFile, custom: Mapping[str, Any]) -> None:
+        """Take up random streams, compile settings and the optimizer's state from a file of this very model."""
+        streams = self._streams()
+        stored = file.streams({path: plain(variable.get_value()) for path, variable in streams.items()})
+        for path, value in stored.items():
+            streams[path].set_value(device_array(value, streams[path].get_value()))
+        if file.training is None:
+            return
+        try:
+            self.compile(**saved_config.compile_arguments(file.training, custom))
+        except (TypeError, ValueError) as error:
+            self._settings = self.optimizer = None
+            warnings.warn(f"{self.name} was loaded, but not compiled: {error}. {COMPILE_AGAIN}", stacklevel=3)
+            return
+        if file.has_foreign_optimizer:
+            warnings.warn(f"{self.name}: the optimizer starts afresh; its state in the file is Keras's.", stacklevel=3)
+        self._optimizer_state = file.optimizer(optimizer_outline(self.module, self.optimizer))
