@@ -24,6 +24,7 @@ def large():
 
     model = Sequential([Dense(10_000, use_bias=False, input_dim=5_000), Dense(5_000, use_bias=False)])
     model.compile(loss="mse", optimizer="sgd")
+    model.build((None, 5_000))
     rng = np.random.default_rng(0)
     return model, rng.random((64, 5_000), dtype=np.float32), rng.random((64, 5_000), dtype=np.float32)
 
@@ -47,32 +48,27 @@ class Timed(ModelCheckpoint):
         start = time.perf_counter()
         super().on_epoch_end(epoch, logs)
         self.blocked = time.perf_counter() - start
-        start = time.perf_counter()
-        self._writing.wait()  # the benchmark's own wait, so that the write has the machine to itself
-        self.written = time.perf_counter() - start
+        self._writing.wait()  # so that the write has the machine to itself, as the plain one has
+        self.written = time.perf_counter() - start - self.blocked
 
 
 def checkpoints(folder):
     model, x, y = large()
     checkpoint = Timed(folder / "model.weights.h5", save_weights_only=True)
-    model.fit(x, y, batch_size=32, verbose=0)
 
-    def blocked():
+    def save():
         model.fit(x, y, batch_size=32, epochs=2, verbose=0, callbacks=[checkpoint])
-        return checkpoint.blocked
+        return checkpoint
 
-    def plain():
-        weights = model.get_weights()
-        return plain_write(folder / "plain.h5", weights)
-
-    written = []
-
-    def background():
-        blocked()
-        return checkpoint.written
-
-    best = best_of({"plain": plain, "blocked": blocked, "background": background}, ROUNDS)
-    print("400 MB:", ", ".join(f"{name} {seconds * 1e3:.0f} ms" for name, seconds in best.items()), written or "")
+    best = best_of(
+        {
+            "plain": lambda: plain_write(folder / "plain.h5", model.get_weights()),
+            "blocked": lambda: save().blocked,
+            "background": lambda: save().written,
+        },
+        ROUNDS,
+    )
+    print("400 MB:", ", ".join(f"{name} {seconds * 1e3:.0f} ms" for name, seconds in best.items()))
     report("ModelCheckpoint blocks training / a plain h5py write with fsync", best["blocked"] / best["plain"], 0.25)
     report("its background write / the plain one", best["background"] / best["plain"], 1.3)
 
@@ -85,6 +81,9 @@ class EpochEnds(Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.begins.append(time.perf_counter())
+
+    def state_dict(self):
+        return {}
 
 
 def backups(folder):
@@ -104,37 +103,37 @@ def backups(folder):
 
 
 PEAK = """
-import sys, resource, tempfile
+import re, sys, tempfile
 from pathlib import Path
 from benchmarks.saving import large
 from epochal.callbacks import BackupAndRestore, ModelCheckpoint
 
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def peak(callbacks):
+    Path("/proc/self/clear_refs").write_text("5")  # forget the highest resident set so far
+    model.fit(x, y, batch_size=32, epochs=4, verbose=0, callbacks=callbacks)
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
 model, x, y = large()
-model.fit(x, y, batch_size=32, epochs=2, verbose=0)
-with tempfile.TemporaryDirectory(dir=sys.argv[2]) as folder:
+peak([])
+with tempfile.TemporaryDirectory() as folder:
     folder = Path(folder)
-    made = {
-        "ModelCheckpoint": lambda: ModelCheckpoint(folder / "model.weights.h5", save_weights_only=True),
-        "BackupAndRestore": lambda: BackupAndRestore(folder / "run"),
-    }
-    before = peak()
-    model.fit(x, y, batch_size=32, epochs=4, verbose=0, callbacks=[made[sys.argv[1]]()])
-    saved = max(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-    print((peak() - before) / saved)
+    path = folder / "model.weights.h5"
+    checkpoint, backup = ModelCheckpoint(path, save_weights_only=True), BackupAndRestore(folder)
+    without, saving = peak([]), peak([checkpoint if sys.argv[1] == "ModelCheckpoint" else backup])
+    print((saving - without) / max(p.stat().st_size for p in folder.iterdir()))
 """
 
 
-def peaks(folder):
+def peaks():
     """How much memory saving takes at its peak, in units of the bytes that are saved."""
     for name in ("ModelCheckpoint", "BackupAndRestore"):
-        command = [sys.executable, "-c", PEAK, name, str(folder)]
+        command = [sys.executable, "-c", PEAK, name]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         report(f"peak memory that {name} adds / bytes saved", float(printed.split()[-1]), 1.2)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         checkpoints(Path(folder))
         backups(Path(folder))
-        peaks(Path(folder))
+    peaks()

@@ -76,17 +76,20 @@ CALLS = "write,fsync,rename,unlink,close"
 
 
 def points(trace, folder):
-    """Return the calls of the second save: each its name, the path it is filtered by, and its number among those."""
-    partial, final, old = (
-        str(folder / name) for name in (".generation-00000003.run.partial", "", "generation-00000001.run")
-    )
+    """Return the calls of the third save: each its name, the path it is about, and its number among such calls."""
+    partial, old = folder / ".generation-00000003.run.partial", folder / "generation-00000001.run"
     found = [("rename", partial, 1), ("unlink", old, 1)]
-    for call, path in (("write", partial), ("fsync", partial), ("close", partial), ("fsync", final), ("close", final)):
-        path = path.rstrip("/")
-        lines = [line for line in trace.splitlines() if re.search(rf"{call}\(\d+<{re.escape(path)}>", line)]
-        assert lines, (call, path)
-        numbers = range(1, len(lines) + 1)
-        found += [(call, path, n) for n in (numbers if path == partial else [len(lines) // 4 * 3, len(lines)])]
+    for call, path in (
+        ("write", partial),
+        ("fsync", partial),
+        ("close", partial),
+        ("fsync", folder),
+        ("close", folder),
+    ):
+        threads = re.findall(rf"^(\d+) +{call}\(\d+<{re.escape(str(path))}>", trace, re.MULTILINE)
+        number = threads.count(threads[-1])  # strace counts calls of each thread; the last one is the writer's
+        numbers = range(1, number + 1) if path == partial else (number * 3 // 4, number)
+        found += [(call, path, n) for n in numbers]
     return found
 
 
@@ -97,7 +100,7 @@ def test_whichever_call_of_a_save_fails_the_newest_or_the_one_before_is_whole(st
     chosen = points(trace, tmp_path / "whole")
     for i, (call, path, number) in enumerate(chosen if long else chosen[:3]):
         folder = tmp_path / str(i)
-        path = path.replace(str(tmp_path / "whole"), str(folder))
+        path = folder / path.relative_to(tmp_path / "whole")
         inject = f"inject={call}:{fault}:when={number}"
         done, trace = strace(folder, "-P", path, "-e", f"trace={CALLS}", "-e", inject)
         assert "INJECTED" in trace or "killed by SIGKILL" in trace, (call, path, number)

@@ -12,7 +12,7 @@ import time
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -106,6 +106,7 @@ class RemoteMonitor(Callback):
         self._group.append({"batch": batch} | _values(logs))
         if len(self._group) >= (self.every.n if self.every.unit == "batch" else GROUP) or self._time_is_up():
             self._send_group()
+            self._tell()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Send what is left of the batches, then the epoch."""
@@ -332,9 +333,10 @@ class _Outbox:
                 self._dropped += not self._remove_first().only_to_monitors
             self._changed.notify()
 
-    def take_notes(self) -> list[_Note]:
-        """Return what is to be said, once."""
-        return [self._notes.popleft() for _ in range(len(self._notes))]
+    def take_notes(self) -> Iterator[_Note]:
+        """Yield what is to be said, once; what isn't taken, as when a warning raises, stays."""
+        while self._notes:
+            yield self._notes.popleft()
 
     def close(self, seconds: float) -> None:
         """Let the thread send what waits for so long, then end it, and note what wasn't delivered."""

@@ -46,7 +46,7 @@ def arrays(
     return x, y, weight
 
 
-def _weights_by_class(y: Any, class_weight: Mapping[int, float]) -> np.ndarray:
+def _weights_by_class(y: Any, class_weight: Mapping[Any, float]) -> np.ndarray:
     if y is None:
         raise ValueError("class_weight needs y.")
     for label in class_weight:

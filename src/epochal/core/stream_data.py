@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from .chunks import Window, capacity, leaves, stacked
 from .protocols import Chunk, Span
@@ -212,4 +212,4 @@ def _get_state(*sources: Any) -> Any:
 
 def _restoring(owner: Any) -> Callable[[Any], None] | None:
     methods = (getattr(owner, name, None) for name in ("load_state_dict", "set_state"))
-    return next((method for method in methods if callable(method)), None)
+    return next((cast("Callable[[Any], None]", method) for method in methods if callable(method)), None)

@@ -18,7 +18,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-"""The hash of nothing: plotly adds an empty <style> and fills it by script."""
+"""The hash of nothing: plotly adds an empty <style> and fills it by script.
+
+A second one, for its maps, isn't empty and is blocked: the page draws no maps.
+"""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; "
