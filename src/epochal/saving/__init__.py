@@ -10,6 +10,13 @@ from .model_file import ModelFile, opened, read_weights
 from .snapshot import Snapshot, take
 
 __all__ = [
-    *("Extras", "LayerWeights", "ModelFile", "Snapshot"),
-    *("check_names", "check_suffix", "opened", "read_weights", "take"),
+    "Extras",
+    "LayerWeights",
+    "ModelFile",
+    "Snapshot",
+    "check_names",
+    "check_suffix",
+    "opened",
+    "read_weights",
+    "take",
 ]

@@ -147,7 +147,8 @@ def parts_of(config: Json, custom: Mapping[str, Any]) -> Parts:
     kind, inner = config.get("class_name"), config.get("config")
     if kind != "Sequential":
         raise ValueError(
-            f"it describes a model of class {kind!r}; epochal builds Sequential ones. Build your model and use load_weights."
+            f"it describes a model of class {kind!r}; epochal builds Sequential ones. "
+            f"Build your model and use load_weights."
         )
     if isinstance(inner, list):  # Keras before 2.2.3
         inner = {"layers": inner}

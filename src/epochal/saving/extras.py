@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from . import guard
-from .layout import writable
+from .layout import text, writable
 
 GROUP = "epochal"
 FORMAT = 1
@@ -45,7 +45,8 @@ def write(file: h5py.File, extras: Extras) -> None:
     """Write them into their group."""
     group = file.create_group(GROUP)
     state = {"format": FORMAT, "training": extras.training}
-    group.attrs["state"] = json.dumps(state | {"streams": list(extras.streams), "optimizer": list(extras.optimizer)})
+    state |= {"streams": list(extras.streams), "optimizer": list(extras.optimizer)}
+    group.attrs["state"] = text(json.dumps(state))
     for number, array in enumerate(extras.arrays):
         group.create_dataset(str(number), data=writable(array))
 
@@ -63,10 +64,13 @@ class Stored:
         if state.get("format") != FORMAT:
             raise ValueError(f"its group {GROUP!r} has format {state.get('format')!r}; this epochal reads {FORMAT}.")
         self.training: Any = state.get("training")
-        self._streams, self._optimizer = state.get("streams"), state.get("optimizer")
-        for names in (self._streams, self._optimizer):
-            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise ValueError(f"its group {GROUP!r} doesn't say what its arrays are.")
+        self._streams, self._optimizer = self._names(state, "streams"), self._names(state, "optimizer")
+
+    def _names(self, state: Mapping[str, Any], kind: str) -> list[str]:
+        names = state.get(kind)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"its group {GROUP!r} doesn't say what its arrays are.")
+        return names
 
     def streams(self, expected: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return the random streams; they must be as `expected`, which has their shapes and dtypes by path."""

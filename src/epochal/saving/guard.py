@@ -17,6 +17,7 @@ from typing import Any
 import h5py
 import ml_dtypes
 import numpy as np
+from h5py import h5l  # pyright: ignore[reportAttributeAccessIssue]  (a compiled module without types)
 
 MOST_TEXT = 16 * 2**20  # bytes of one attribute, a model's whole description included
 KNOWN_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}  # any other would be looked for as a plugin
@@ -107,8 +108,8 @@ def _walk(parent: h5py.Group, path: str) -> Any:
             raise ValueError(f"{path!r} is no plain path within the file.")
         if not isinstance(found, h5py.Group) or not found.id.links.exists(part.encode()):
             raise ValueError(f"{path!r} is missing.")
-        if (kind := found.id.links.get_info(part.encode()).type) != h5py.h5l.TYPE_HARD:
-            what = "soft link" if kind == h5py.h5l.TYPE_SOFT else "link into another file"
+        if (kind := found.id.links.get_info(part.encode()).type) != h5l.TYPE_HARD:
+            what = "soft link" if kind == h5l.TYPE_SOFT else "link into another file"
             raise ValueError(f"{path!r} is reached through a {what}, which is refused.")
         found = found[part]
     return found
@@ -131,7 +132,7 @@ def texts(holder: h5py.Group, name: str, scalar: bool = False) -> list[str] | No
     stored = holder.attrs.get_id(name)
     if stored.get_storage_size() > MOST_TEXT:
         raise ValueError(f"the attribute {name!r} has more than {MOST_TEXT:,} bytes.")
-    value = holder.attrs[name]
+    value: Any = holder.attrs[name]
     values = [value] if scalar else list(np.ravel(value))
     values = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in values]
     if not all(isinstance(v, str) for v in values):

@@ -99,7 +99,7 @@ def _write_by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> None:
     file.create_group("vars")
     for path, layer in zip(_class_paths(layers), layers, strict=True):
         group = file.create_group(f"{path}/vars")
-        group.attrs["name"] = layer.name
+        group.attrs["name"] = text(layer.name)
         for number, array in enumerate(layer.arrays.values()):
             stored = group.create_dataset(str(number), data=writable(array))
             if array.dtype == ml_dtypes.bfloat16:
@@ -107,13 +107,22 @@ def _write_by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> None:
 
 
 def _write_versions(top: h5py.Group) -> None:
-    top.attrs["backend"], top.attrs["keras_version"] = "jax", KERAS_VERSION
+    top.attrs["backend"], top.attrs["keras_version"] = text("jax"), text(KERAS_VERSION)
 
 
-def write_description(file: h5py.File, name: str, text: str) -> None:
+def write_description(file: h5py.File, name: str, content: str) -> None:
     """Write an attribute of the file and, as Keras does, the versions beside it."""
     _write_versions(file)
-    file.attrs[name] = text
+    file.attrs[name] = text(content)
+
+
+def text(value: str) -> Any:
+    """Return a text as an attribute's value: of fixed length, in place, unless it is too long for that.
+
+    HDF5 keeps texts of variable length in a heap, whose damage can make it search for ever.
+    """
+    encoded = value.encode()
+    return np.bytes_(encoded) if 0 < len(encoded) <= HEADER_LIMIT else value
 
 
 def _write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> None:
@@ -121,10 +130,10 @@ def _write_names(group: h5py.Group, attribute: str, names: Sequence[str]) -> Non
     encoded = [name.encode() for name in names]
     size = max(map(len, encoded), default=1) * len(encoded)
     if size <= HEADER_LIMIT:
-        group.attrs[attribute] = encoded
+        group.attrs[attribute] = np.array(encoded) if encoded else []
         return
     for number, part in enumerate(np.array_split(np.array(encoded), -(-size // HEADER_LIMIT) + 1)):
-        group.attrs[f"{attribute}{number}"] = list(part)
+        group.attrs[f"{attribute}{number}"] = part
 
 
 def writable(array: np.ndarray) -> np.ndarray:
