@@ -459,6 +459,8 @@ class _Line:
                     raise
                 answer = self._follow(post)  # the server had just closed the old connection, as it may
         except (requests.RequestException, OSError) as error:
+            if isinstance(error, requests.Timeout):  # the socket's own time-out, the same moment as the timer
+                self._late.set()
             answer = _Answer(False, _reason(error), again=True)
         finally:
             timer.cancel()

@@ -32,10 +32,14 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
     """
     custom = dict(custom_objects or {})
     with saving.opened(path) as file:
-        parts = saved_config.parts_of(file.config, custom)
+        try:
+            parts = saved_config.parts_of(file.config, custom)
+            outlined = _outlined(file.config, custom)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{path}: {error}") from error
         if parts.left_out:
             warnings.warn(f"{path}: left out, since only training needs it: {', '.join(parts.left_out)}.", stacklevel=2)
-        weights = file.weights(_outlined(file.config, custom))
+        weights = file.weights(outlined)
         model = _built(parts)
         model._adopt(weights)
         model._resume(file, custom)

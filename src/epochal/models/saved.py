@@ -14,7 +14,7 @@ from flax import nnx
 from .. import saving
 from ..engines.jax.engine import optimizer_outline
 from ..engines.jax.state import device_array, plain
-from ..layers import Input, snake_case, weights_of
+from ..layers import snake_case, weights_of
 from ..saving import config as saved_config
 from .inspected import Inspected
 
@@ -36,12 +36,12 @@ class Saved(Inspected):
             OSError: If it can't be written; then the file is as it was.
         """
         self.check_filepath(path)
-        self.snapshot().save(path)
+        saving.view(*self._contents(weights_only=False)).save(path)
 
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights alone, as `save` does; a path ending in `.weights.h5` gets the layout of Keras 3."""
         self.check_filepath(path, weights_only=True)
-        self.snapshot(weights_only=True).save(path)
+        saving.view(*self._contents(weights_only=True)).save(path)
 
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read the weights from a file that epochal or Keras wrote, of weights or of a whole model.
@@ -71,9 +71,13 @@ class Saved(Inspected):
         Raises:
             ValueError: If a file can't hold a layer.
         """
+        return saving.take(*self._contents(weights_only), reuse)
+
+    def _contents(self, weights_only: bool) -> tuple[list[saving.LayerWeights], dict[str, Any], saving.Extras | None]:
+        """Return what a file is to hold, its arrays on the device."""
         layers = self._saved_layers(self._on_device(self._weights().values()))
         if weights_only:
-            return saving.take(layers, {}, None, reuse)
+            return layers, {}, None
         described: dict[str, Any] = {"model_config": self._description()}
         training = None
         if self._settings is not None:
@@ -81,10 +85,10 @@ class Saved(Inspected):
             described |= {"training_config": training} if saved_config.keras_reads(training) else {}
         streams = self._streams()
         on_device = dict(zip(streams, self._on_device(streams.values()), strict=True))
-        return saving.take(layers, described, saving.Extras(training, on_device, self._optimizer_leaves()), reuse)
+        return layers, described, saving.Extras(training, on_device, self._optimizer_leaves())
 
     def _description(self) -> dict[str, Any]:
-        return saved_config.model_config(self.name, Input(()), self._named_layers())
+        return saved_config.model_config(self.name, None, self._named_layers())
 
     def _saved_layers(self, values: Iterable[Any]) -> list[saving.LayerWeights]:
         """Return the layers with these values of all weights."""

@@ -1,13 +1,13 @@
 """Model files: HDF5 in Keras's layouts, written from a snapshot and read with care.
 
-Writing: `snapshot.take` copies a model to the host, `Snapshot.save` writes it. Reading: `read_weights`, and
-`opened` for a whole model. `config` turns layers and compile settings into Keras's JSON and back.
+Writing: `take` copies a model to the host, and `Snapshot.save` writes it. Reading: `read_weights`, and `opened`
+for a whole model. `config` turns layers and compile settings into Keras's JSON and back.
 """
 
 from .extras import Extras
 from .layout import LayerWeights, check_names, check_suffix
 from .model_file import ModelFile, opened, read_weights
-from .snapshot import Snapshot, take
+from .snapshot import Snapshot, take, view
 
 __all__ = [
     "Extras",
@@ -19,4 +19,5 @@ __all__ = [
     "opened",
     "read_weights",
     "take",
+    "view",
 ]

@@ -46,25 +46,29 @@ NO_MATTER = {"seed", "renorm_momentum", "beta_initializer", "gamma_initializer",
 ONLY_TRAINING = ("trainable", "noise_shape", "dtype", "_regularizer", "_constraint")
 """Settings (or their endings) that are left out with a warning: outputs are as in Keras, further training isn't."""
 
+INPUT_DTYPES = ("bool", "bfloat16", *(f"float{bits}" for bits in (16, 32, 64)),
+                *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))  # fmt: skip
+
 SAVE_WEIGHTS = "save_weights works (ModelCheckpoint: save_weights_only=True)."
 
 
 # The layers, to JSON
 
 
-def model_config(name: str, given: Input, named_layers: Iterable[tuple[str, Any]]) -> Json:
+def model_config(name: str, given: Input | None, named_layers: Iterable[tuple[str, Any]]) -> Json:
     """Return what Keras keeps as `model_config` for a Sequential model.
 
     Raises:
         ValueError: If a file can't describe a layer: a function, or a module that isn't an `epochal.layers.Layer`.
+            Or if the model has no known input, since it isn't Sequential.
     """
+    described = [_described(layer_name, layer) for layer_name, layer in named_layers]
+    if given is None:
+        raise ValueError(f"{name} is no Sequential model, so a file can't describe it: {SAVE_WEIGHTS}")
     shape = [None, *given.shape]
     first = {"batch_shape": shape, "dtype": given.dtype, "name": given.name or "input_layer"}
-    described = [
-        {"class_name": "InputLayer", "config": first},
-        *(_described(layer_name, layer) for layer_name, layer in named_layers),
-    ]
-    config = {"name": name, "trainable": True, "layers": described, "build_input_shape": shape}
+    listed = [{"class_name": "InputLayer", "config": first}, *described]
+    config = {"name": name, "trainable": True, "layers": listed, "build_input_shape": shape}
     return {"class_name": "Sequential", "config": config}
 
 
@@ -182,7 +186,7 @@ def _input(settings: Json) -> Input:
     if not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n > 0) for n in shape):
         raise ValueError(f"its model_config has inputs of shape {shape!r}.")
     dtype = settings.get("dtype") or "float32"
-    if dtype not in ("float16", "bfloat16", "float32", "float64", "bool", "uint8", "int8", "int16", "int32", "int64"):
+    if dtype not in INPUT_DTYPES:
         raise ValueError(f"its model_config has inputs of dtype {dtype!r}.")
     return Input(shape[1:], dtype, settings.get("name"))
 
@@ -191,7 +195,8 @@ def _layer(class_name: str, settings: Json, custom: Mapping[str, Any], left_out:
     name = settings.get("name") or class_name
     own = custom.get(class_name, custom.get(class_name.rsplit(">", 1)[-1]))
     if own is not None:
-        return own(**{key: value for key, value in settings.items() if key not in ("trainable", "dtype")})
+        unset = {key for key, value in settings.items() if value is None and key.endswith("_initializer")}
+        return own(**{key: value for key, value in settings.items() if key not in {"trainable", "dtype", *unset}})
     if class_name == "Lambda":
         raise ValueError(
             f"layer {name!r} is a Lambda, which is code; it isn't run. Build the model yourself and use load_weights, "
@@ -205,7 +210,7 @@ def _layer(class_name: str, settings: Json, custom: Mapping[str, Any], left_out:
     make = LAYERS[class_name]
     accepted = {*inspect.signature(make.__init__).parameters, "name"} - {"self", "kwargs"}
     given = {key: value for key, value in settings.items() if value is not None}  # None: what Keras saves for "not set"
-    for key in given.keys() - accepted:
+    for key in sorted(given.keys() - accepted):
         if key.endswith(ONLY_TRAINING):
             left_out += _training_only(name, key, given[key])
         elif key not in NO_MATTER and given[key] not in NEUTRAL.get(key, ()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -64,7 +64,10 @@ class Snapshot:
 
 
 def take(
-    layers: Sequence[LayerWeights], descriptions: Mapping[str, Any], beside: Extras | None, reuse: Snapshot | None
+    layers: Sequence[LayerWeights],
+    descriptions: Mapping[str, Any],
+    beside: Extras | None,
+    reuse: Snapshot | None = None,
 ) -> Snapshot:
     """Return a snapshot of arrays that may be anywhere.
 
@@ -75,20 +78,32 @@ def take(
         reuse: An older snapshot that nobody needs any more; its arrays are overwritten where shapes agree.
     """
     room = iter(reuse._arrays() if reuse is not None else ())
-    copied = [replace(layer, arrays=_copied(layer.arrays, room)) for layer in layers]
-    if beside is None:
-        return Snapshot(copied, descriptions, None)
-    streams, optimizer = _copied(beside.streams, room), _copied(beside.optimizer, room)
-    return Snapshot(copied, descriptions, Extras(beside.training, streams, optimizer))
+    return _made(layers, descriptions, beside, lambda array: _copied(array, next(room, None)))
 
 
-def _copied(arrays: Mapping[str, Any], room: Iterator[np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: _copy(array, next(room, None)) for name, array in arrays.items()}
+def view(layers: Sequence[LayerWeights], descriptions: Mapping[str, Any], beside: Extras | None) -> Snapshot:
+    """Return what `take` does without copies where the host sees the arrays; to be written before they change."""
+    return _made(layers, descriptions, beside, fetch)
 
 
-def _copy(array: Any, room: np.ndarray | None) -> np.ndarray:
+def _made(
+    layers: Sequence[LayerWeights],
+    descriptions: Mapping[str, Any],
+    beside: Extras | None,
+    bring: Callable[[Any], np.ndarray],
+) -> Snapshot:
+    def brought(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return {name: bring(array) for name, array in arrays.items()}
+
+    on_host = [replace(layer, arrays=brought(layer.arrays)) for layer in layers]
+    if beside is not None:
+        beside = Extras(beside.training, brought(beside.streams), brought(beside.optimizer))
+    return Snapshot(on_host, descriptions, beside)
+
+
+def _copied(array: Any, room: np.ndarray | None) -> np.ndarray:
     value = fetch(array)
-    if room is None or room.shape != value.shape or room.dtype != value.dtype or not room.flags.writeable:
+    if room is None or room.shape != value.shape or room.dtype != value.dtype:
         return np.array(value, order="C")
     np.copyto(room, value)
     return room
