@@ -54,8 +54,11 @@ def post(monitor, run, epochs, name=None, first=0, **logs):
         assert monitor.post({"epoch": epoch, **values}, X_Epochal_Name=name or run, **headers) == 200
 
 
+CLICK = "const found = document.querySelector(arguments[0]); if (found) found.click(); return Boolean(found)"
+
+
 def click(page, selector):
-    page.execute_script("document.querySelector(arguments[0]).click()", selector)
+    WebDriverWait(page, 20).until(lambda page: page.execute_script(CLICK, selector))
 
 
 def shoot(page, name):
@@ -201,7 +204,8 @@ def test_the_page_asks_nothing_of_other_machines_and_breaks_no_rule(page, monito
 
 
 def test_the_page_works_by_keyboard_and_says_what_it_shows(page, monitor):
-    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.common.keys import Keys
 
     post(monitor, "a", 3)
     wait_for(lambda: points(page, "loss") == {"training": 3, "validation": 3})
