@@ -58,7 +58,7 @@ CLICK = "const found = document.querySelector(arguments[0]); if (found) found.cl
 
 
 def click(page, selector):
-    WebDriverWait(page, 20).until(lambda page: page.execute_script(CLICK, selector))
+    wait_for(lambda: page.execute_script(CLICK, selector))
 
 
 def shoot(page, name):
@@ -204,8 +204,7 @@ def test_the_page_asks_nothing_of_other_machines_and_breaks_no_rule(page, monito
 
 
 def test_the_page_works_by_keyboard_and_says_what_it_shows(page, monitor):
-    from selenium.webdriver.support.ui import WebDriverWait
-from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.common.keys import Keys
 
     post(monitor, "a", 3)
     wait_for(lambda: points(page, "loss") == {"training": 3, "validation": 3})
