@@ -57,10 +57,9 @@ def five(folder):
     ]
 
 
-def fitting(name, callbacks, verbose=0, around=contextlib.nullcontext):
+def fitting(model, data, callbacks=list, verbose=0, around=contextlib.nullcontext):
     """Return a contestant that trains an epoch with `fit`, in its second epoch, when all is compiled."""
-    x, y, batch = workloads.arrays(name)
-    model = workloads.model(name)
+    x, y, batch = data
 
     def epoch():
         timer = EpochTime()
@@ -90,16 +89,17 @@ def terminal():
 def steps(folder):
     limits = {"softmax": 0.85, "mlp512": 0.95, "tiny": 0.6}
     for name, rounds in ROUNDS.items():
-        x, _, batch = workloads.arrays(name)
+        data = workloads.arrays(name)
+        x, _, batch = data
         best = best_of(
             {
                 "hand": workloads.hand(name),
                 "float": workloads.hand(name, read_loss=True),
                 "fused": workloads.fused(name),
-                "fit": fitting(name, lambda: five(folder)),
-                "bar": fitting(name, lambda: five(folder), verbose=1, around=terminal),
-                "reads": fitting(name, lambda: [ReadsLoss()]),
-                "replays": fitting(name, lambda: [ReadsLoss(replay=True)]),
+                "fit": fitting(workloads.model(name), data, lambda: five(folder)),
+                "bar": fitting(workloads.model(name), data, lambda: five(folder), verbose=1, around=terminal),
+                "reads": fitting(workloads.model(name), data, lambda: [ReadsLoss()]),
+                "replays": fitting(workloads.model(name), data, lambda: [ReadsLoss(replay=True)]),
             },
             rounds,
         )

@@ -360,7 +360,7 @@ def generator(read=None):
 
 
 def stream(source, steps=3):
-    return from_batches(source, steps, check=lambda x, y: None)
+    return from_batches(source, steps, arrange=lambda *batch: batch)
 
 
 @pytest.mark.parametrize("make", [Numbers, GetAndSet])

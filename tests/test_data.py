@@ -30,7 +30,7 @@ def epoch_of(data, epoch=0, limit=1000, batch=0):
 
 
 def stream(source, steps=None):
-    return from_batches(source, steps, check=lambda x, y: None)
+    return from_batches(source, steps, arrange=lambda *batch: batch)
 
 
 def batches(sizes):

@@ -8,8 +8,10 @@ from flax import nnx
 from epochal import layers
 from epochal.layers import (
     Activation,
+    AveragePooling1D,
     AveragePooling2D,
     BatchNormalization,
+    Conv1D,
     Conv2D,
     Dense,
     Dropout,
@@ -17,12 +19,23 @@ from epochal.layers import (
     Flatten,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GroupNormalization,
     Input,
     LayerNormalization,
+    Masking,
+    MaxPooling1D,
     MaxPooling2D,
+    Permute,
+    RepeatVector,
     Reshape,
-    snake_case,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
 )
+from epochal.layers.names import snake_case
 from epochal.models import Sequential
 
 RNG = np.random.default_rng(0)
@@ -97,6 +110,26 @@ def test_conv2d(padding, options):
     )
 
 
+@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
+@pytest.mark.parametrize("options", [{}, {"strides": 2}, {"dilation_rate": 2}, {"groups": 2}])
+def test_conv1d_is_conv2d_over_one_row(padding, options):
+    x = RNG.normal(size=(2, 7, 4)).astype(np.float32)
+    strides, dilation = (1, options.get("strides", 1)), (1, options.get("dilation_rate", 1))
+    causal = padding == "causal"
+    row = np.pad(x, ((0, 0), (2 * dilation[1] if causal else 0, 0), (0, 0)))[:, None]
+    edges = "valid" if causal else padding
+    groups = options.get("groups", 1)
+    wanted = lambda w: conv2d(row, w["kernel"][None], w["bias"], strides, edges, dilation, groups)[:, 0]
+    assert_gives(Conv1D(6, 3, padding=padding, **options), x, wanted)
+
+
+def test_causal_outputs_depend_on_no_later_step():
+    layer = Conv1D(3, 3, padding="causal")
+    changed = SEQUENCES.copy()
+    changed[:, 2:] = 0
+    np.testing.assert_array_equal(layer(SEQUENCES)[:, :2], layer(changed)[:, :2])
+
+
 def test_conv2d_takes_images_only():
     with pytest.raises(ValueError, match=r"Conv2D takes \(height, width, channels\); got inputs of shape \(7, 6\)"):
         Sequential([Conv2D(2, 3, input_shape=(7, 6))])
@@ -126,7 +159,18 @@ def test_pooling(layer, reduce, size, strides, padding):
     assert_gives(layer(size, strides, padding), IMAGES, wanted)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(("size", "strides"), [(2, None), (3, 2), ((2,), (1,))])
+@pytest.mark.parametrize(("layer", "reduce"), [(MaxPooling1D, np.nanmax), (AveragePooling1D, np.nanmean)])
+def test_pooling_of_steps(layer, reduce, size, strides, padding):
+    alone = lambda value: value[0] if isinstance(value, tuple) else value
+    windows = (1, alone(size)), (1, alone(strides or size))
+    assert_gives(layer(size, strides, padding), SEQUENCES, pooled(SEQUENCES[:, None], *windows, padding, reduce)[:, 0])
+
+
 def test_global_pooling():
+    assert_gives(GlobalMaxPooling2D(), IMAGES, IMAGES.max((1, 2)))
+    assert_gives(GlobalMaxPooling1D(), SEQUENCES, SEQUENCES.max(1))
     assert_gives(GlobalAveragePooling2D(), IMAGES, IMAGES.mean((1, 2)))
     assert_gives(GlobalAveragePooling1D(), SEQUENCES, SEQUENCES.mean(1))
 
@@ -138,6 +182,35 @@ def test_flatten_and_reshape():
     assert_gives(Flatten(), IMAGES, IMAGES.reshape(2, -1))
     assert_gives(Reshape((6, 28)), IMAGES, IMAGES.reshape(2, 6, 28))
     assert_gives(Reshape((-1, 4)), IMAGES, IMAGES.reshape(2, -1, 4))
+
+
+def test_permute_and_repeat():
+    assert_gives(Permute((3, 1, 2)), IMAGES, IMAGES.transpose(0, 3, 1, 2))
+    assert_gives(RepeatVector(3), ROWS, np.stack([ROWS] * 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("padding", "edges"),
+    [(1, ((1, 1), (1, 1))), ((1, 2), ((1, 1), (2, 2))), (((1, 0), (2, 3)), ((1, 0), (2, 3)))],
+)
+def test_zero_padding(padding, edges):
+    assert_gives(ZeroPadding2D(padding), IMAGES, np.pad(IMAGES, ((0, 0), *edges, (0, 0))))
+    if not isinstance(padding, tuple) or isinstance(padding[0], int):
+        sides = (padding, padding) if isinstance(padding, int) else padding
+        assert_gives(ZeroPadding1D(padding), SEQUENCES, np.pad(SEQUENCES, ((0, 0), sides, (0, 0))))
+
+
+def between(x, times, axis):
+    """Return values between the centres of the old ones, as far as there are any."""
+    places = (np.arange(x.shape[axis] * times) + 0.5) / times - 0.5
+    return np.apply_along_axis(lambda line: np.interp(places, np.arange(len(line)), line), axis, x)
+
+
+def test_up_sampling():
+    assert_gives(UpSampling1D(3), SEQUENCES, SEQUENCES.repeat(3, 1))
+    assert_gives(UpSampling2D(), IMAGES, IMAGES.repeat(2, 1).repeat(2, 2))
+    assert_gives(UpSampling2D((1, 3)), IMAGES, IMAGES.repeat(3, 2))
+    assert_gives(UpSampling2D((2, 3), "bilinear"), IMAGES, between(between(IMAGES, 2, 1), 3, 2))
 
 
 # Normalisation
@@ -173,13 +246,39 @@ def test_layer_normalization():
     assert_gives(LayerNormalization(center=False, scale=False), ROWS, normal)
 
 
-# Embedding and dropout
+@pytest.mark.parametrize("groups", [1, 2, 4, -1])
+def test_group_normalization(groups):
+    parts = IMAGES.reshape(2, 42, abs(groups) if groups > 0 else 4, -1)
+    normal = (parts - parts.mean((1, 3), keepdims=True)) / np.sqrt(parts.var((1, 3), keepdims=True) + 1e-3)
+    wanted = lambda w: normal.reshape(IMAGES.shape) * w["gamma"] + w["beta"]
+    assert_gives(GroupNormalization(groups), IMAGES, wanted)
+    turned = lambda w: np.moveaxis(wanted(w), -1, 1)
+    assert_gives(GroupNormalization(groups, axis=1), np.moveaxis(IMAGES, -1, 1).copy(), turned)
+
+
+# Embedding, masks and dropout
 
 
 def test_embedding():
     numbers = np.array([[0, 2], [1, 1]], np.int32)
     assert_gives(Embedding(3, 5), numbers, lambda w: w["embeddings"][numbers])
     assert Sequential([Embedding(3, 5, input_length=2)]).predict(numbers).shape == (2, 2, 5)
+
+
+def test_masking_sets_masked_steps_to_zero_and_the_mean_leaves_them_out():
+    x = SEQUENCES.copy()
+    x[0, 2:] = x[1] = 7
+    x[2, 0, 0] = 7  # one feature alone is no padding
+    counts = (x != 7).any(-1, keepdims=True)
+    assert_gives(Masking(7), x, x * counts)
+    model = Sequential([Masking(7, input_shape=(4, 5)), GlobalAveragePooling1D()])
+    wanted = (x * counts).sum(1) / np.maximum(counts.sum(1), 1)
+    np.testing.assert_allclose(model.predict(x), wanted, rtol=1e-5)
+
+
+def test_a_layer_that_takes_no_notice_of_masks_says_so():
+    with pytest.warns(UserWarning, match="Conv1D takes no notice of masks"):
+        Sequential([Embedding(3, 5, mask_zero=True, input_length=4), Conv1D(2, 2)])
 
 
 def test_dropout_drops_a_share_and_scales_the_others_in_training_only():
@@ -204,6 +303,8 @@ def test_dropout_drops_a_share_and_scales_the_others_in_training_only():
         (BatchNormalization(), ROWS, ["gamma", "beta", "moving_mean", "moving_variance"]),
         (BatchNormalization(center=False), ROWS, ["gamma", "moving_mean", "moving_variance"]),
         (LayerNormalization(), ROWS, ["gamma", "beta"]),
+        (GroupNormalization(5), ROWS, ["gamma", "beta"]),
+        (Conv1D(2, 3), SEQUENCES, ["kernel", "bias"]),
         (Embedding(5, 2), ROWS.astype(np.int32), ["embeddings"]),
         (Dropout(0.5), ROWS, []),
         (Flatten(), ROWS, []),
@@ -240,6 +341,10 @@ def test_the_defaults_are_those_of_keras_3():
         (Conv2D(1, 1), "conv2d"),
         (MaxPooling2D(), "max_pooling2d"),
         (GlobalAveragePooling2D(), "global_average_pooling2d"),
+        (UpSampling2D(), "up_sampling2d"),
+        (layers.SimpleRNN(1), "simple_rnn"),
+        (layers.LSTM(1), "lstm"),
+        (layers.MultiHeadAttention(1, 1), "multi_head_attention"),
         (BatchNormalization(), "batch_normalization"),
         (Flatten(), "flatten"),
     ],
@@ -257,6 +362,26 @@ def test_layers_are_named_as_keras_names_them(layer, name):
         (lambda: Conv2D(2, (3, 3, 3)), r"kernel_size is one or two positive whole numbers; got \(3, 3, 3\)"),
         (lambda: Conv2D(2, 0), r"kernel_size is one or two positive whole numbers; got 0"),
         (lambda: Conv2D(2, 3, padding="full"), r"padding must be 'valid' or 'same'; got 'full'"),
+        (lambda: Conv2D(3, 3, groups=2), r"filters must fall into equal groups; got 3 filters and 2 groups"),
+        (
+            lambda: Conv1D(4, 3, groups=2)(SEQUENCES),
+            r"channels must fall into equal groups; got 5 channels and 2 groups",
+        ),
+        (lambda: Conv1D(4, (3, 3)), r"kernel_size is a positive whole number; got \(3, 3\)"),
+        (lambda: Conv1D(4, 3, padding="full"), r"padding must be 'valid' or 'same' or 'causal'; got 'full'"),
+        (lambda: Conv1D(4, 3)(ROWS), r"Conv1D takes \(steps, channels\); got inputs of shape \(5,\)"),
+        (lambda: MaxPooling1D(2.5), r"pool_size is a positive whole number; got 2\.5"),
+        (lambda: GroupNormalization(0), r"groups must be a positive whole number; got 0"),
+        (lambda: GroupNormalization(2)(ROWS), r"channels must fall into equal groups; got 5 channels and 2 groups"),
+        (lambda: GroupNormalization(2, axis=0), r"axis is a whole number other than 0, which is the batch's; got 0"),
+        (lambda: ZeroPadding1D(-1), r"padding is one or two non-negative whole numbers; got -1"),
+        (lambda: ZeroPadding2D((1, 2, 3)), r"padding is one number, two, or two pairs; got \(1, 2, 3\)"),
+        (lambda: UpSampling2D(2, "cubic"), r"interpolation must be 'nearest' or 'bilinear'; got 'cubic'"),
+        (lambda: UpSampling1D(0), r"size is a positive whole number; got 0"),
+        (lambda: Permute((2, 2)), r"dims has every axis from 1 once, such as \(2, 1\); got \(2, 2\)"),
+        (lambda: Permute((2, 1))(ROWS), r"dims \(2, 1\) are of 2 axes; got inputs of shape \(5,\)"),
+        (lambda: RepeatVector(0), r"n must be a positive whole number; got 0"),
+        (lambda: RepeatVector(2)(IMAGES), r"RepeatVector takes \(features,\); got inputs of shape \(7, 6, 4\)"),
         (lambda: MaxPooling2D(2, padding="SAME"), r"padding must be 'valid' or 'same'; got 'SAME'"),
         (lambda: Dropout(1.0), r"rate is the share of values that are dropped, from 0 to less than 1; got 1\.0"),
         (lambda: Dropout(-0.1), r"rate is the share .*; got -0\.1"),

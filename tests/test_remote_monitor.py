@@ -101,6 +101,12 @@ def train(callback, epochs, first=0, end=True):
         callback.close()
 
 
+def tell(callback):
+    """Wait until there is something to say, and have it said, as the next hook would."""
+    wait_for(lambda: callback._outbox.notes)
+    callback._tell()
+
+
 def losses(epochs):
     return [{"epoch": epoch, "loss": 1 / (epoch + 1)} for epoch in epochs]
 
@@ -163,7 +169,7 @@ def test_a_server_that_is_down_gets_what_it_missed_in_order_when_it_is_back(caps
     callback = RemoteMonitor(f"http://127.0.0.1:{port}")
     with pytest.warns(UserWarning, match=r"doesn't take events \(Connection refused\); training goes on") as caught:
         train(callback, 3, end=False)
-        wait_for(lambda: callback._outbox._notes)
+        tell(callback)
         callback.on_epoch_end(3, {"loss": 0.25})
     assert len(caught) == 1
     with Server(port=port) as server:
@@ -211,7 +217,7 @@ def test_a_server_that_hangs_or_trickles_holds_no_hook_up(reply, socket_threads)
         train(callback, 1_000, end=False)
         assert len(server.requests) <= 1  # a thousand epochs have ended before one answer came
         with pytest.warns(UserWarning) as caught:
-            wait_for(lambda: callback._outbox._notes)
+            tell(callback)
             callback.on_epoch_end(1_000, {"loss": 0.0})
             callback.close()
     assert [str(w.message).split(": ", 1)[1][len(server.root) :] for w in caught][:1] == [
@@ -300,8 +306,7 @@ def test_a_full_queue_drops_the_oldest_and_counts_them(capsys):
     callback.kept = 10
     with pytest.warns(UserWarning) as caught:
         train(callback, 25, end=False)
-        wait_for(lambda: callback._outbox._notes)
-        callback._tell()
+        tell(callback)
         with Server(port=port) as server:
             wait_for(lambda: len(server.requests) == 10)
             callback.close()
@@ -309,6 +314,39 @@ def test_a_full_queue_drops_the_oldest_and_counts_them(capsys):
     assert "15 of 25 events were not delivered" in str(caught[-1].message)
     assert "15 dropped while it was away" in str(caught[-1].message)
     assert "10 events waited, 15 were dropped" in capsys.readouterr().err
+
+
+def test_an_event_dropped_on_its_way_that_gets_there_is_not_counted_as_lost():
+    arrived, go = threading.Event(), threading.Event()
+
+    def slow(sock):
+        arrived.set()
+        go.wait(5)
+        sock.sendall(OK)
+
+    with Server([slow, OK]) as server:
+        callback = RemoteMonitor(server.root)
+        callback.kept = 2
+        callback.on_epoch_end(0, {"loss": 1.0})
+        assert arrived.wait(5)
+        train(callback, 4, first=1, end=False)  # epochs 0 and 1 are dropped, but 0 is under way
+        go.set()
+        wait_for(lambda: len(server.requests) == 3)
+        with pytest.warns(UserWarning, match=r"1 of 4 events were not delivered to .*: 1 dropped while it was away"):
+            callback.close()
+    assert [event["epoch"] for event in server.events] == [0, 2, 3]
+
+
+def test_the_end_does_not_wait_for_a_delay_that_the_server_asked_for():
+    with Server(answer("429 Slow down", Retry_After="3600")) as server:
+        callback = RemoteMonitor(server.root)
+        callback.farewell = 0.1
+        with pytest.warns(UserWarning) as caught:
+            train(callback, 1, end=False)
+            tell(callback)
+            callback.close()
+        assert "1 of 1 events were not delivered" in str(caught[-1].message)
+        wait_for(lambda: "epochal-remote-monitor" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_closing_twice_and_without_a_fit_is_fine():
@@ -448,10 +486,9 @@ def test_a_monitor_that_is_killed_and_started_again_misses_nothing(tmp_path, cap
         monitor.process.wait()
     with pytest.warns(UserWarning, match="doesn't take events"):
         train(callback, 8, first=5, end=False)
-        wait_for(lambda: callback._outbox._notes)
-        callback._tell()
+        tell(callback)
     with running(tmp_path / "runs.db", port=monitor.port) as monitor:
-        wait_for(lambda: not callback._outbox._posts)
+        wait_for(lambda: monitor.get("/api/runs")["runs"][0]["epoch"] == 7)
         train(callback, 10, first=8)
         (run,) = monitor.get("/api/runs")["runs"]
         rows = monitor.get(f"/api/runs/{run['id']}/rows")["rows"]

@@ -44,17 +44,19 @@ def test_ctrl_c_in_a_hook_raises_there_and_then(hook):
     assert recorder.names()[-1] == "on_exception"
 
 
-def test_ctrl_c_in_the_users_data_raises_there_and_then():
-    went_on = []
+def test_ctrl_c_while_the_users_data_are_waited_for_raises_there_and_then():
+    released, went_on = threading.Event(), []
 
     def batches():
         yield X, Y
         ctrl_c()
+        released.wait(60)
         went_on.append(True)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(data=from_batches(batches(), 2, check=lambda x, y: None))
+        fit(data=from_batches(batches(), 2, arrange=lambda *batch: batch))
     assert went_on == []
+    released.set()
 
 
 class InterruptedEngine(NumpyEngine):
@@ -130,6 +132,16 @@ def test_a_fit_inside_a_fit_puts_the_outer_ones_handler_back():
 
     fit([Nested()], epochs=1)
     assert handlers[0] == handlers[1] != signal.getsignal(signal.SIGINT)
+
+
+def test_a_ctrl_c_that_the_process_ignores_stays_ignored():
+    interrupts = Interrupts("on_epoch_end")
+    old = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        fit([interrupts])
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert interrupts.went_on
 
 
 def test_outside_the_main_thread_no_handler_is_installed():

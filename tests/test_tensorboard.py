@@ -196,7 +196,7 @@ def test_images_show_every_weight(convolutional):
 def test_the_graph_is_logged_once(convolutional):
     _, _, folder = convolutional
     graph = GraphDef.FromString(accumulator(folder / "train")._graph)
-    names = ["input", "conv2d", "batch_normalization", "flatten", "dropout", "dense"]
+    names = ["input_layer", "conv2d", "batch_normalization", "flatten", "dropout", "dense"]
     assert [node.name for node in graph.node] == names
     assert [list(node.input) for node in graph.node] == [[], *([name] for name in names[:-1])]
     shapes = [[dim.size for dim in node.attr["_output_shapes"].list.shape[0].dim] for node in graph.node]

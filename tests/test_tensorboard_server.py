@@ -20,7 +20,7 @@ from epochal.layers import Dense, Embedding, GlobalAveragePooling1D
 from epochal.models import Sequential
 
 RNG = np.random.default_rng(0)
-LAYERS = ["input", "words", "global_average_pooling1d", "dense", "dense_1"]
+LAYERS = ["input_layer", "words", "global_average_pooling1d", "dense", "dense_1"]
 
 
 @pytest.fixture(scope="module")

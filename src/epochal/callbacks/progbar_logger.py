@@ -15,13 +15,17 @@ from ..core.logs import Logs
 BAR_WIDTH = 30
 REDRAW_SECONDS = 0.1
 
+WAIT_SHARE = 0.1
+"""From this share of the time on, the bar says how long the data were waited for."""
+
 
 class ProgbarLogger(Callback):
     """Prints a progress bar; `fit` has one unless `verbose=0`.
 
     While an epoch runs the bar shows the last batch's own values, at its end the epoch's. `verbose` of the
     fit decides: 0 nothing, 1 a bar, 2 one line an epoch. The bar is redrawn in place on a terminal, is one
-    updating output in a notebook, and is one line an epoch in a pipe or a log file.
+    updating output in a notebook, and is one line an epoch in a pipe or a log file. `data 43%` says that for this
+    share of the time the device waited for batches; less than a tenth isn't told.
 
     Args:
         count_mode: "samples" or "steps": what the bar counts. Steps are counted where samples aren't known.
@@ -39,7 +43,7 @@ class ProgbarLogger(Callback):
         self._screen: Screen = Plain()
         self._fitting = False
         self._title = ""
-        self._started = self._drawn = 0.0
+        self._started = self._drawn = self._waited = 0.0
         self._done = 0  # batches
         self._stopped = False  # in the middle of the epoch
         self._counted: int | None = None  # batches of the last whole epoch, where the data don't say
@@ -104,23 +108,25 @@ class ProgbarLogger(Callback):
 
     def _begin(self, title: str) -> None:
         self._title, self._started, self._drawn, self._done = title, time.perf_counter(), 0.0, 0
-        self._stopped = False
+        self._stopped, self._waited = False, getattr(self.model, "data_wait", 0.0)
 
     def _step(self, batch: int, logs: Logs | None) -> None:
         self._done, self._stopped = batch + 1, getattr(self.model, "stop_training", False)
         now = time.perf_counter()
         if now - self._drawn >= REDRAW_SECONDS:
             self._drawn = now
-            self._screen.show(f"{self._title} {self._progress(logs)} - {self._left(now)}{_values(logs)}")
+            times = f"{self._left(now)}{self._wait(now)}"
+            self._screen.show(f"{self._title} {self._progress(logs)} - {times}{_values(logs)}")
 
     def _finish(self, logs: Logs | None) -> None:
         steps = self._steps()
         if steps and not self._stopped:
             self._done = steps
-        seconds = time.perf_counter() - self._started
+        now = time.perf_counter()
+        seconds = now - self._started
         pace = f" {_duration(seconds / self._done)}/step" if self._done else ""
         progress = f" {self._progress(logs)}" if self._screen.redraws else ""
-        self._screen.finish(f"{self._title}{progress} - {_duration(seconds)}{pace}{_values(logs)}")
+        self._screen.finish(f"{self._title}{progress} - {_duration(seconds)}{pace}{self._wait(now)}{_values(logs)}")
         self._counted = self._done or self._counted
 
     def _steps(self) -> int | None:
@@ -137,6 +143,11 @@ class ProgbarLogger(Callback):
         filled = BAR_WIDTH * done // total
         bar = "=" * filled + (">" if filled < BAR_WIDTH else "") + "." * (BAR_WIDTH - filled - 1)
         return f"{done:>{len(str(total))}}/{total} [{bar}]"
+
+    def _wait(self, now: float) -> str:
+        """Return the share of the time for which the training waited for its data, if it is worth a word."""
+        share = (getattr(self.model, "data_wait", 0.0) - self._waited) / (now - self._started)
+        return f" - data {share:.0%}" if share >= WAIT_SHARE else ""
 
     def _left(self, now: float) -> str:
         steps, passed = self._steps(), now - self._started

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from .chunks import Window, capacity, leaves, map_arrays, stacked
+from .chunks import Buffer, capacity, gather, leaves
+from .prefetch import Piece
 from .protocols import Chunk, Held, Span
 from .seeds import fresh_seed
+from .window import CLOSE_SECONDS, Window
 
 
 def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
@@ -35,6 +37,9 @@ class ArrayData:
     Raises:
         ValueError: If there are no samples, the lengths differ, `steps` is more than there is, or `shuffle` is
             something else.
+
+    Attributes:
+        epochs: How many there will be; nothing is read ahead beyond.
     """
 
     def __init__(
@@ -69,23 +74,19 @@ class ArrayData:
                 f"batches of {batch_size}."
             )
         self.steps = available if steps is None else steps
+        self.epochs = 1
         self._resident = resident
-        self._batch = 0
-        self._orders: dict[int, Held | None] = {}
-        self._order: Held | None = None
-        self._window = Window()
+        self._prepared: dict[int, Held | None] = {}  # the order of the next epoch
+        self._window = Window(self._read, background=not resident)
 
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch."""
-        self.prepare(epoch)
-        self._order = self._orders.pop(epoch)
-        self._batch = batch
-        self._window.close()
+        self._window.begin(epoch, batch)
 
     def prepare(self, epoch: int) -> None:
-        """Compute an epoch's order."""
-        if epoch not in self._orders:
-            self._orders = {epoch: self._make_order(epoch)}
+        """Compute an epoch's order, unless a thread does it anyway."""
+        if self._resident and epoch not in self._prepared:
+            self._prepared = {epoch: self._make_order(epoch)}
 
     def _make_order(self, epoch: int) -> Held | None:
         if not self.shuffle:
@@ -99,29 +100,51 @@ class ArrayData:
 
     def next_size(self) -> int:
         """Return the number of samples in the next batch; 0 at the epoch's end."""
-        if self._batch >= self.steps:
-            return 0
-        return min(self.batch_size, self.samples - self._batch * self.batch_size)
+        return self._window.next_size()
 
     def span(self, limit: int) -> Span:
         """Return the next batches of one size."""
-        return self._window.span(self._batch, limit, self._next_chunk)
+        return self._window.span(limit)
 
     def advance(self, batches: int) -> None:
         """Go on by so many batches."""
-        self._batch += batches
+        self._window.batch += batches
 
-    def _next_chunk(self) -> Chunk:
-        size, start = self.next_size(), self._batch * self.batch_size
-        whole = min(self.steps, self.samples // self.batch_size)
-        count = whole - self._batch if size == self.batch_size else 1
+    @property
+    def waited(self) -> float:
+        """Seconds for which copies were waited for."""
+        return self._window.waited
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> bool:
+        """End the copying."""
+        return self._window.close(seconds)
+
+    def _read(self, epoch: int, batch: int) -> Iterator[Piece]:
+        """Yield the chunks from a batch on, to the end of the last epoch."""
+        for number in range(epoch, max(self.epochs, epoch + 1)):
+            order = self._prepared.pop(number) if number in self._prepared else self._make_order(number)
+            while batch < self.steps:
+                chunk = self._chunk(order, batch)
+                yield Piece(number, batch, chunk)
+                batch += chunk.count
+            yield Piece(number, batch, None)
+            batch = 0
+
+    def _chunk(self, order: Held | None, batch: int) -> Chunk:
+        """Return the batches of one size from a batch on: where they lie, or copied as far as there is room."""
+        start, whole = batch * self.batch_size, min(self.steps, self.samples // self.batch_size)
+        size, most = (self.batch_size, whole) if batch < whole else (self.samples - start, 1)
+        left = max(1, whole - batch)
         if self._resident:
-            return Chunk(self.rows, self._order, start, size, count, whole if size == self.batch_size else 1)
-        room = capacity(self.rows.arrays, size, whole if size == self.batch_size else 1)
-        count = min(count, room)
+            return Chunk(self.rows, order, start, size, left, most)
+        room = capacity(self.rows.arrays, size, most)
+        count = min(left, room)
         stop = start + count * size
-        rows = slice(start, stop) if self._order is None else self._order.arrays[start:stop]
-        return stacked([map_arrays(lambda array: array[rows], self.rows.arrays)], size, room)
+        rows = slice(start, stop) if order is None else order.arrays[start:stop]
+        buffer = Buffer(self.rows.arrays, size, room)
+        for array, copy in zip(leaves(self.rows.arrays), leaves(buffer.arrays), strict=True):
+            gather(array, rows, copy[: count * size])
+        return buffer.chunk(count)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seed, from which the order follows."""
@@ -130,7 +153,7 @@ class ArrayData:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on in the order of a saved run."""
         self.seed = state["seed"]
-        self._orders.clear()
+        self._prepared.clear()
 
     def identity(self) -> dict[str, Any]:
         """Describe what a saved run must fit."""

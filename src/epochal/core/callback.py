@@ -185,6 +185,7 @@ class Dispatcher:
         self.callbacks: list[Any] = sorted(_checked(callbacks), key=lambda c: bool(getattr(c, "is_sink", False)))
         self._table = {hook: [f for c in self.callbacks if (f := overridden(c, hook))] for hook in HOOKS}
         self.writer = Writer()
+        self.model: Any = None
 
     def __call__(self, hook: str, *args: Any) -> None:
         """Call a hook on everyone who overrides it; raise first what failed in the background."""
@@ -212,6 +213,7 @@ class Dispatcher:
 
     def prepare(self, model: Any, params: Mapping[str, Any], validation_data: Any = None) -> None:
         """Tell every callback its fit: params, model, validation data and writer."""
+        self.model = model
         for callback in self.callbacks:
             if set_params := getattr(callback, "set_params", None):
                 set_params(params)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from .protocols import Chunk, Held, Span
+from .protocols import Chunk, Held
 
-CHUNK_BYTES = 1 << 25
-"""Batches that must be copied to the device are copied about this many bytes at a time."""
+CHUNK_BYTES = 1 << 23
+"""Batches that must be copied to the device are copied about this many bytes at a time, or one that is larger."""
+
+ALIGNMENT = 64
+"""XLA uses memory of the host that begins at a multiple of this as it is."""
 
 
 def map_arrays(function: Callable[[Any], Any], nest: Any) -> Any:
@@ -31,14 +35,64 @@ def leaves(nest: Any) -> list[np.ndarray]:
     return found
 
 
+def named_leaves(nest: Any, name: str) -> list[tuple[str, np.ndarray]]:
+    """Return the arrays in a nest, each with its name: `x`, `x['left']`, `x[0]`."""
+    if nest is None:
+        return []
+    if isinstance(nest, Mapping):
+        items = cast("Mapping[Any, Any]", nest).items()
+    elif isinstance(nest, tuple):
+        items = enumerate(cast("tuple[Any, ...]", nest))
+    else:
+        return [(name, nest)]
+    return [leaf for key, value in items for leaf in named_leaves(value, f"{name}[{key!r}]")]
+
+
+def as_nest(value: Any, what: str) -> Any:
+    """Return a nest of NumPy arrays of numbers, without copies where there are none needed; None stays None.
+
+    A dict is a nest, and so is a list or tuple whose items are arrays, as with several inputs; a list of numbers
+    or of rows of numbers is one array. Lists become tuples, and dicts are sorted.
+
+    Raises:
+        ValueError: If one isn't an array of numbers; it is named.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value).items()
+        return {name: as_nest(item, f"{what}[{name!r}]") for name, item in sorted(items)}
+    if is_nest(value):
+        return tuple(as_nest(item, f"{what}[{at}]") for at, item in enumerate(value))
+    return as_array(value, what)
+
+
+def is_nest(value: Any) -> bool:
+    """Say whether this is several arrays, or several nests."""
+    if not isinstance(value, (list, tuple)):
+        return isinstance(value, Mapping)
+    items = [item for item in cast("Sequence[Any]", value) if item is not None]
+    return bool(items) and all(is_array(item) or is_nest(item) for item in items)
+
+
+def is_array(value: Any) -> bool:
+    """Say whether this is an array of any framework, with at least one axis."""
+    return (hasattr(value, "__array__") or hasattr(value, "__dlpack__")) and getattr(value, "ndim", 1) > 0
+
+
 def as_array(value: Any, what: str) -> np.ndarray:
-    """Return a NumPy array of numbers, without a copy where there is none needed.
+    """Return a NumPy array of numbers, without a copy where there is none needed; a file in memory stays one.
 
     Raises:
         ValueError: If it isn't numeric (strings, objects, rows of different lengths), or has no rows.
     """
     try:
-        array = np.asarray(value)
+        if isinstance(value, np.memmap):
+            array = cast("np.ndarray", value)
+        elif hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            array = np.from_dlpack(value)
+        else:
+            array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{what} can't be made an array: {error}") from None
     if array.dtype.kind not in "biufc" and array.dtype.name not in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
@@ -50,46 +104,49 @@ def as_array(value: Any, what: str) -> np.ndarray:
     return array
 
 
-class Window:
-    """The chunk under way, and where in the epoch it begins."""
-
-    def __init__(self) -> None:
-        self._first = 0
-        self._chunk: Chunk | None = None
-
-    def close(self) -> None:
-        """Let go of the chunk."""
-        self._chunk = None
-
-    def chunk_of(self, batch: int) -> Chunk | None:
-        """Return the chunk if the batch is in it."""
-        chunk = self._chunk
-        return chunk if chunk is not None and self._first <= batch < self._first + chunk.count else None
-
-    def span(self, batch: int, limit: int, next_chunk: Callable[[], Chunk]) -> Span:
-        """Return the batches from `batch` on, at most `limit`; ask for a chunk that begins there if there is none."""
-        if (chunk := self.chunk_of(batch)) is None:
-            self._first, chunk = batch, next_chunk()
-            self._chunk = chunk
-        at = batch - self._first
-        return Span(chunk, at, min(limit, chunk.count - at))
-
-
 def capacity(batch: Any, size: int, most: int) -> int:
     """Return how many batches like this one, of `size` samples, make a chunk."""
     row_bytes = sum(array.nbytes // max(1, len(array)) for array in leaves(batch))
     return max(1, min(CHUNK_BYTES // max(1, row_bytes * size), most))
 
 
-def stacked(batches: Sequence[Any], size: int, room: int) -> Chunk:
-    """Return a chunk of these batches, with room for more, so that chunks of all lengths have one shape."""
-    count = sum(len(leaves(batch)[0]) for batch in batches) // size
+class Buffer:
+    """Memory for a chunk, into which its rows are written.
 
-    def stack(parts: list[np.ndarray]) -> np.ndarray:
-        whole = np.empty((room * size, *parts[0].shape[1:]), parts[0].dtype)
-        np.concatenate(parts, out=whole[: count * size])
-        whole[count * size :] = 0
-        return whole
+    Args:
+        like: A nest of arrays whose rows look like those of the chunk.
+        size: Samples a batch.
+        room: How many batches there is room for.
 
-    columns = iter([stack(list(parts)) for parts in zip(*map(leaves, batches), strict=True)])
-    return Chunk(Held(map_arrays(lambda _: next(columns), batches[0])), None, 0, size, count, room)
+    Attributes:
+        arrays: A nest of arrays of `room * size` rows.
+    """
+
+    def __init__(self, like: Any, size: int, room: int) -> None:
+        self._size, self._room = size, room
+        self.arrays = map_arrays(lambda array: _aligned((room * size, *array.shape[1:]), array.dtype), like)
+
+    def chunk(self, count: int) -> Chunk:
+        """Return the chunk of the first `count` batches.
+
+        The room behind them is filled too, by a row that is like them, so that chunks of all lengths look alike.
+        """
+        for array in leaves(self.arrays):
+            array[count * self._size :] = array[0]
+        return Chunk(Held(self.arrays), None, 0, self._size, count, self._room)
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """Return new memory that begins where a CPU device can use it as it is, without a copy."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def gather(array: np.ndarray, rows: slice | np.ndarray, out: np.ndarray) -> None:
+    """Write some rows of an array, a file in memory perhaps, to `out`."""
+    if isinstance(rows, slice) or not array.flags.c_contiguous:
+        out[...] = array[rows]
+    else:
+        np.take(array, rows, axis=0, out=out, mode="clip")  # "raise" would make a copy of `out` first

@@ -8,52 +8,68 @@ from typing import Any, cast
 import numpy as np
 
 from .array_data import ArrayData
-from .chunks import as_array
+from .chunks import as_nest, is_array, is_nest, leaves, map_arrays, named_leaves
 from .stream_data import StreamData
 
-Check = Callable[[Any, Any], None]
-"""`check(x, y)` raises if a model can't take these arrays."""
+Arrange = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
+"""`arrange(x, y, sample_weight)` returns them in the order in which a model takes them, or raises if it can't."""
 
 
 def is_arrays(x: Any) -> bool:
-    """Say whether `x` is samples in an array, and not an iterable of batches."""
+    """Say whether `x` is samples in arrays, and not an iterable of batches."""
     if isinstance(x, (list, tuple)):
-        return not (x and isinstance(x[0], tuple))
-    return hasattr(x, "__array__") or hasattr(x, "__array_interface__")
+        return not (x and (isinstance(x[0], tuple) or is_nest(x[0])))
+    return isinstance(x, Mapping) or is_array(x) or hasattr(x, "__array_interface__")
 
 
 def arrays(
     x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
 ) -> tuple[Any, Any, Any]:
-    """Return `(x, y, sample_weight)` as NumPy arrays, class weights multiplied in.
+    """Return `(x, y, sample_weight)` as NumPy arrays or nests of them, class weights multiplied in.
 
     Raises:
         ValueError: If anything isn't numeric, is empty, or has another length.
     """
-    x = as_array(x, "x")
-    if not len(x):
-        raise ValueError("there are no samples: x is empty.")
-    y = None if y is None else as_array(y, "y")
-    weight = None if sample_weight is None else as_array(sample_weight, "sample_weight").astype(np.float32, copy=False)
-    for what, array in (("y", y), ("sample_weight", weight)):
-        if array is not None and len(array) != len(x):
-            raise ValueError(f"x and {what} must have one length; x has {len(x)} samples, {what} has {len(array)}.")
-    if weight is not None and weight.ndim != 1:
-        raise ValueError(f"sample_weight is one number a sample; got an array of shape {weight.shape}.")
+    given = {"x": x, "y": y, "sample_weight": sample_weight}
+    x, y, weight = (as_nest(value, what) for what, value in given.items())
+    weight = map_arrays(lambda array: array.astype(np.float32, copy=False), weight)
+    _check_lengths(x, y, weight)
     if class_weight is not None:
         by_class = _weights_by_class(y, class_weight)
-        weight = by_class if weight is None else weight * by_class
+        weight = by_class if weight is None else map_arrays(lambda array: array * by_class, weight)
     return x, y, weight
 
 
+def _check_lengths(x: Any, y: Any, weight: Any) -> None:
+    weights = named_leaves(weight, "sample_weight")
+    named = [*named_leaves(x, "x"), *named_leaves(y, "y"), *weights]
+    if not named or not len(named[0][1]):
+        raise ValueError("there are no samples: x is empty.")
+    first, samples = named[0][0], len(named[0][1])
+    for what, array in named:
+        if len(array) != samples:
+            raise ValueError(
+                f"{first} and {what} must have one length; {first} has {samples} samples, {what} has {len(array)}."
+                + (" A list of arrays is several inputs; np.stack makes one of it." if isinstance(x, tuple) else "")
+            )
+    for what, array in weights:
+        if array.ndim != 1:
+            raise ValueError(f"{what} is one number a sample; got an array of shape {array.shape}.")
+
+
 def _weights_by_class(y: Any, class_weight: Mapping[Any, float]) -> np.ndarray:
-    if y is None:
-        raise ValueError("class_weight needs y.")
+    if not isinstance(y, np.ndarray):
+        raise ValueError(
+            "class_weight needs y."
+            if y is None
+            else "class_weight goes with one output; of several, weigh the samples: sample_weight={name: …}."
+        )
+    targets = cast("np.ndarray", y)
     for label in class_weight:
         if not isinstance(label, (int, np.integer)):
             raise ValueError(f"class_weight gives a weight for each class's number; got the class {label!r}.")
-    labels = y.argmax(axis=1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y))
-    weights = np.ones(len(y), np.float32)
+    labels = targets.argmax(axis=1) if targets.ndim == 2 and targets.shape[1] > 1 else targets.reshape(len(targets))
+    weights = np.ones(len(targets), np.float32)
     for label, weight in class_weight.items():
         weights[labels == label] = weight
     return weights
@@ -64,27 +80,26 @@ def from_arrays(
     y: Any,
     sample_weight: Any,
     *,
-    check: Check,
     fits: Callable[[Any], bool],
     **options: Any,
 ) -> ArrayData:
-    """Return data of arrays that were checked; `options` are those of `ArrayData`."""
-    check(x, y)
+    """Return data of arrays that a model takes; `options` are those of `ArrayData`."""
     return ArrayData(x, y, sample_weight, resident=fits((x, y, sample_weight)), **options)
 
 
 def from_batches(
-    source: Iterable[Any], steps: int | None, *, check: Check, class_weight: Mapping[int, float] | None = None
+    source: Iterable[Any], steps: int | None, *, arrange: Arrange, class_weight: Mapping[int, float] | None = None
 ) -> StreamData:
-    """Return data of an iterable of batches: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)` each."""
+    """Return data of an iterable of batches: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)` each.
+
+    Each part is an array of any framework that NumPy can read, or a nest of arrays; a dict is `x`.
+    """
 
     def prepare(batch: Any) -> tuple[Any, Any, Any]:
         parts: tuple[Any, ...] = tuple(cast("Any", batch)) if isinstance(batch, (tuple, list)) else (batch,)
         if not 1 <= len(parts) <= 3:
             raise ValueError(f"a batch is x, (x, y) or (x, y, sample_weight); got {len(parts)} parts.")
-        prepared = arrays(*parts, class_weight=class_weight)
-        check(prepared[0], prepared[1])
-        return prepared
+        return arrange(*arrays(*parts, class_weight=class_weight))
 
     return StreamData(source, steps, prepare)
 
@@ -95,8 +110,9 @@ def split(x: Any, y: Any, weight: Any, share: float) -> tuple[tuple[Any, Any, An
     Raises:
         ValueError: If one of the parts would be empty.
     """
-    at = int(len(x) * (1 - share))
-    if not 0 < share < 1 or at in (0, len(x)):
-        raise ValueError(f"validation_split={share!r} of {len(x)} samples leaves nothing to train or to validate on.")
-    parts = [(None, None) if a is None else (a[:at], a[at:]) for a in (x, y, weight)]
-    return tuple(first for first, _ in parts), tuple(last for _, last in parts)  # pyright: ignore[reportReturnType]
+    samples = len(leaves(x)[0])
+    at = int(samples * (1 - share))
+    if not 0 < share < 1 or at in (0, samples):
+        raise ValueError(f"validation_split={share!r} of {samples} samples leaves nothing to train or to validate on.")
+    first, last = (map_arrays(lambda a, part=part: a[part], (x, y, weight)) for part in (slice(at), slice(at, None)))
+    return first, last

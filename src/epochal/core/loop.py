@@ -20,7 +20,7 @@ def fit(run: Run) -> None:
         BaseException: What a hook, the data or the engine raised; before that, every callback's
             `on_exception` and `close` have been called.
     """
-    with run.signals.handled(), run.call:
+    with run.signals.handled(), run.call, run.training:
         saved = run_state.find(run)
         if saved is not None and run_state.is_finished(saved, run.epochs):
             run_state.restore_finished(run, saved)
@@ -93,8 +93,9 @@ def evaluate(testing: Pass, call: Dispatcher) -> Logs:
     call("on_test_begin", Logs())
     testing.engine.reset_metrics("test")
     testing.begin(0)
-    for _ in testing.spans():
-        pass
+    with testing:
+        for _ in testing.spans():
+            pass
     logs = epoch_logs(testing, "test")
     call("on_test_end", logs)
     return logs
@@ -104,6 +105,7 @@ def predict(predicting: Pass, call: Dispatcher) -> list[Any]:
     """Return the output of each batch, on the host, calling the predict hooks."""
     call("on_predict_begin", Logs())
     predicting.begin(0)
-    outputs = [row[0] for result in predicting.spans() for row in result.rows()]
+    with predicting:
+        outputs = [row[0] for result in predicting.spans() for row in result.rows()]
     call("on_predict_end", Logs())
     return outputs

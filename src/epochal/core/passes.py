@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -18,6 +19,10 @@ from .means import Means
 from .protocols import Data, Engine, Result, Span
 from .signals import Signals
 from .spans import SPAN_SECONDS, Pace, Wakes
+from .window import CLOSE_SECONDS
+
+HURRY_SECONDS = 1.0
+"""How long data are waited for when an error has ended a pass."""
 
 RUN_AHEAD = 32
 """Spans that may be under way on the device while the host goes on."""
@@ -46,12 +51,26 @@ class Pass:
         self._names: Sequence[str] = ("outputs",) if phase == "predict" else engine.names
         self._averages = phase != "predict"
         self._data, self._signals = data, signals
+        self._model, self._counted = call.model, 0.0
         self._wakes, self._pace = Wakes(call.watchers(phase)), Pace()
         self._unread: list[tuple[Result, int, int]] = []  # with each span's batches and their size
         self._started = 0.0
         self._unwaited = 0  # batches started since then
+        self._newest: Result | None = None  # of what was started
         self._epoch = self.batch = self.count = 0
         self.means = Means()
+
+    def __enter__(self) -> Pass:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        ended = self._data.close(CLOSE_SECONDS if error is None else HURRY_SECONDS)
+        if not ended and error is None:
+            warnings.warn(
+                f"the data are still being asked for a batch after {CLOSE_SECONDS:g} s: they are left to it in the "
+                f"background, and an iterator can't be used again.",
+                stacklevel=2,
+            )
 
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch; an epoch's start also forgets the means."""
@@ -86,11 +105,14 @@ class Pass:
 
     def _run_span(self, size: int) -> Result:
         span, signals = self._data.span(self._wakes.length(self.count, self._pace)), self._signals
+        self._count_waiting()
         signals.held = signals.replacing = True
         try:
+            if span.at == 0 and self._unwaited and self._newest is not None:
+                self._wait(self._newest)  # so that the chunk before frees its memory
             if not self._unwaited:
                 self._started = time.perf_counter()
-            result = self._execute(span, self._wakes.finds_not_finite)
+            result = self._newest = self._started_span(span)
             signals.replacing = False
             self._unwaited += span.count
             if span.at + span.count == span.chunk.count:
@@ -104,6 +126,21 @@ class Pass:
         finally:
             signals.held = signals.replacing = False
         return result
+
+    def _started_span(self, span: Span) -> Result:
+        try:
+            return self._execute(span, self._wakes.finds_not_finite)
+        except Exception as error:
+            last = self.batch + span.count - 1
+            batches = f"batch {last}" if span.count == 1 else f"batches {self.batch} to {last}"
+            error.add_note(f"This was raised for {batches} of epoch {self._epoch}.")
+            raise
+
+    def _count_waiting(self) -> None:
+        waited = self._data.waited
+        if waited != self._counted:
+            self._model.data_wait = getattr(self._model, "data_wait", 0.0) + waited - self._counted
+            self._counted = waited
 
     def _is_far_ahead(self) -> bool:
         return len(self._unread) >= RUN_AHEAD or self._unwaited >= self._pace.batches_in(SPAN_SECONDS)
@@ -130,6 +167,7 @@ class Pass:
         """Wait for everything started and bring the means up to it."""
         self._read()
         self._unwaited = 0
+        self._count_waiting()
 
     def _wake(self, result: Result, first: int, size: int) -> None:
         if self._wakes.replays:

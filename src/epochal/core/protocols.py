@@ -118,6 +118,14 @@ class Engine(Protocol):
 class Data(Protocol):
     """Batches, epoch by epoch."""
 
+    epochs: int
+    """The number of the last epoch, counted from 1: nothing is read ahead beyond. Set before the first `begin`."""
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which batches that had to be read were waited for."""
+        ...
+
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch."""
         ...
@@ -136,6 +144,10 @@ class Data(Protocol):
 
     def prepare(self, epoch: int) -> None:
         """Get ready for an epoch while the device is busy."""
+        ...
+
+    def close(self, seconds: float) -> bool:
+        """End what goes on in the background; return whether it ended within so many seconds."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -197,6 +209,8 @@ class Model(Protocol):
     """What callbacks may ask of `self.model`: always the state after the last finished batch."""
 
     stop_training: bool
+    data_wait: float
+    """Seconds, of all that was trained, evaluated and predicted, for which batches were waited for."""
     optimizer: Any
     layers: Sequence[Any]
 

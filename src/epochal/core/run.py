@@ -57,6 +57,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.savers: list[Any] = [c for c in self.call.callbacks if hasattr(c, "save_run")]
+        self.data.epochs = self.epochs
         self.signals = Signals(can_save=bool(self.savers))
         self.training = Pass("train", self.engine, self.data, self.call, self.signals)
         self.testing = self.validation and Pass("test", self.engine, self.validation.data, self.call, self.signals)

@@ -42,13 +42,15 @@ class Signals:
     def handled(self) -> Generator[None]:
         """Install the handlers, in the main thread only, and put the old ones back afterwards.
 
+        A signal that the process ignores, as a job in the background of a script ignores Ctrl-C, stays ignored.
         A `Terminated` that passes through ends the process by SIGTERM, as if nobody had caught it.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         numbers = (signal.SIGINT, signal.SIGTERM) if self._can_save else (signal.SIGINT,)
-        old: dict[int, Any] = {number: signal.signal(number, self._handle) for number in numbers}
+        heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+        old: dict[int, Any] = {number: signal.signal(number, self._handle) for number in heard}
         terminated = False
         try:
             yield

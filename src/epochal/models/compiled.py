@@ -1,20 +1,22 @@
-"""How a model trains: optimizer, loss, metrics, and the engine made of them."""
+"""How a model trains: optimizer, losses, metrics, and the engine made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .. import losses, optimizers
+from .. import activations, losses, optimizers
 from .. import metrics as metrics_module
 from ..core.logs import other_name
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.steps import Measure
 from .network import Network
+from .objective import Objective, OutputLoss, OwnObjective
+from .ports import Ports
 
 
 class Compiled(Network):
@@ -24,31 +26,75 @@ class Compiled(Network):
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        metrics: Sequence[Any] | None = None,
-        weighted_metrics: Sequence[Any] | None = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        loss_weights: Any = None,
+        dtype: str | None = None,
+        accumulate: int = 1,
     ) -> None:
         """Say how to train. The weights stay as they are; the optimizer starts afresh.
 
+        Of several outputs each may have its own loss, weight and metrics: in a list in their order, or in a dict by
+        name. What is given once is for all. An output without a loss isn't trained.
+
         Args:
             optimizer: A name, an `epochal.optimizers` instance or any optax transform.
-            loss: A name, an `epochal.losses` instance or `function(y_true, y_pred)`.
-            metrics: Names, `epochal.metrics` instances or functions; logged under the names given.
+            loss: A name, an `epochal.losses` instance or `function(y_true, y_pred)`; needed unless `compute_loss`
+                is overridden.
+            metrics: A list of names, `epochal.metrics` instances or functions, logged under the names given; for
+                several outputs, a flat list is for each of them.
             weighted_metrics: The same, but sample weights count.
+            loss_weights: What the losses of several outputs are multiplied by in the one that is minimised.
+            dtype: What floats are computed in, such as "bfloat16"; weights, losses and logs stay float32. None: as
+                they come.
+            accumulate: In how many parts, one after the other, a batch goes through the model. The gradients and
+                logs are those of the whole batch, but for rounding; batch normalization sees the parts.
 
         Raises:
             ValueError: If a name is unknown; the nearest are listed.
         """
         self._forget_engine()
+        if accumulate != int(accumulate) or accumulate < 1:
+            raise ValueError(f"accumulate is a number of parts, at least 1; got {accumulate!r}.")
+        self._settings = {
+            "loss": _each(loss, losses.get),
+            "loss_weights": _each(loss_weights, _weight),
+            "metrics": metrics or [],
+            "weighted_metrics": weighted_metrics or [],
+            "dtype": None if dtype is None else _float_dtype(dtype),
+            "accumulate": int(accumulate),
+        }
         self.optimizer = optimizers.get(optimizer)
-        chosen = losses.get(loss) if loss is not None else None
-        kinds = {"metrics": list(metrics or ()), "weighted_metrics": list(weighted_metrics or ())}
-        for identifier in [*kinds["metrics"], *kinds["weighted_metrics"]]:
-            _metric(identifier, chosen)  # an unknown name is an error now
-        self._settings = {"loss": chosen, **kinds}
+        only_loss = self._settings["loss"] if isinstance(self._settings["loss"], losses.Loss) else None
+        for kind in ("metrics", "weighted_metrics"):
+            for identifier in _flat(self._settings[kind]):
+                metrics_module.get(identifier, only_loss)  # an unknown name is an error now
+        if self._outputs is not None:
+            self._losses(self._outputs)
+
+    def compute_loss(self, batch: Any, training: bool) -> Any:
+        """Return the loss of a batch, and the outputs; override it for an objective of your own.
+
+        It becomes part of the compiled step, so it must be made of functions of JAX.
+
+        Args:
+            batch: `(x, y, sample_weight)`; what wasn't given is None.
+            training: Whether `self.module` is in training mode.
+
+        Returns:
+            The loss, a scalar, or `(loss, outputs)`, which metrics need.
+        """
+        assert self._outputs is not None
+        values, outputs = self._objective(self._outputs)(self.module, batch, training)
+        return values[0], outputs
+
+    @property
+    def _has_own_objective(self) -> bool:
+        return type(self).compute_loss is not Compiled.compute_loss
 
     def _check_compiled(self) -> None:
         """Raise if there is nothing to train by."""
-        if self._settings is None or self._settings["loss"] is None:
+        if self._settings is None or (self._settings["loss"] is None and not self._has_own_objective):
             raise ValueError(f"{self.name} isn't compiled: call model.compile(optimizer=…, loss=…) first.")
 
     def direction(self, name: str) -> str | None:
@@ -61,56 +107,115 @@ class Compiled(Network):
     def _names(self) -> list[str]:
         return list(self._engine.names) if self._engine is not None else []
 
-    def _ready(self, x: Any, y: Any = None) -> JaxEngine:
-        """Return the engine for these inputs; it is made at the first use, when the shapes are known."""
-        self._build_for(x)
-        self._check(x, None)
-        trains = self._settings is not None and y is not None
+    # Data, brought into the order of inputs and outputs
+
+    def _arranged(self, x: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return data as a step takes them.
+
+        Raises:
+            ValueError: If the model can't take these inputs, or can't be trained towards these targets.
+        """
+        self._know(x)
+        if self._inputs is not None:
+            x = self._inputs.arranged(x, "x")
+            self._inputs.check(x, "x", self.name)
+        outputs = self._outputs
+        assert outputs is not None
+        if y is None or self._settings is None or (self._has_own_objective and self._settings["loss"] is None):
+            return x, y, weight
+        wanted = self._losses(outputs)
+        y = outputs.arranged(y, "y", [loss is None for loss in wanted])
+        if len(wanted) > 1 and weight is not None:
+            several = isinstance(weight, (Mapping, list, tuple))
+            weight = outputs.arranged(
+                weight if several else [weight] * len(wanted), "sample_weight", [True] * len(wanted)
+            )
+        for loss, shape, target in zip(wanted, outputs.shapes, y if len(wanted) > 1 else [y], strict=True):
+            if loss is not None:
+                loss.loss.check(target, shape)
+        return x, y, weight
+
+    def _arranged_pair(self, x: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return data to train on or to evaluate on."""
+        if y is None and not self._has_own_objective:
+            raise ValueError("training and evaluation need targets: pass y, or batches (x, y).")
+        return self._arranged(x, y, weight)
+
+    # The engine
+
+    def _ready(self, y: Any = None, trains: bool = True) -> JaxEngine:
+        """Return the engine; it is made at the first use, when the shapes are known."""
+        trains = trains and self._settings is not None
         if self._engine is None or (trains and not self._engine_trains):
-            self._engine = self._make_engine(x, y if trains else None)
+            self._engine = self._make_engine(y) if trains else JaxEngine(self.module, None, self._call)
             self._engine_trains = trains
+        self._engine.take_up()
         return self._engine
 
-    def _make_engine(self, x: Any, y: Any) -> JaxEngine:
-        module = self.module
-        self._output_shape = output_shape(module, x)
-        self._input_like = self._input_like or ((None, *x.shape[1:]), str(jnp.result_type(x)))
-        if y is None:
-            return JaxEngine(module, _no_objective, self._call)
+    def _make_engine(self, y: Any) -> JaxEngine:
         assert self._settings is not None
-        loss = self._settings["loss"]
-        loss.check(y, self._output_shape)
-        measures = [
-            _measure(identifier, loss, self._output_shape, y.shape, weighted)
-            for weighted, of_kind in ((False, "metrics"), (True, "weighted_metrics"))
-            for identifier in self._settings[of_kind]
-        ]
-        engine = JaxEngine(module, self._objective(loss), self._call, measures, self.optimizer)
+        assert self._outputs is not None
+        outputs, settings = self._outputs, self._settings
+        measures = self._measures(outputs, y)
+        objective: Any
+        if self._has_own_objective:
+            objective = OwnObjective(self.compute_loss, self._within, bool(measures))
+        else:
+            objective = self._objective(outputs)
+        engine = JaxEngine(
+            self.module, objective, self._call, measures, self.optimizer, settings["dtype"], settings["accumulate"]
+        )
         if self._optimizer_state:
             engine.load_optimizer(self._optimizer_state)
             self._optimizer_state = {}
         return engine
 
-    def _objective(self, loss: Any) -> Any:
-        """Return what a step computes: the loss of a batch and the outputs."""
+    def _losses(self, outputs: Ports) -> list[OutputLoss | None]:
+        """Return the loss of each output."""
+        assert self._settings is not None
+        each = outputs.each(self._settings["loss"], "loss")
+        weights = outputs.each(self._settings["loss_weights"], "loss_weights")
+        if not any(each) and not self._has_own_objective:
+            raise ValueError(f"no output has a loss; the outputs are {', '.join(outputs.names)}.")
+        found: list[OutputLoss | None] = []
+        for at, (name, loss, weight) in enumerate(zip(outputs.names, each, weights, strict=True)):
+            if loss is None:
+                found.append(None)
+                continue
+            activation: Any = None if self._graph is None else self._graph.activation_of(at)
+            exact = loss.activation is not None and activations.name_of(activation) == loss.activation
+            of_logits = loss.with_logits() if exact else None
+            found.append(OutputLoss(name, loss, 1.0 if weight is None else weight, of_logits))
+        return found
 
-        def objective(module: Any, x: Any, y: Any, weight: Any) -> tuple[Any, Any]:
-            y_pred = module(x)
-            return loss(y, y_pred, weight), y_pred
+    def _objective(self, outputs: Ports) -> Objective:
+        return Objective(self._forward, self._losses(outputs))
 
-        return objective
+    def _measures(self, outputs: Ports, y: Any) -> list[Measure]:
+        """Return the metrics in log order: output by output, then the weighted ones."""
+        assert self._settings is not None
+        several = len(outputs.names) > 1
+        each_loss = outputs.each(self._settings["loss"], "loss")
+        targets: Any = y if several and y is not None else [y] * len(outputs.names)
+        found = []
+        for kind in ("metrics", "weighted_metrics"):
+            for at, listed in enumerate(outputs.each(self._settings[kind], kind, nested=True)):
+                for identifier in [] if listed is None else listed if isinstance(listed, (list, tuple)) else [listed]:
+                    target = (None,) if targets[at] is None else targets[at].shape
+                    metric = metrics_module.get(identifier, each_loss[at], outputs.shapes[at], target)
+                    name = identifier if isinstance(identifier, str) else metric.name
+                    name = f"{outputs.names[at]}_{name}" if several else name
+                    found.append(Measure(name, metric, kind == "weighted_metrics", at if several else None))
+        return found
 
-    def _check(self, x: Any, y: Any) -> None:
-        """Raise if the model can't take these inputs and targets."""
-        if y is not None and self._engine is not None and self._engine_trains:
-            assert self._settings is not None
-            self._settings["loss"].check(y, self._output_shape)
-
-    def _check_pair(self, x: Any, y: Any) -> None:
-        """Raise if the model can't be trained or evaluated on these inputs and targets."""
-        if y is None:
-            raise ValueError("training and evaluation need targets: pass y, or batches (x, y).")
-        self._check(x, y)
+    @contextmanager
+    def _within(self, module: nnx.Module) -> Iterator[None]:
+        """Let `self.module` be another one for a while: the one inside a step."""
+        before, self._traced = self._traced, module
+        try:
+            yield
+        finally:
+            self._traced = before
 
     def track_average(self, decay: float | None) -> None:
         """Keep an exponential average of the weights inside the step; None stops.
@@ -127,22 +232,33 @@ class Compiled(Network):
         self._engine.adopt_average()
 
 
-def output_shape(module: nnx.Module, x: Any) -> tuple[int, ...]:
-    """Return the shape of a module's output for inputs like `x`, without computing it."""
-    module.eval()
-    graph, state = nnx.split(module)
-    like = jax.ShapeDtypeStruct(x.shape, jnp.result_type(x))
-    return jax.eval_shape(lambda state, x: nnx.merge(graph, state)(x), state, like).shape
+def _each(setting: Any, make: Any) -> Any:
+    """Return a setting with every item made by `make`; None stays None."""
+    if setting is None:
+        return None
+    if isinstance(setting, Mapping) and "class_name" not in setting:
+        return {name: _each(item, make) for name, item in setting.items()}
+    if isinstance(setting, (list, tuple)):
+        return [_each(item, make) for item in setting]
+    return make(setting)
 
 
-def _measure(identifier: Any, loss: Any, output: Any, target: Any, weighted: bool) -> Measure:
-    metric = _metric(identifier, loss, output, target)
-    return Measure(identifier if isinstance(identifier, str) else metric.name, metric, weighted)
+def _flat(nest: Any) -> list[Any]:
+    if isinstance(nest, Mapping) and "class_name" not in nest:
+        return [item for value in nest.values() for item in _flat(value)]
+    if isinstance(nest, (list, tuple)):
+        return [item for value in nest for item in _flat(value)]
+    return [] if nest is None else [nest]
 
 
-def _metric(identifier: Any, *about: Any) -> Any:
-    return metrics_module.get(identifier, *about)
+def _weight(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"loss_weights are numbers; got {value!r}.")
+    return float(value)
 
 
-def _no_objective(*_: Any) -> Any:
-    raise ValueError("the model isn't compiled: call model.compile(optimizer=…, loss=…) first.")
+def _float_dtype(name: Any) -> Any:
+    dtype = jnp.dtype(name)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"dtype is what floats are computed in, such as 'bfloat16'; got {name!r}.")
+    return dtype

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
+import jax
 import numpy as np
+from flax import nnx
 
 from ..core import inputs
 from ..core.protocols import LayerNode
 from ..engines.jax.inspection import Inspection
-from ..layers import weights_of
+from ..layers import Layer
+from ..layers.base import weights_of
+from ..layers.graph import Graph
+from ..layers.names import snake_case
 from .compiled import Compiled
+from .network import layers_of, output_like
 
 BATCH_SIZE = 32
 
@@ -22,7 +28,7 @@ class Inspected(Compiled):
 
     @cached_property
     def _inspection(self) -> Inspection:
-        return Inspection(self._layers_of, weights_of)
+        return Inspection(layers_of, weights_of, record)
 
     def weights_by_layer(self) -> dict[str, dict[str, np.ndarray]]:
         """Return copies of all weights by layer and by weight, in the layers' order."""
@@ -36,8 +42,8 @@ class Inspected(Compiled):
             x: Samples.
             batch_size: Samples a batch; the last one may be smaller.
         """
-        x, _, _ = inputs.arrays(x)
-        self._ready(x)
+        x, _, _ = self._arranged(*inputs.arrays(x))
+        self._ready(trains=False)
         return self._inspection.outputs(self.module, x, batch_size)
 
     def gradients(
@@ -51,26 +57,75 @@ class Inspected(Compiled):
             sample_weight: The weight of each sample in the loss.
             batch_size: Samples whose gradient is computed at once; the result is that of all of them.
         """
-        x, y, weight = inputs.arrays(x, y, sample_weight)
-        engine = self._ready(x, y)
-        self._check_pair(x, y)
+        self._check_compiled()
+        x, y, weight = self._arranged_pair(*inputs.arrays(x, y, sample_weight))
+        engine = self._ready(y)
         return self._inspection.gradients(self.module, engine.objective, x, y, weight, batch_size)
 
     def layer_graph(self) -> list[LayerNode]:
-        """Return the input and the layers with their shapes, and which takes whose output.
+        """Return the inputs and the layers with their shapes, and which takes whose output.
 
         Raises:
             ValueError: If the model isn't built, or was never given data and doesn't know its input.
         """
-        module = self.module
+        if self._graph is not None:
+            return list(_graph_nodes(self._graph))
         if self._input_like is None:
             raise ValueError(f"{self.name} doesn't know the shape of its input yet: fit it or predict first.")
-        shape, dtype = self._input_like
-        names = {name for name, _ in self._named_layers()}
-        name = "input" if "input" not in names else "model_input"
-        source = LayerNode(name, "InputLayer", {"name": name}, (), shape, dtype, {})
-        return self._inspection.nodes(module, source)
+        return list(_module_nodes(self._built(), self._input_like))
 
     def last_learning_rate(self) -> float | None:
         """Return the rate of the last step, a schedule's too; None if the optimizer doesn't tell."""
         return None if self._engine is None else self._engine.last_rate()
+
+
+def record(module: Any, x: Any) -> dict[str, Any]:
+    """Return what each layer of a model's module makes of a batch, by name; of several arrays, the first."""
+    if isinstance(module, Graph):
+        return module.record(x)
+    return {snake_case(module): jax.tree.leaves(module(x))[0]}
+
+
+def _graph_nodes(graph: Graph) -> Iterator[LayerNode]:
+    for name, shape, dtype in zip(graph.input_names, graph.input_shapes, graph.input_dtypes, strict=True):
+        yield _input_node(name, shape, dtype)
+    counted: set[int] = set()
+    for step, (name, shape, taken) in zip(graph.steps, graph.outline(), strict=True):
+        layer = graph.layers[step.layer]
+        weights = {} if step.layer in counted else _shapes(layer)
+        counted.add(step.layer)
+        yield LayerNode(name, type(layer).__name__, settings(layer), taken, shape, step.dtypes[0], weights)
+
+
+def _module_nodes(module: nnx.Module, like: Any) -> Iterator[LayerNode]:
+    name = snake_case(module)
+    given = jax.tree.leaves(like)
+    names = [f"input_{number + 1}" if len(given) > 1 else "input" for number in range(len(given))]
+    for own, array in zip(names, given, strict=True):
+        yield _input_node(own, (None, *array.shape[1:]), str(array.dtype))
+    made = jax.tree.leaves(output_like(module, like))[0]
+    shape = (None, *made.shape[1:])
+    yield LayerNode(
+        name, type(module).__name__, settings(module), tuple(names), shape, str(made.dtype), _shapes(module)
+    )
+
+
+def _input_node(name: str, shape: tuple[int | None, ...], dtype: str) -> LayerNode:
+    return LayerNode(name, "InputLayer", {"name": name}, (), shape, dtype, {})
+
+
+def _shapes(layer: nnx.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(variable.shape) for name, variable in weights_of(layer)}
+
+
+def settings(layer: nnx.Module) -> dict[str, Any]:
+    """Return a layer's settings: its own `get_config`, or those attributes of any module that are plain values."""
+    if isinstance(layer, Layer) and not isinstance(layer, Graph):
+        return layer.get_config()
+    return {name: value for name, value in vars(layer).items() if not name.startswith("_") and _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return all(isinstance(item, (bool, int, float, str)) for item in value)
+    return isinstance(value, (bool, int, float, str))

@@ -10,12 +10,13 @@ from typing import Any
 import jax
 
 from .. import saving
-from ..saving import config as saved_config
+from ..saving import graphs
+from .model import Model
 from .sequential import Sequential
 
 
-def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Sequential:
-    """Return the model in a file that `Sequential.save` or Keras's `model.save("….h5")` wrote.
+def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Model:
+    """Return the model in a file that `Model.save` or Keras's `model.save("….h5")` wrote: a `Sequential` if it was one.
 
     With epochal's own file, training goes on where it stopped: weights, learning rate, the optimizer's state, compile
     settings and random streams are as they were. Of Keras's, the optimizer's state isn't taken over.
@@ -31,35 +32,32 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
         ValueError: If it is damaged, holds weights only, or names a layer that isn't known.
     """
     custom = dict(custom_objects or {})
+    left_out: list[str] = []
     with saving.opened(path) as file:
         try:
-            parts = saved_config.parts_of(file.config, custom)
-            outlined = _outlined(file.config, custom)
-        except (TypeError, ValueError, OverflowError) as error:
+            outlined = _outlined(file.config, custom, left_out)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"{path}: {error}") from error
-        if parts.left_out:
-            warnings.warn(f"{path}: left out, since only training needs it: {', '.join(parts.left_out)}.", stacklevel=2)
+        if left_out:
+            warnings.warn(f"{path}: left out, since only training needs it: {', '.join(left_out)}.", stacklevel=2)
         weights = file.weights(outlined)
-        model = _built(parts)
+        model = _built(file.config, custom, [])
         model._adopt(weights)
         model._resume(file, custom)
     return model
 
 
-def _built(parts: saved_config.Parts) -> Sequential:
-    if parts.given is None:
-        raise ValueError(
-            f"the saved model {parts.name!r} doesn't say the shape of its input: build it and use load_weights."
-        )
-    return Sequential([parts.given, *parts.layers], name=parts.name)
+def _built(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[str]) -> Model:
+    graph = graphs.graph_of(config, custom, left_out)
+    return Sequential.of_graph(graph) if graph.keras_class == "Sequential" else Model(graph, name=graph.name)
 
 
-def _outlined(config: Mapping[str, Any], custom: Mapping[str, Any]) -> list[saving.LayerWeights]:
+def _outlined(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[str]) -> list[saving.LayerWeights]:
     """Return a described model's layers with the shapes of their weights; no array is made, however large."""
-    made: list[Sequential] = []
+    made: list[Model] = []
 
     def outline() -> list[Any]:
-        made.append(_built(saved_config.parts_of(dict(config), custom)))
+        made.append(_built(config, custom, left_out))
         return [variable.get_value() for variable in made[0]._weights().values()]
 
     shapes = jax.eval_shape(outline)

@@ -7,32 +7,55 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import nnx
 
 from ..callbacks import History, ProgbarLogger
 from ..core import inputs, loop
 from ..core.array_data import ArrayData
-from ..core.callback import Dispatcher
+from ..core.callback import Callback, Dispatcher
+from ..core.chunks import leaves
 from ..core.passes import Pass
 from ..core.run import Run, Validation
 from ..core.signals import Signals
 from ..engines.jax.placement import fits
+from ..layers.graph import Graph
 from .saved import Saved
 
 BATCH_SIZE = 32
 
 
 class Model(Saved):
-    """Trains a `flax.nnx.Module`.
+    """A model of layers between inputs and outputs, or of any `flax.nnx.Module`.
 
     Args:
-        module: Takes a batch of inputs and returns a batch of outputs.
+        inputs: An `Input`, or a list or dict of them. Or else a module by itself, which takes a batch of inputs,
+            an array or a nest of them, and returns a batch of outputs; after `fit` it holds the trained weights.
+        outputs: What layers made of the inputs: a tensor, or a list or dict of them.
         name: Of the model.
 
     Attributes:
         stop_training: Set by a callback to end the fit.
         history: The `History` of the last fit.
         optimizer: What `compile` got; `optimizer.lr` is the current learning rate.
+        data_wait: Seconds for which batches had to be waited for, in all.
+
+    Raises:
+        TypeError: If it is neither a module nor tensors.
+        ValueError: If an output doesn't follow from the inputs, an input leads nowhere, or two layers have one name.
     """
+
+    data_wait = 0.0
+
+    def __init__(self, inputs: Any, outputs: Any = None, name: str | None = None) -> None:
+        if outputs is not None:
+            super().__init__(Graph(inputs, outputs, name), name)
+        elif inputs is None or isinstance(inputs, nnx.Module):
+            super().__init__(inputs, name)
+        else:
+            raise TypeError(
+                "a Model is made of a flax.nnx.Module, as Model(module), or of tensors, as Model(inputs, outputs); "
+                f"got {inputs!r} and no outputs."
+            )
 
     def fit(
         self,
@@ -56,8 +79,9 @@ class Model(Saved):
         """Train, and return the `History`, which is also `model.history`.
 
         Args:
-            x: Samples, or an iterable of batches `(x, y)` or `(x, y, sample_weight)`.
-            y: Targets, if `x` is samples.
+            x: Samples: an array, or a list or dict of arrays for several inputs. Or an iterable of batches, each `x`,
+                `(x, y)` or `(x, y, sample_weight)`.
+            y: Targets, if `x` is samples: an array, or a list or dict of arrays for several outputs.
             batch_size: Samples a batch; 32 if None. Batches from an iterable have their own size.
             epochs: The number of the last epoch, so that `initial_epoch=5, epochs=8` trains three.
             verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
@@ -66,7 +90,7 @@ class Model(Saved):
             validation_data: `(x, y)` or `(x, y, sample_weight)`, or an iterable of batches.
             shuffle: Whether each epoch has another order; "batch" moves whole batches.
             class_weight: The weight of each class's samples in the loss.
-            sample_weight: The weight of each sample in the loss; shape `(samples,)`.
+            sample_weight: The weight of each sample in the loss, `(samples,)`; or a list or dict of them by output.
             initial_epoch: The first epoch, counted from 0.
             steps_per_epoch: Batches an epoch; needed for a generator.
             validation_steps: Batches a validation.
@@ -88,56 +112,53 @@ class Model(Saved):
         if held_out is None and validation_data is not None:
             held_out = validation_data
         validation, validation_arrays = self._validation(held_out, batch_size, validation_steps, validation_freq)
-        call = Dispatcher(_with_automatic(callbacks, verbose))
+        call = Dispatcher(_with_automatic(callbacks, verbose, shows_module=self._graph is None))
         self.history = next(c for c in call.callbacks if isinstance(c, History))
-        params = {
-            "verbose": verbose,
-            "batch_size": batch_size or (BATCH_SIZE if isinstance(data, ArrayData) else None),
-            "epochs": epochs,
-            "steps": data.steps,
-            "samples": data.samples,
-            "do_validation": validation is not None,
-            "metrics": [*self._names, *(f"val_{name}" for name in self._names if validation)],
-        }
-        call.prepare(self, params, validation_arrays)
+        own_size = batch_size or (BATCH_SIZE if isinstance(data, ArrayData) else None)
+        facts = {"verbose": verbose, "batch_size": own_size, "epochs": epochs, "do_validation": validation is not None}
+        call.prepare(self, facts | self._facts_of(data, validated=validation is not None), validation_arrays)
         assert self._engine is not None
-        loop.fit(Run(self._engine, self, call, data, epochs, validation, initial_epoch))
+        try:
+            loop.fit(Run(self._engine, self, call, data, epochs, validation, initial_epoch))
+        finally:
+            if not self._engine.lost:
+                self._engine.sync()
         return self.history
+
+    def _facts_of(self, data: Any, validated: bool = False) -> dict[str, Any]:
+        """Return what callbacks are told about data and logs."""
+        metrics = [*self._names, *(f"val_{name}" for name in self._names if validated)]
+        return {"steps": data.steps, "samples": data.samples, "metrics": metrics}
 
     def _training_data(
         self, x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_split: float, **options: Any
     ) -> tuple[Any, Any]:
         """Return the training data, and the arrays that `validation_split` keeps from them."""
-        if y is None and not hasattr(x, "__array__"):
+        if y is None and not inputs.is_arrays(x):
             if validation_split or sample_weight is not None or options["batch_size"]:
                 raise ValueError(
                     "validation_split, sample_weight and batch_size go with arrays x and y; an iterable of batches "
                     "has its own batches, each (x, y) or (x, y, sample_weight)."
                 )
-            data = inputs.from_batches(x, options["steps"], check=self._check_pair, class_weight=class_weight)
-            first = data.peek()[:2]
-            self._ready(*first)
-            self._check(*first)
+            data = inputs.from_batches(x, options["steps"], arrange=self._arranged_pair, class_weight=class_weight)
+            self._ready(data.peek()[1])
             return data, None
-        parts, held_out = inputs.arrays(x, y, sample_weight, class_weight), None
-        self._check_pair(*parts[:2])
+        parts, held_out = self._arranged_pair(*inputs.arrays(x, y, sample_weight, class_weight)), None
         if validation_split:
             parts, held_out = inputs.split(*parts, validation_split)
-        self._ready(*parts[:2])
+        self._ready(parts[1])
         options["batch_size"] = options["batch_size"] or BATCH_SIZE
-        return inputs.from_arrays(*parts, check=self._check, fits=fits, **options), held_out
+        return inputs.from_arrays(*parts, fits=fits, **options), held_out
 
     def _validation(self, given: Any, batch_size: int | None, steps: int | None, freq: Any) -> tuple[Any, Any]:
         """Return the validation, and its arrays if it has any."""
         if given is None:
             return None, None
-        if isinstance(given, (tuple, list)) and len(given) in (2, 3) and not isinstance(given[0], tuple):
-            parts = inputs.arrays(*given)
-            data = inputs.from_arrays(
-                *parts, check=self._check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps
-            )
+        if _is_arrays_to_validate_on(given):
+            parts = self._arranged_pair(*inputs.arrays(*given))
+            data = inputs.from_arrays(*parts, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
             return Validation(data, freq), parts
-        data = inputs.from_batches(given, steps, check=self._check_pair)
+        data = inputs.from_batches(given, steps, arrange=self._arranged_pair)
         data.peek()
         return Validation(data, freq), None
 
@@ -159,18 +180,19 @@ class Model(Saved):
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return the loss of one batch, or the list of loss and metrics, or a dict of them."""
+        self._check_compiled()
         data = self._one_batch(*inputs.arrays(x, y, sample_weight))
         assert self._engine is not None
         return self._values(self._engine.test(data.span(1), False).rows()[0], return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs of one batch."""
-        return self.predict(x, batch_size=len(x))
+        return self.predict(x, batch_size=len(leaves(inputs.arrays(x)[0])[0]))
 
     def _one_batch(self, x: Any, y: Any, weight: Any) -> ArrayData:
-        self._check_pair(x, y)
-        self._ready(x, y)
-        data = inputs.from_arrays(x, y, weight, check=self._check, fits=fits, batch_size=len(x))
+        parts = self._arranged_pair(x, y, weight)
+        self._ready(parts[1])
+        data = inputs.from_arrays(*parts, fits=fits, batch_size=len(leaves(parts[0])[0]))
         data.begin(0)
         return data
 
@@ -203,7 +225,7 @@ class Model(Saved):
             return_dict: Whether to return values by name.
         """
         self._check_compiled()
-        data = self._given_data(x, y, sample_weight, batch_size, steps, check=self._check_pair)
+        data = self._given_data(x, y, sample_weight, batch_size, steps, self._arranged_pair)
         call = self._dispatcher(callbacks, verbose, data)
         assert self._engine is not None
         with call:
@@ -227,7 +249,7 @@ class Model(Saved):
             steps: Batches to predict, if not all.
             callbacks: Their predict hooks are called.
         """
-        data = self._given_data(x, None, None, batch_size, steps, check=self._check)
+        data = self._given_data(x, None, None, batch_size, steps, self._arranged, trains=False)
         call = self._dispatcher(callbacks, verbose, data)
         assert self._engine is not None
         with call:
@@ -235,23 +257,22 @@ class Model(Saved):
         return jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
 
     def _given_data(
-        self, x: Any, y: Any, weight: Any, batch_size: int | None, steps: int | None, check: inputs.Check
-    ) -> Any:
+        self, x: Any, y: Any, weight: Any, batch_size: int | None, steps: int | None, arrange: inputs.Arrange,
+        trains: bool = True,
+    ) -> Any:  # fmt: skip
         _check_counts(1, batch_size=batch_size, steps=steps)
         if y is None and not inputs.is_arrays(x):
-            data = inputs.from_batches(x, steps, check=check)
-            self._ready(*data.peek()[:2])
+            data: Any = inputs.from_batches(x, steps, arrange=arrange)
+            self._ready(data.peek()[1], trains)
             return data
-        parts = inputs.arrays(x, y, weight)
-        check(*parts[:2])
-        self._ready(*parts[:2])
-        return inputs.from_arrays(*parts, check=check, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
+        parts = arrange(*inputs.arrays(x, y, weight))
+        self._ready(parts[1], trains)
+        return inputs.from_arrays(*parts, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
 
     def _dispatcher(self, callbacks: Iterable[Any] | None, verbose: int, data: Any) -> Dispatcher:
         bar = [ProgbarLogger()] if verbose else []
         call = Dispatcher([*Dispatcher(callbacks).callbacks, *bar])
-        facts = {"verbose": verbose, "epochs": 1, "steps": data.steps, "samples": data.samples, "metrics": self._names}
-        call.prepare(self, facts)
+        call.prepare(self, {"verbose": verbose, "epochs": 1} | self._facts_of(data))
         return call
 
 
@@ -261,10 +282,34 @@ def _check_counts(least: int = 0, **counts: int | None) -> None:
             raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
 
 
-def _with_automatic(callbacks: Iterable[Any] | None, verbose: int) -> list[Any]:
-    """Return the user's callbacks, then a History and a progress bar unless they are among them."""
+def _is_arrays_to_validate_on(given: Any) -> bool:
+    """Say whether validation data are `(x, y)` or `(x, y, sample_weight)`, and not a list of such batches."""
+    if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+        return False
+    return isinstance(given, tuple) or not isinstance(given[0], tuple)
+
+
+def _with_automatic(callbacks: Iterable[Any] | None, verbose: int, shows_module: bool) -> list[Any]:
+    """Return the user's callbacks, and what a fit adds to them unless it is there: History, a progress bar."""
     listed = Dispatcher(callbacks).callbacks
     automatic: list[Any] = [History()] if not any(isinstance(c, History) for c in listed) else []
     if verbose and not any(isinstance(c, ProgbarLogger) for c in listed):
         automatic.append(ProgbarLogger())
-    return [*listed, *automatic]
+    of_the_user = [c for c in listed if not type(c).__module__.startswith("epochal.")]
+    return [*([ShowModule()] if shows_module and of_the_user else []), *listed, *automatic]
+
+
+class ShowModule(Callback):
+    """Lets a user's own module hold the weights whenever an epoch's or a test's hooks look at it."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Write the weights into the module, if they have changed."""
+        self.model.module  # noqa: B018 (which does)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Do the same."""
+        self.model.module  # noqa: B018
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Do the same."""
+        self.model.module  # noqa: B018

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from ..callbacks import History
+from ..core.chunks import map_arrays
+from ..core.names import suggest
 from ..engines.jax.engine import JaxEngine
-from ..layers import is_trainable, snake_case, weights_of
+from ..engines.jax.failures import named
+from ..layers import Lambda
+from ..layers.base import is_trainable, weights_of
+from ..layers.graph import Graph
+from ..layers.names import snake_case
+from ..layers.tensors import tensors_in
+from .ports import Ports, ports_of_nest
 
 
 class Network:
@@ -27,30 +36,89 @@ class Network:
         self._engine: JaxEngine | None = None
         self._engine_trains = False
         self._optimizer_state: dict[str, np.ndarray] = {}  # loaded, until there is an engine that trains
-        self._output_shape: tuple[int, ...] = ()
-        self._input_like: tuple[tuple[int | None, ...], str] | None = None  # shape and dtype, the batch axis open
+        self._inputs: Ports | None = None  # unknown for a plain module: it takes any nest
+        self._outputs: Ports | None = None
+        self._input_like: Any = None  # what a plain module was given: a nest of shapes and dtypes
+        self._traced: nnx.Module | None = None  # the module inside a step that is being compiled
+        self._adopt_ports()
 
     @property
-    def module(self) -> nnx.Module:
-        """The module, holding the weights after the last finished batch."""
+    def module(self) -> Any:
+        """The module, holding the weights after the last finished batch; within `compute_loss`, that of the step."""
+        if self._traced is not None:
+            return self._traced
         if self._engine is not None:
             self._engine.sync()
+        return self._built()
+
+    def _built(self) -> nnx.Module:
         if self._module is None:
             raise ValueError(f"{self.name} isn't built: give its first layer an input shape, call build, or fit it.")
         return self._module
 
     @property
+    def _graph(self) -> Graph | None:
+        return self._module if isinstance(self._module, Graph) else None
+
+    @property
     def layers(self) -> list[Any]:
-        """The layers, in order; a plain module is one layer."""
-        return [self.module]
+        """The layers, holding the weights after the last finished batch; a plain module is one layer."""
+        return [layer for _, layer in layers_of(self.module)]
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs, by which data may be given in a dict; empty for a plain module."""
+        return [] if self._inputs is None else list(self._inputs.names)
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input, the batch axis in front; a list of them for several, None where it isn't known."""
+        shapes = () if self._inputs is None else self._inputs.shapes
+        return shapes[0] if len(shapes) == 1 else list(shapes) or None
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, as `input_shape`."""
+        shapes = () if self._outputs is None else self._outputs.shapes
+        return shapes[0] if len(shapes) == 1 else list(shapes) or None
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs; empty for a plain module that hasn't seen data yet."""
+        return [] if self._outputs is None else list(self._outputs.names)
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
+        """Return a layer by its name or its place, holding the weights after the last finished batch.
+
+        Raises:
+            ValueError: If there is none, or not exactly one of the two is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer takes a name or an index, one of the two.")
+        named = layers_of(self.module)
+        if index is not None:
+            if not -len(named) <= index < len(named):
+                raise ValueError(f"{self.name} has {len(named)} layers, so there is none at {index}.")
+            return named[index][1]
+        found = [layer for own, layer in named if own == name]
+        if not found:
+            raise ValueError(f"{self.name} has no layer {name!r}. {suggest(str(name), [own for own, _ in named])}")
+        return found[0]
+
+    def __call__(self, x: Any, *more: Any) -> Any:
+        """Return the outputs for a batch of arrays, in inference mode; for tensors, those of this model as a layer."""
+        tensors = tensors_in((x, more))
+        if tensors:
+            self._build_like(x)
+            return self._graph(x) if self._graph is not None else Lambda(self.module, name=self.name)(x, *more)
+        self._build_for(x)
+        module = self.module
+        module.eval()
+        return module(x, *more)
 
     def _named_layers(self) -> list[tuple[str, nnx.Module]]:
         assert self._module is not None
-        return self._layers_of(self._module)
-
-    def _layers_of(self, module: Any) -> list[tuple[str, nnx.Module]]:
-        """Return the layers of the model's module or of a copy of it, in the order in which data pass through them."""
-        return [(snake_case(module), module)]
+        return layers_of(self._module)
 
     def named_weights(self) -> dict[str, np.ndarray]:
         """Return copies of all weights by `layer/weight`, in the layers' order."""
@@ -97,23 +165,76 @@ class Network:
     def _build_for(self, x: Any) -> None:
         """Make the module if it waits for the shape of its inputs."""
 
+    def _build_like(self, tensor: Any) -> None:
+        """Make the module if it waits for the shape of its inputs, which a tensor tells."""
+        self._build_for(tensor)
+
+    def _adopt_ports(self) -> None:
+        """Take the names and shapes of inputs and outputs from the graph, if there is one."""
+        if (graph := self._graph) is not None:
+            self._inputs = Ports("input", graph.input_names, graph.input_shapes)
+            self._outputs = Ports("output", graph.output_names, graph.output_shapes)
+
+    def _know(self, x: Any) -> None:
+        """Learn from inputs, arrays or a nest of them, what can't be known without."""
+        self._build_for(x)
+        if self._outputs is None:
+            likes = map_arrays(lambda a: jax.ShapeDtypeStruct(a.shape, jnp.result_type(a)), x)
+            self._input_like = likes
+            self._outputs = ports_of_nest("output", output_like(self._built(), likes))
+
     def _call(self, module: Any, x: Any) -> Any:
         return module(x)
 
+    def _forward(self, module: Any, x: Any) -> tuple[list[Any], list[Any]]:
+        """Return all outputs in order, and what their last activations were applied to, None where there are none."""
+        if not isinstance(module, Graph):
+            made = module(x)
+            if isinstance(made, Mapping):
+                made = [made[name] for name in self.output_names]
+            listed = list(made) if isinstance(made, (list, tuple)) else [made]
+            return listed, [None] * len(listed)
+        values, logits = module.run(module.unpacked(x))
+        return [values[slot] for slot in module.results], [logits.get(slot) for slot in module.results]
+
     def summary(self, print_fn: Any = print) -> None:
-        """Print the layers, their output shapes and their numbers of weights."""
-        if self._module is None:
-            raise ValueError(f"{self.name} isn't built: give its first layer an input shape, call build, or fit it.")
-        rows = [("layer (type)", "weights", "number")]
+        """Print the layers, their output shapes, their weights and, where it isn't the one above, what they take."""
+        self._built()
+        nodes = {} if self._graph is None else {name: (shape, taken) for name, shape, taken in self._graph.outline()}
+        rows = [("layer (type)", "output shape", "weights", "number")]
         total = trainable = 0
+        above = None
         for name, layer in self._named_layers():
             weights = weights_of(layer)
             number = sum(variable.size for _, variable in weights)
             total += number
             trainable += sum(variable.size for _, variable in weights if is_trainable(variable))
             shapes = ", ".join(f"{name} {tuple(variable.shape)}" for name, variable in weights)
-            rows.append((f"{name} ({type(layer).__name__})", shapes or "-", f"{number:,}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+            shape, taken = nodes.get(name, ("", ()))
+            takes = "" if not taken or taken == (above,) or above is None else f" of {', '.join(taken)}"
+            rows.append((f"{name} ({type(layer).__name__}){takes}", str(shape), shapes or "-", f"{number:,}"))
+            above = name
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for row in rows:
-            print_fn(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}")
+            print_fn(
+                "  ".join(f"{cell:<{width}}" for cell, width in zip(row[:3], widths, strict=False))
+                + f"  {row[3]:>{widths[3]}}"
+            )
         print_fn(f"{total:,} weights, {trainable:,} of them trainable")
+
+
+def layers_of(module: Any) -> list[tuple[str, nnx.Module]]:
+    """Return the layers of a model's module, or of a copy of it, with their names; a plain module is one layer."""
+    return module.named_layers() if isinstance(module, Graph) else [(snake_case(module), module)]
+
+
+def output_like(module: nnx.Module, x: Any) -> Any:
+    """Return shapes and dtypes of what a module returns in inference mode, without computing it."""
+    module.eval()
+    graph, state = nnx.split(module)
+
+    def call(state: Any, x: Any) -> Any:
+        with named():
+            return nnx.merge(graph, state)(x)
+
+    return jax.eval_shape(call, state, x)

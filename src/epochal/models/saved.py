@@ -14,8 +14,9 @@ from flax import nnx
 from .. import saving
 from ..engines.jax.engine import optimizer_outline
 from ..engines.jax.state import device_array, plain
-from ..layers import snake_case, weights_of
-from ..saving import config as saved_config
+from ..layers.base import places_of, weights_of
+from ..layers.names import snake_case
+from ..saving import graphs, training
 from .inspected import Inspected
 
 COMPILE_AGAIN = "Compile it again, or pass custom_objects with what is yours, by its name in the file."
@@ -32,7 +33,8 @@ class Saved(Inspected):
                 are made, and the file is replaced as a whole.
 
         Raises:
-            ValueError: If the suffix is another one, or a file can't hold a layer, such as a plain function.
+            ValueError: If the suffix is another one, or a file can't hold a layer, such as a plain function, or a
+                model that is made of a module instead of layers.
             OSError: If it can't be written; then the file is as it was.
         """
         self.check_filepath(path)
@@ -79,22 +81,33 @@ class Saved(Inspected):
         if weights_only:
             return layers, {}, None
         described: dict[str, Any] = {"model_config": self._description()}
-        training = None
+        compiled = None
         if self._settings is not None:
-            training = saved_config.training_config(self.optimizer, self._settings)
-            described |= {"training_config": training} if saved_config.keras_reads(training) else {}
+            compiled = training.training_config(self.optimizer, self._settings)
+            described |= self._keras_training(compiled)
         streams = self._streams()
         on_device = dict(zip(streams, self._on_device(streams.values()), strict=True))
-        return layers, described, saving.Extras(training, on_device, self._optimizer_leaves())
+        return layers, described, saving.Extras(compiled, on_device, self._optimizer_leaves())
 
     def _description(self) -> dict[str, Any]:
-        return saved_config.model_config(self.name, None, self._named_layers())
+        return graphs.model_config(self.name, self._built())
+
+    def _keras_training(self, compiled: dict[str, Any]) -> dict[str, Any]:
+        """Return the compile settings for Keras, by output if there are several; nothing if it couldn't take them."""
+        assert self._outputs is not None
+        assert self._graph is not None
+        each = {key: self._outputs.each(compiled[key], key, nested="metrics" in key) for key in training.BY_OUTPUT}
+        names = self._outputs.names if self._graph.outputs_by_name else None
+        config = training.keras_training_config(compiled, each, names)
+        return {} if config is None else {"training_config": config}
 
     def _saved_layers(self, values: Iterable[Any]) -> list[saving.LayerWeights]:
         """Return the layers with these values of all weights."""
         values = iter(values)
         return [
-            saving.LayerWeights(name, snake_case(layer), {weight: next(values) for weight, _ in weights_of(layer)})
+            saving.LayerWeights(
+                name, snake_case(layer), {weight: next(values) for weight, _ in weights_of(layer)}, places_of(layer)
+            )
             for name, layer in self._named_layers()
         ]
 
@@ -134,8 +147,8 @@ class Saved(Inspected):
         if file.training is None:
             return
         try:
-            self.compile(**saved_config.compile_arguments(file.training, custom))
-        except (TypeError, ValueError) as error:
+            self.compile(**training.compile_arguments(file.training, custom))
+        except (TypeError, ValueError, OverflowError) as error:
             self._settings = self.optimizer = None
             warnings.warn(f"{self.name} was loaded, but not compiled: {error}. {COMPILE_AGAIN}", stacklevel=3)
             return

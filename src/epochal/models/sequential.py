@@ -5,41 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from flax import nnx
-
-from .. import activations
-from ..core.seeds import fresh_seed
-from ..layers import Embedding, Input, Layer, as_layer, snake_case
-from ..saving import config as saved_config
-from .compiled import output_shape
+from ..layers import Embedding, Input, Layer, Tensor
+from ..layers.base import as_layer
+from ..layers.graph import Graph, unique_names
+from ..layers.tensors import connect
 from .model import Model
-
-
-class Stack(nnx.Module):
-    """Layers one after the other."""
-
-    def __init__(self, layers: Iterable[nnx.Module] = ()) -> None:
-        self.layers = nnx.List(layers)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return the last layer's output."""
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-    @property
-    def final_activation(self) -> Any:
-        """The last layer's activation function, if it has one."""
-        return getattr(self.layers[-1], "activation", None)
-
-    def logits(self, x: jax.Array) -> jax.Array:
-        """Return what the last layer's activation is applied to."""
-        for layer in list(self.layers)[:-1]:
-            x = layer(x)
-        last: Any = self.layers[-1]
-        return last.linear(x)
 
 
 class Sequential(Model):
@@ -54,65 +24,64 @@ class Sequential(Model):
     """
 
     def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None) -> None:
-        super().__init__(name=name)
-        self._layers: list[tuple[str, nnx.Module]] = []
+        super().__init__(None, name=name)
+        self._given_name = name
+        self._listed: list[Any] = []
         self._input: Input | None = None
-        self._rngs: nnx.Rngs | None = None
+        self._output: Tensor | None = None  # of the layers so far, when the shape of the input is known
         for layer in layers or ():
             self.add(layer)
 
+    @classmethod
+    def of_graph(cls, graph: Graph) -> Sequential:
+        """Return the model of a graph of layers that come one after the other."""
+        model = cls(name=graph.name)
+        model._listed = list(graph.layers)
+        model._input = Input(graph.input_shapes[0][1:], graph.input_dtypes[0], graph.input_names[0])
+        model._module = graph
+        model._adopt_ports()
+        return model
+
     def add(self, layer: Any) -> None:
-        """Put a layer at the end.
+        """Put a layer, or a model, at the end.
 
         Raises:
             TypeError: If it is no layer.
+            ValueError: If its name is taken, or it can't take what comes before it.
         """
         if isinstance(layer, Input):
-            if self._layers or self._input:
+            if self._listed or self._input:
                 raise ValueError("an Input must be the first of a model's layers.")
             self._input = layer
             return
-        layer = as_layer(layer)
-        if isinstance(layer, Layer) and layer.input_shape is not None and not self._layers and self._input is None:
-            self._input = Input(layer.input_shape, "int32" if isinstance(layer, Embedding) else "float32")
-        self._layers.append((self._name(layer), layer))
-        if self._module is not None or self._input is not None:
-            self._forget_engine()
-            try:
-                self._build_layers(from_layer=len(self._layers) - 1)
-            except Exception:
-                self._layers.pop()
-                raise
+        layer = layer if isinstance(layer, Model) else as_layer(layer)
+        if self._input is None and not self._listed:
+            self._input = _input_of(layer)
+        listed = [*self._listed, layer]
+        if self._input is None:
+            unique_names([item for item in listed if not isinstance(item, Model)])
+        else:
+            self._connect(listed, self._output)
+        self._listed = listed
 
-    def _name(self, layer: nnx.Module) -> str:
-        taken = {name for name, _ in self._layers}
-        given = getattr(layer, "name", None) if isinstance(layer, Layer) else None
-        if given in taken:
-            raise ValueError(f"two layers are named {given!r}; names in a model must differ.")
-        name, number = given or snake_case(layer), 0
-        while name in taken:
-            number += 1
-            name = f"{snake_case(layer)}_{number}"
-        if isinstance(layer, Layer):
-            layer.name = name
-        return name
+    def _connect(self, listed: Sequence[Any], output: Tensor | None) -> None:
+        """Make a graph of all layers, of which those before `output` are connected already."""
+        assert self._input is not None
+        for layer in listed if output is None else listed[-1:]:
+            before = self._input if output is None else output
+            made = layer(before) if isinstance(layer, (Layer, Model)) else connect(layer, (before,), {})
+            if not isinstance(made, Tensor):
+                raise ValueError(f"{type(layer).__name__} returns several arrays, so it can't be a part of Sequential.")
+            output = made
+        module = Graph(self._input, output, self._given_name, sequential=True)
+        self._forget_engine()
+        self._module, self._output = module, output
+        self._adopt_ports()
 
     @property
     def layers(self) -> list[Any]:
         """The layers, in order, holding the weights after the last finished batch."""
-        if self._engine is not None:
-            self._engine.sync()
-        return [layer for _, layer in self._layers]
-
-    def _named_layers(self) -> list[tuple[str, nnx.Module]]:
-        return self._layers
-
-    def _description(self) -> dict[str, Any]:
-        assert self._input is not None
-        return saved_config.model_config(self.name, self._input, self._layers)
-
-    def _layers_of(self, module: Any) -> list[tuple[str, nnx.Module]]:
-        return list(zip((name for name, _ in self._layers), module.layers, strict=True))
+        return list(self._listed) if self._module is None else super().layers
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the variables for inputs of a shape.
@@ -121,63 +90,30 @@ class Sequential(Model):
             input_shape: With the batch axis in front, as in Keras: `(None, 64)`.
         """
         if self._module is None:
-            self._input = Input(tuple(input_shape)[1:], self._input.dtype if self._input else "float32")
-            self._build_layers()
+            self._build_with(Input(tuple(input_shape)[1:], self._input.dtype if self._input else "float32"))
 
     def _build_for(self, x: Any) -> None:
         if self._module is None:
-            self._input = Input(x.shape[1:], str(x.dtype))
-            self._build_layers()
+            if not hasattr(x, "shape"):
+                raise ValueError(f"{self.name} takes one array; got {len(x)} of them.")
+            self._build_with(Input(tuple(x.shape)[1:], str(x.dtype)))
 
-    def _build_layers(self, from_layer: int = 0) -> None:
-        assert self._input is not None
-        self._input_like = (None, *self._input.shape), self._input.dtype
-        self._rngs = self._rngs or nnx.Rngs(fresh_seed())
-        if not self._layers:
+    def _build_with(self, given: Input) -> None:
+        if not self._listed:
             raise ValueError(f"{self.name} has no layers: add one.")
-        stack: Any = Stack([layer for _, layer in self._layers[:from_layer]])
-        for name, layer in self._layers[from_layer:]:
-            shape = self._output_of(stack)[1:]
-            try:
-                if isinstance(layer, Layer):
-                    layer.build(shape, self._rngs)
-                stack.layers.append(layer)
-                self._output_of(stack)
-            except Exception as error:
-                error.add_note(f"This is the layer {name!r}, whose inputs have shape {(None, *shape)}.")
-                raise
-        self._module = stack
+        before, self._input = self._input, given
+        try:
+            self._connect(self._listed, None)
+        except Exception:
+            self._input = before
+            raise
 
-    def _output_of(self, stack: Stack) -> tuple[int | None, ...]:
-        """Return the output shape; axes the input leaves open are found by trying two sizes."""
-        assert self._input is not None
-        shapes = []
-        for size in (64, 96):
-            sizes = tuple(size if n is None else n for n in self._input.shape)
-            shapes.append(output_shape(stack, jax.ShapeDtypeStruct((1, *sizes), jnp.dtype(self._input.dtype))))
-            if None not in self._input.shape:
-                return shapes[0]
-        return tuple(a if a == b else None for a, b in zip(*shapes, strict=True))
 
-    def _check(self, x: Any, y: Any) -> None:
-        if self._module is None:
-            return  # it will be built for these inputs
-        assert self._input is not None
-        wanted = self._input.shape
-        if len(x.shape) != 1 + len(wanted) or any(b not in (None, a) for a, b in zip(x.shape[1:], wanted, strict=True)):
-            raise ValueError(f"{self.name} takes inputs of shape {(None, *wanted)}; got x of shape {x.shape}.")
-        super()._check(x, y)
-
-    def _objective(self, loss: Any) -> Any:
-        """Return what a step computes; a cross-entropy after its own activation comes from the logits."""
-        stack: Any = self._module
-        activation = stack.final_activation
-        if loss.activation is None or activations.name_of(activation) != loss.activation:
-            return super()._objective(loss)
-        of_logits = loss.with_logits()
-
-        def objective(module: Any, x: Any, y: Any, weight: Any) -> tuple[Any, Any]:
-            logits = module.logits(x)
-            return of_logits(y, logits, weight), activation(logits)
-
-        return objective
+def _input_of(layer: Any) -> Input | None:
+    """Return the input that a model's first layer says it takes, None if it doesn't."""
+    if isinstance(layer, Model):
+        graph = layer._graph
+        return None if graph is None else Input(graph.input_shapes[0][1:], graph.input_dtypes[0])
+    if not isinstance(layer, Layer) or layer.input_shape is None:
+        return None
+    return Input(layer.input_shape, "int32" if isinstance(layer, Embedding) else "float32")

@@ -1,7 +1,8 @@
 """Model files: HDF5 in Keras's layouts, written from a snapshot and read with care.
 
 Writing: `take` copies a model to the host, and `Snapshot.save` writes it. Reading: `read_weights`, and `opened`
-for a whole model. `config` turns layers and compile settings into Keras's JSON and back.
+for a whole model. `graphs` turns models into Keras's JSON and back, with `config` for a layer, `calls` and `wiring`
+for what takes whose output; `training` does so with compile settings.
 """
 
 from .extras import Extras

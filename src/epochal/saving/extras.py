@@ -26,7 +26,7 @@ class Extras:
     """The parts of a whole model that only epochal reads.
 
     Attributes:
-        training: How it was compiled, as `config.training_config` has it; None if it wasn't.
+        training: How it was compiled, as `training.training_config` has it; None if it wasn't.
         streams: Random streams and other state that is no weight, by the path of the module's variable.
         optimizer: The optimizer's state, by path.
     """

@@ -6,10 +6,13 @@ Sources: keras/src/legacy/saving/legacy_h5_format.py and keras/src/saving/saving
   order; the attribute `layer_names` lists the layers. A whole model keeps all that in the group `model_weights`.
   Layers without weights are skipped, and the others go by their order, not by their names.
 * `.weights.h5`: groups `layers/<class in snake case>[_<n>]/vars`, n counted per class, with datasets `0`, `1`, …
+  What a layer holds in a part of its own is in that part's group, such as `layers/lstm/cell/vars`; a model that is
+  part of another has groups `layers/…` within its own.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -20,6 +23,7 @@ import ml_dtypes
 import numpy as np
 
 from ..core.names import suggest
+from ..layers.names import numbered_by_class
 from . import guard
 
 KERAS_VERSION = "3.15.1"
@@ -27,6 +31,8 @@ KERAS_VERSION = "3.15.1"
 
 WHOLE_OR_WEIGHTS = (".h5", ".hdf5")
 WEIGHTS_ONLY = ".weights.h5"
+PLACES = ("", "cell/", "forward_layer/cell/", "query_dense/")
+"""Where the first weights of a layer may be in a `.weights.h5`."""
 HEADER_LIMIT = 64512  # bytes of one attribute that fit an object's header
 
 
@@ -38,11 +44,19 @@ class LayerWeights:
         name: In the model.
         kind: Its class, in snake case.
         arrays: Its weights by name, in Keras's order: arrays, or anything with their shape and dtype.
+        places: For each of them the group below the layer's that has it in a `.weights.h5`; empty for those of the
+            layer itself, or for all if there are no places.
     """
 
     name: str
     kind: str
     arrays: Mapping[str, Any]
+    places: Sequence[str] = ()
+
+    def groups(self, path: str) -> list[str]:
+        """Return the groups that have the weights, one for each, in a `.weights.h5` where the layer is at `path`."""
+        places = self.places or [""] * len(self.arrays)
+        return [f"{path}/{place}/vars" if place else f"{path}/vars" for place in places]
 
 
 def check_suffix(path: str | PathLike[str], weights_only: bool = False) -> str:
@@ -98,10 +112,10 @@ def _write_by_name(top: h5py.Group, layers: Sequence[LayerWeights]) -> None:
 def _write_by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> None:
     file.create_group("vars")
     for path, layer in zip(_class_paths(layers), layers, strict=True):
-        group = file.create_group(f"{path}/vars")
-        group.attrs["name"] = text(layer.name)
-        for number, array in enumerate(layer.arrays.values()):
-            stored = group.create_dataset(str(number), data=writable(array))
+        file.create_group(f"{path}/vars").attrs["name"] = text(layer.name)
+        for place, array in zip(layer.groups(path), layer.arrays.values(), strict=True):
+            group = file.require_group(place)
+            stored = group.create_dataset(str(len(group)), data=writable(array))
             if array.dtype == ml_dtypes.bfloat16:
                 stored.attrs["dtype"] = "bfloat16"
 
@@ -146,12 +160,7 @@ def _widened(array: np.ndarray) -> np.ndarray:
 
 
 def _class_paths(layers: Sequence[LayerWeights]) -> list[str]:
-    counts: dict[str, int] = {}
-    paths = []
-    for layer in layers:
-        number = counts[layer.kind] = counts.get(layer.kind, -1) + 1
-        paths.append(f"layers/{layer.kind}_{number}" if number else f"layers/{layer.kind}")
-    return paths
+    return [f"layers/{name}" for name in numbered_by_class(layer.kind for layer in layers)]
 
 
 # Reading
@@ -224,18 +233,41 @@ def _by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> list[tuple[Lay
         if path.removeprefix("layers/") not in there:
             known = [f"layers/{name}" for name in there[:1000]]
             raise ValueError(f"layer {layer.name!r} should be at {path!r}, which is missing. {suggest(path, known)}")
-        group = guard.group(file, f"{path}/vars")
-        numbers = range(min(len(group), len(layer.arrays) + 1))
-        pairs.append((layer, _Stored(path, [guard.dataset(group, str(number)) for number in numbers])))
-    if more := _others(file, {stored.name for _, stored in pairs}):
+        pairs.append((layer, _Stored(path, _numbered_datasets(file, layer, path))))
+    groups = {group for (layer, stored) in pairs for group in layer.groups(stored.name)}
+    if more := _others(file, {group.removesuffix("/vars") for group in groups}):
         raise ValueError(f"it has layers that the model hasn't: {', '.join(more[:6])}.")
     return pairs
 
 
+def _numbered_datasets(file: h5py.File, layer: LayerWeights, path: str) -> list[h5py.Dataset]:
+    """Return a layer's datasets in the order of its weights; each of its groups numbers its own from 0."""
+    places = layer.groups(path)
+    for place, wanted in Counter(places).items():
+        if (there := len(guard.group(file, place))) != wanted:
+            names = ", ".join(name for name, own in zip(layer.arrays, places, strict=True) if own == place)
+            raise ValueError(f"layer {layer.name!r} has {wanted} weights ({names}) for {place!r}; the file has {there}.")
+    return [guard.dataset(file, f"{place}/{places[:at].count(place)}") for at, place in enumerate(places)]
+
+
 def _others(file: h5py.File, known: set[str]) -> list[str]:
-    """Return the layers with weights in a file that were not asked for."""
-    others = [path for name in guard.group(file, "layers") if (path := f"layers/{name}") not in known]
-    return [p for p in others if guard.has(guard.group(file, p), "vars") and len(guard.group(file, f"{p}/vars"))]
+    """Return the layers with weights in a file that were not asked for, also those within a model that is known."""
+    asked = {path.rsplit("/", depth)[0] for path in known for depth in range(path.count("/"))}
+    above = {path.rpartition("/")[0] for path in asked}
+    holders = {"layers"} | {path for path in above if path.rpartition("/")[2] == "layers"}
+    there = [f"{holder}/{name}" for holder in sorted(holders) for name in guard.group(file, holder)]
+    others = [path for path in there if path not in asked]
+    return [path for path in others if any(_holds(file, f"{path}/{place}vars") for place in PLACES)]
+
+
+def _holds(file: h5py.File, path: str) -> bool:
+    """Say whether a group is there and has anything."""
+    parent: Any = file
+    for part in path.split("/"):
+        if not isinstance(parent, h5py.Group) or not guard.has(parent, part):
+            return False
+        parent = guard.group(parent, part)
+    return len(parent) > 0
 
 
 def _check(layer: LayerWeights, stored: _Stored) -> None:

@@ -46,8 +46,8 @@ class ModelFile:
     """The parts of a whole model in a file.
 
     Attributes:
-        config: The layers, as `config.parts_of` takes them.
-        training: How it was compiled, as `config.compile_arguments` takes it; None if it wasn't.
+        config: The layers, as `graphs.graph_of` takes them.
+        training: How it was compiled, as `training.compile_arguments` takes it; None if it wasn't.
         has_foreign_optimizer: Whether it has an optimizer's state that Keras wrote.
     """
 

@@ -17,7 +17,7 @@ from ...core.protocols import Chunk, Span
 from .placement import Layout, Placement
 from .programs import Program
 from .state import State, outline
-from .steps import Measure, Steps
+from .steps import Measure, Objective, Steps
 
 
 class SpanResult:
@@ -62,19 +62,23 @@ class JaxEngine:
 
     Args:
         module: What is trained; its arrays are copied, and `sync` writes them back.
-        objective: `(module, x, y, sample_weight) -> (loss, y_pred)`.
+        objective: What is minimised; None for a module that only predicts.
         predict: `(module, x) -> y_pred`.
         measures: The metrics, in log order.
         optimizer: Has `learning_rate` and `transform()`; see `epochal.optimizers`.
+        dtype: What floats are computed in, if not in the dtypes they have; weights keep theirs.
+        accumulate: In how many parts a training batch goes through the module.
     """
 
     def __init__(
         self,
         module: nnx.Module,
-        objective: Callable[..., tuple[Any, Any]],
+        objective: Objective | None,
         predict: Callable[[Any, Any], Any],
         measures: Sequence[Measure] = (),
         optimizer: Any = None,
+        dtype: Any = None,
+        accumulate: int = 1,
     ) -> None:
         self.module, self.optimizer = module, optimizer
         transform = optimizer.transform() if optimizer is not None else None
@@ -82,9 +86,11 @@ class JaxEngine:
         testing = nnx.split(module, nnx.Param, ...)[0]
         module.train()
         training, params, other = nnx.split(module, nnx.Param, ...)
-        self._steps = Steps(objective, predict, measures, training, testing, transform)
+        self._steps = Steps(
+            objective, predict, measures, training, testing, transform, dtype=dtype, accumulate=accumulate
+        )
         self.measures = list(measures)
-        self.names = ["loss", *(measure.name for measure in measures)]
+        self.names = [*(objective.names if objective else ()), *(measure.name for measure in measures)]
         self._state = State(
             {
                 "average": (),
@@ -102,8 +108,10 @@ class JaxEngine:
         self._rate_at = self._find_rate()
         self._pushed_rate: float | None = None
         self._adopt_rate()
-        self._paths = {id(variable): path for path, variable in _variables(module).items()}
+        self._variables = _variables(module)
+        self._paths = {id(variable): path for path, variable in self._variables.items()}
         self._ahead = False  # whether the module's own arrays are older than the state
+        self._remember_shown()
 
     # Spans
 
@@ -208,8 +216,8 @@ class JaxEngine:
         return None if self._rate_at is None else self._state.read(self._rate_at).item()
 
     @property
-    def objective(self) -> Callable[..., tuple[Any, Any]]:
-        """What a step minimises: `(module, x, y, sample_weight) -> (loss, y_pred)`."""
+    def objective(self) -> Objective | None:
+        """What a step minimises."""
         return self._steps.objective
 
     # Averaged weights
@@ -271,6 +279,26 @@ class JaxEngine:
             parts = jax.tree.map(jax.numpy.copy, self._state.parts())
             nnx.update(self.module, self._steps.shown(parts), parts["other"])
             self._ahead = False
+            self._remember_shown()
+
+    def _remember_shown(self) -> None:
+        self._shown = {path: variable.get_value() for path, variable in self._variables.items()}
+
+    def take_up(self) -> None:
+        """Take up what others wrote into the module's own arrays since they were last looked at.
+
+        Others are the user, and models that have layers in common with this one.
+        """
+        for path, variable in self._variables.items():
+            if (value := variable.get_value()) is not self._shown[path]:
+                for place in self._places(variable):
+                    self._state.take_up(place, value)
+                self._shown[path] = value
+
+    @property
+    def lost(self) -> bool:
+        """Whether a call that failed has consumed the state."""
+        return self._state.lost
 
     # The optimizer's state
 
@@ -307,7 +335,8 @@ class JaxEngine:
     def identity(self) -> dict[str, Any]:
         """Describe what a saved state must fit."""
         optimizer = None if self.optimizer is None else {"name": self.optimizer.name} | _settings(self.optimizer)
-        return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names}
+        computed = {"dtype": str(self._steps.dtype or "own"), "accumulate": self._steps.accumulate}
+        return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names, **computed}
 
 
 def optimizer_outline(module: nnx.Module, optimizer: Any) -> dict[str, Any]:

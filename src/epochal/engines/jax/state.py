@@ -61,6 +61,17 @@ class State:
             raise ValueError(f"{self.paths[at]} has shape {old.shape}; got an array of shape {array.shape}.")
         self.leaves[at] = jnp.copy(jax.device_put(array))
 
+    def take_up(self, at: int, value: Any) -> None:
+        """Replace a leaf's value by a copy of an array on the device.
+
+        Raises:
+            ValueError: If its shape is another one.
+        """
+        old, value = self.leaves[at], jnp.asarray(value)
+        if value.shape != old.shape:
+            raise ValueError(f"{self.paths[at]} has shape {old.shape}; the module now has one of shape {value.shape}.")
+        self.leaves[at] = jnp.copy(value if value.dtype == old.dtype else value.astype(old.dtype))
+
     def plain(self, at: int) -> jax.Array:
         """Return a leaf as it is on the device, random keys as their numbers; the next step consumes it."""
         return plain(self.leaves[at])

@@ -11,6 +11,10 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from .accumulation import in_parts
+from .failures import named
+from .precision import as_before, cast_floats, wide
+
 
 class Metric(Protocol):
     """What the engine asks of a metric whose state it carries over an epoch."""
@@ -28,6 +32,25 @@ class Metric(Protocol):
         ...
 
 
+class Objective(Protocol):
+    """What a step computes."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The values' names in the logs: `loss`, and what it is made of."""
+        ...
+
+    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[Sequence[Any], Any]:
+        """Return the values, scalars of which the first is minimised, and the outputs, or None for them.
+
+        Args:
+            module: In training or in inference mode.
+            batch: `(x, y, sample_weight)`.
+            training: In which mode it is.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Measure:
     """A metric as a fit logs it.
@@ -36,11 +59,13 @@ class Measure:
         name: Its key in the logs.
         metric: Computes it.
         weighted: Whether the sample weights count.
+        output: The number of the output it is about; None if there is only one.
     """
 
     name: str
     metric: Any
     weighted: bool = False
+    output: int | None = None
 
     @property
     def is_mean(self) -> bool:
@@ -50,12 +75,15 @@ class Measure:
     def of_batch(self, y: Any, y_pred: Any, weight: Any) -> Any:
         """Return the value of one batch alone."""
         if self.is_mean:
-            return self.metric.per_sample(y, y_pred).mean()
+            return self.metric.per_sample(self._own(y), self._own(y_pred)).mean()
         return self.metric.result(self.updated(self.metric.init(), y, y_pred, weight))
 
     def updated(self, state: Any, y: Any, y_pred: Any, weight: Any) -> Any:
         """Return the state after one more batch."""
-        return self.metric.update(state, y, y_pred, weight if self.weighted else None)
+        return self.metric.update(state, self._own(y), self._own(y_pred), self._own(weight) if self.weighted else None)
+
+    def _own(self, nest: Any) -> Any:
+        return nest if self.output is None or nest is None else nest[self.output]
 
 
 @dataclass(frozen=True)
@@ -63,47 +91,74 @@ class Steps:
     """The steps of one module, objective and optimizer.
 
     Attributes:
-        objective: `(module, x, y, sample_weight) -> (loss, y_pred)`.
+        objective: What is minimised.
         predict: `(module, x) -> y_pred`.
         measures: The metrics, in log order.
         training: The module's graph in training mode.
         testing: The module's graph in inference mode.
         optimizer: The transform; None for a model that only predicts.
         decay: How much of the averaged weights a step keeps; None if there is no average.
+        dtype: What floats are computed in, if not in the dtypes they have; weights keep theirs.
+        accumulate: In how many parts a batch goes through the module.
     """
 
-    objective: Callable[..., tuple[Any, Any]]
+    objective: Objective | None
     predict: Callable[[Any, Any], Any]
     measures: Sequence[Measure]
     training: Any
     testing: Any
     optimizer: optax.GradientTransformation | None = None
     decay: float | None = None
+    dtype: Any = None
+    accumulate: int = 1
 
     def train(self, parts: Mapping[str, Any], batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the parts after one optimizer step, and the batch's loss and metrics."""
-        x, y, weight = batch
-
-        def loss_of(params: Any) -> Any:
-            module = nnx.merge(self.training, params, parts["other"], copy=True)
-            loss, y_pred = self.objective(module, x, y, weight)
-            nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
-            return loss, (y_pred, nnx.split(module, nnx.Param, ...)[2])
-
+        _, y, weight = batch
         assert self.optimizer is not None
-        (loss, (y_pred, other)), gradients = jax.value_and_grad(loss_of, has_aux=True)(parts["params"])
+        differentiated = (
+            in_parts(self._differentiated, self.accumulate) if self.accumulate > 1 else self._differentiated
+        )
+        gradients, values, other, y_pred = differentiated(parts["params"], parts["other"], batch)
         updates, optimizer = self.optimizer.update(gradients, parts["optimizer"], parts["params"])
         params = optax.apply_updates(parts["params"], updates)
-        metrics = self._updated(parts["metrics"], y, y_pred, weight)
         after = {
             **parts,
             "average": self._averaged(parts["average"], params),
             "params": params,
             "other": other,
             "optimizer": optimizer,
-            "metrics": metrics,
+            "metrics": self._updated(parts["metrics"], y, y_pred, weight),
         }
-        return after, self._values(loss, y, y_pred, weight)
+        return after, self._values(values, y, y_pred, weight)
+
+    def _differentiated(self, params: Any, other: Any, batch: Any) -> tuple[Any, Any, Any, Any]:
+        """Return the loss's gradients, the objective's values, the module's other state after it, and the outputs."""
+
+        def loss_of(params: Any) -> Any:
+            module = self._merged(self.training, params, other)
+            values, y_pred = self._objective(module, self._inputs_cast(batch), True)
+            nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
+            after = jax.tree.map(as_before, nnx.split(module, nnx.Param, ...)[2], other)
+            return values[0], (tuple(values), after, wide(y_pred) if self.dtype else y_pred)
+
+        (_, (values, other, y_pred)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+        return gradients, values, other, y_pred
+
+    def _objective(self, module: Any, batch: Any, training: bool) -> tuple[Sequence[Any], Any]:
+        assert self.objective is not None
+        with named():
+            return self.objective(module, batch, training)
+
+    def _merged(self, graph: Any, params: Any, other: Any) -> Any:
+        return nnx.merge(graph, self._cast(params), other, copy=True)
+
+    def _cast(self, nest: Any) -> Any:
+        return nest if self.dtype is None else cast_floats(nest, self.dtype)
+
+    def _inputs_cast(self, batch: Any) -> Any:
+        x, y, weight = batch
+        return self._cast(x), y, weight
 
     def _averaged(self, average: Any, params: Any) -> Any:
         """Move the averaged weights a little: Keras's rule, `decay * average + (1 - decay) * weights`."""
@@ -117,14 +172,17 @@ class Steps:
 
     def test(self, metrics: Any, parts: Mapping[str, Any], batch: Any) -> tuple[Any, Any]:
         """Return the metrics' states after one batch, and the batch's loss and metrics."""
-        x, y, weight = batch
-        module = nnx.merge(self.testing, self.shown(parts), parts["other"], copy=True)
-        loss, y_pred = self.objective(module, x, y, weight)
-        return self._updated(metrics, y, y_pred, weight), self._values(loss, y, y_pred, weight)
+        _, y, weight = batch
+        module = self._merged(self.testing, self.shown(parts), parts["other"])
+        values, y_pred = self._objective(module, self._inputs_cast(batch), False)
+        y_pred = wide(y_pred) if self.dtype else y_pred
+        return self._updated(metrics, y, y_pred, weight), self._values(values, y, y_pred, weight)
 
     def outputs(self, parts: Mapping[str, Any], x: Any) -> Any:
         """Return a batch's outputs in inference mode."""
-        return self.predict(nnx.merge(self.testing, self.shown(parts), parts["other"], copy=True), x)
+        with named():
+            y_pred = self.predict(self._merged(self.testing, self.shown(parts), parts["other"]), self._cast(x))
+        return wide(y_pred) if self.dtype else y_pred
 
     def initial_metrics(self) -> list[Any]:
         """Return the states of the metrics that are no plain means."""
@@ -139,6 +197,6 @@ class Steps:
         carried = [measure for measure in self.measures if not measure.is_mean]
         return [m.updated(state, y, y_pred, weight) for m, state in zip(carried, states, strict=True)]
 
-    def _values(self, loss: Any, y: Any, y_pred: Any, weight: Any) -> Any:
-        values = [loss, *(measure.of_batch(y, y_pred, weight) for measure in self.measures)]
+    def _values(self, values: Sequence[Any], y: Any, y_pred: Any, weight: Any) -> Any:
+        values = [*values, *(measure.of_batch(y, y_pred, weight) for measure in self.measures)]
         return jnp.stack([jnp.asarray(value, jnp.float32) for value in values])

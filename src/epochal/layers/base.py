@@ -1,0 +1,158 @@
+"""What a layer is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import jax
+from flax import nnx
+
+from .. import activations
+from . import tensors
+
+Shape = tuple[int | None, ...]
+
+
+class Layer(nnx.Module):
+    """The base of the layers here.
+
+    For one of your own, make its variables in `build`, and compute in `call`.
+
+    Args:
+        name: In the model; the class's name in snake case, numbered, if None.
+        input_shape: Of one sample, for a model's first layer, which is then built at once.
+        input_dim: The same for a vector: `input_dim=64` is `input_shape=(64,)`.
+
+    Attributes:
+        makes_mask: Whether `make_mask(x)` says which steps of the output count, `(batch, steps)`.
+        uses_mask: Whether `call` takes `mask`, that of its first argument or None. One that takes `<argument>_mask`
+            gets the mask of that argument.
+        keeps_mask: Whether the mask of the first argument is also that of the output; a number if of so many outputs.
+
+    Raises:
+        ValueError: If both `input_shape` and `input_dim` are given.
+    """
+
+    makes_mask = uses_mask = False
+    keeps_mask: int = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__call__" in vars(cls):
+            raise TypeError(f"{cls.__name__}: write what the layer computes in `call`; `__call__` also draws graphs.")
+
+    def __init__(
+        self, *, name: str | None = None, input_shape: Sequence[int | None] | None = None, input_dim: int | None = None
+    ) -> None:
+        if input_shape is not None and input_dim is not None:
+            raise ValueError(f"give input_shape or input_dim, not both; got {input_shape} and {input_dim}.")
+        self.name = name
+        self.numbered = False  # whether a model chose the name
+        self.built = False
+        self.input_shape = (
+            (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the output for arrays; for tensors, those that will hold it in a model."""
+        if tensors.tensors_in((args, kwargs)):
+            return tensors.connect(self, args, kwargs)
+        self.build_for(args, kwargs)
+        return self.call(*args, **kwargs)
+
+    def build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Make the variables for these arguments of `call`, arrays or tensors, if there are none yet."""
+        if not self.built:
+            tensors.build(self, args, kwargs)
+            self.built = True
+
+    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
+        """Make the variables for inputs of a shape, the batch axis left out."""
+
+    def call(self, x: jax.Array) -> Any:
+        """Return the output for a batch."""
+        return x
+
+    def weights(self) -> list[tuple[str, nnx.Variable]]:
+        """Return the variables by Keras's names and in Keras's order: trainable ones first."""
+        return _variables(self)
+
+    def places(self) -> list[str]:
+        """Return for each of `weights` the group, below the layer's own, where a `.weights.h5` file of Keras has it."""
+        return ["" for _ in self.weights()]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings as Keras's own JSON values."""
+        return {"name": self.name}
+
+
+class Activated(Layer):
+    """A layer that ends in an activation; `linear` is what comes before it, its logits."""
+
+    keeps_mask = True
+
+    def __init__(self, activation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def linear(self, x: jax.Array) -> jax.Array:
+        """Return what the activation is applied to."""
+        return x
+
+    def call(self, x: jax.Array) -> jax.Array:
+        return self.activation(self.linear(x))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"activation": activations.name_of(self.activation)}
+
+
+class Lambda(Layer):
+    """A plain function, or any `flax.nnx` module, as a layer.
+
+    Args:
+        function: Takes one or more arrays, the batch axis first, and returns one or more.
+    """
+
+    def __init__(self, function: Callable[..., Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.function = function
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+def as_layer(layer: Any) -> nnx.Module:
+    """Return a layer for what a user put into a model.
+
+    Raises:
+        TypeError: If it is neither a layer, nor an `nnx.Module`, nor a function.
+    """
+    if isinstance(layer, nnx.Module):
+        return layer
+    if isinstance(layer, type):
+        raise TypeError(f"layers must be instances; got the class {layer.__name__}. Write {layer.__name__}(…).")
+    if callable(layer):
+        return Lambda(cast("Callable[[jax.Array], jax.Array]", layer))
+    raise TypeError(f"a layer is a Layer, a flax.nnx.Module or a function; got {layer!r}.")
+
+
+def weights_of(layer: nnx.Module) -> list[tuple[str, nnx.Variable]]:
+    """Return a layer's variables with names: a Keras layer's own order, else parameters first, then other state."""
+    return layer.weights() if isinstance(layer, Layer) else _variables(layer)
+
+
+def places_of(layer: nnx.Module) -> list[str]:
+    """Return for each of a layer's weights where a `.weights.h5` file of Keras has it, below the layer's group."""
+    return layer.places() if isinstance(layer, Layer) else ["" for _ in weights_of(layer)]
+
+
+def _variables(module: nnx.Module) -> list[tuple[str, nnx.Variable]]:
+    variables = [("/".join(map(str, path)), v) for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)]
+    kept = [(name, v) for name, v in variables if not isinstance(v, nnx.RngState)]
+    return sorted(kept, key=lambda item: not is_trainable(item[1]))
+
+
+def is_trainable(variable: nnx.Variable) -> bool:
+    """Say whether the optimizer changes a variable."""
+    return isinstance(variable, nnx.Param)

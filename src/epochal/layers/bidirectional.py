@@ -1,0 +1,132 @@
+"""A recurrent layer that goes through the sequence in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from .base import Layer, Shape
+from .names import snake_case
+from .recurrent import Recurrent
+from .settings import one_of
+
+MERGES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "concat": lambda one, other: jnp.concatenate([one, other], axis=-1),
+    "sum": lambda one, other: one + other,
+    "mul": lambda one, other: one * other,
+    "ave": lambda one, other: (one + other) / 2,
+}
+
+
+class Bidirectional(Layer):
+    """A recurrent layer and its like that goes the other way.
+
+    With `return_sequences` both outputs are in the order in which `layer` goes, and 0 at masked steps.
+
+    Args:
+        layer: An `LSTM`, `GRU` or `SimpleRNN` that hasn't been called; a copy of it is taken.
+        merge_mode: How the two outputs become one: "concat", "sum", "mul" or "ave"; None returns a tuple of them.
+        backward_layer: What goes the other way; a copy of `layer`, with weights of its own, if None.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        TypeError: If a layer isn't recurrent.
+        ValueError: If it has been called, or if the two go the same way or don't return the same things.
+    """
+
+    uses_mask = True
+
+    def __init__(
+        self,
+        layer: Recurrent,
+        merge_mode: str | None = "concat",
+        backward_layer: Recurrent | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.merge_mode = one_of("merge_mode", merge_mode, (*MERGES, None))
+        self.forward_layer = _copy_of(layer, "layer", "forward")
+        if backward_layer is None:
+            self.backward_layer = _copy_of(layer, "layer", "backward")
+            self.backward_layer.go_backwards = not layer.go_backwards
+        else:
+            self.backward_layer = _copy_of(backward_layer, "backward_layer")
+        _check_alike(self.forward_layer, self.backward_layer)
+        self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
+        if layer.return_sequences:
+            self.forward_layer.zero_output_for_mask = self.backward_layer.zero_output_for_mask = True
+            self.keeps_mask = 2 if merge_mode is None else 1
+
+    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
+        for layer in (self.forward_layer, self.backward_layer):
+            layer.build(shape, rngs)
+            layer.built = True
+
+    def call(self, x: jax.Array, initial_state: Any = None, mask: jax.Array | None = None) -> Any:
+        """Return the merged output; with `return_state` a tuple of it, the states forward, and those backward.
+
+        Args:
+            x: The inputs, `(batch, steps, features)`.
+            initial_state: A list of the states to start with: those of the forward layer, then those of the other.
+                Zeros if None.
+            mask: Which steps count, `(batch, steps)`; all if None.
+        """
+        middle = len(self.forward_layer.states)
+        starts = (None, None) if initial_state is None else (initial_state[:middle], initial_state[middle:])
+        layers = (self.forward_layer, self.backward_layer)
+        made = [layer.call(x, start, mask) for layer, start in zip(layers, starts, strict=True)]
+        (one, *states), (other, *more) = made if self.return_state else [[output] for output in made]
+        if self.return_sequences:
+            other = jnp.flip(other, axis=1)
+        merged = (one, other) if self.merge_mode is None else (MERGES[self.merge_mode](one, other),)
+        returned = (*merged, *states, *more)
+        return returned if len(returned) > 1 else merged[0]
+
+    def weights(self) -> list[tuple[str, nnx.Variable]]:
+        return [
+            (f"{layer.name}/{name}", variable)
+            for layer in (self.forward_layer, self.backward_layer)
+            for name, variable in layer.weights()
+        ]
+
+    def places(self) -> list[str]:
+        parts = (("forward_layer", self.forward_layer), ("backward_layer", self.backward_layer))
+        return [f"{part}/{place}" for part, layer in parts for place in layer.places()]
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "merge_mode": self.merge_mode,
+            "layer": _described(self.forward_layer),
+            "backward_layer": _described(self.backward_layer),
+        }
+
+
+def _copy_of(layer: Any, what: str, direction: str | None = None) -> Recurrent:
+    """Return a copy of a layer, named as Keras does for a direction."""
+    if not isinstance(layer, Recurrent):
+        raise TypeError(f"{what} is an LSTM, a GRU or a SimpleRNN; got {layer!r}.")
+    if layer.built:
+        raise ValueError(f"{what} has been called, so it has weights already: give a new {type(layer).__name__}.")
+    copied = nnx.clone(layer)
+    name = layer.name or snake_case(layer)
+    copied.name = f"{direction}_{name.removeprefix('forward_')}" if direction else name
+    return copied
+
+
+def _check_alike(forward: Recurrent, backward: Recurrent) -> None:
+    if forward.go_backwards == backward.go_backwards:
+        raise ValueError(f"layer and backward_layer both have go_backwards={forward.go_backwards}: they must differ.")
+    for name in ("return_sequences", "return_state"):
+        if getattr(forward, name) != getattr(backward, name):
+            raise ValueError(
+                f"layer has {name}={getattr(forward, name)}, backward_layer {name}={getattr(backward, name)}: "
+                "they must be the same."
+            )
+
+
+def _described(layer: Recurrent) -> dict[str, Any]:
+    return {"module": "keras.layers", "class_name": type(layer).__name__, "config": layer.get_config()}

@@ -1,0 +1,274 @@
+"""A graph of layers as one module."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from flax import nnx
+
+from .base import Activated, Layer, is_trainable, places_of, weights_of
+from .names import numbered_by_class, snake_case
+from .order import in_keras_order, in_order, ranked_layers
+from .tensors import Call, Input, Tensor, masks_for
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Stands for a tensor of the graph: an input or an output of a step, by number."""
+
+    at: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a layer.
+
+    Attributes:
+        layer: The number of the layer.
+        name: Of the layer, with a number if it isn't the layer's first call.
+        arguments: The leaves of `(args, kwargs)`: slots and plain values.
+        tree: How they make up `(args, kwargs)`.
+        outputs: The slots of what it returns.
+        shapes: Their shapes, the batch axis in front, None where a size is open.
+        dtypes: Their dtypes.
+        masks: The arguments that get masks, each with the slot whose mask it is.
+    """
+
+    layer: int
+    name: str
+    arguments: tuple[Any, ...]
+    tree: Any
+    outputs: tuple[int, ...]
+    shapes: tuple[tuple[int | None, ...], ...]
+    dtypes: tuple[str, ...]
+    masks: tuple[tuple[str, int], ...]
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The slots among the arguments."""
+        return tuple(leaf.at for leaf in self.arguments if isinstance(leaf, Slot))
+
+
+class Graph(Layer):
+    """The layers between some inputs and outputs; itself a layer, so that models can be parts of models.
+
+    Args:
+        inputs: An `Input`, or a list or dict of them.
+        outputs: What is computed from them: a tensor, or a list or dict of tensors.
+        name: Of the model.
+        sequential: Whether it is the layers of a `Sequential`.
+
+    Attributes:
+        keras_class: What Keras calls such a model's class: "Sequential" if the layers come one after the other, each
+            once, and it was made so; else "Functional".
+        layers: Each layer once, in Keras's order: those farthest from the outputs first.
+        layer_names: Their names.
+        input_names: The names of the inputs.
+        output_names: The names of the outputs: a dict's keys, else those of the layers that make them.
+        steps: The calls, in an order in which they can be made.
+        results: The slots of the outputs.
+
+    Raises:
+        ValueError: If an output doesn't follow from the inputs, an input leads nowhere, the calls go round in
+            a circle, or two layers have one name.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, sequential: bool = False) -> None:
+        super().__init__(name=name)
+        self.built = True
+        given, targets = _listed(inputs, "inputs"), _listed(outputs, "outputs")
+        _check_inputs(given)
+        calls = in_order(given, targets)
+        ranked = ranked_layers(calls, in_keras_order(outputs, targets))
+        self.keras_class = "Sequential" if sequential and len(ranked) == len(calls) else "Functional"
+        names = unique_names(ranked)
+        self.layers = nnx.List(ranked)
+        self.layer_names = tuple(names)
+        self.input_names = _input_names(inputs, given, names)
+        self.input_shapes = tuple(tensor.shape for tensor in given)
+        self.input_dtypes = tuple(tensor.dtype for tensor in given)
+        self.inputs_by_name, self.outputs_by_name = isinstance(inputs, Mapping), isinstance(outputs, Mapping)
+        slots = {id(tensor): at for at, tensor in enumerate(given)}
+        self.steps = tuple(_steps(calls, ranked, names, slots))
+        self.results = tuple(slots[id(tensor)] for tensor in targets)
+        self.output_shapes = tuple(tensor.shape for tensor in targets)
+        self.masked = any(tensor.mask is not None for tensor in targets)
+        self.output_names = tuple(outputs) if isinstance(outputs, Mapping) else self._names_of_results()
+
+    def _names_of_results(self) -> tuple[str, ...]:
+        makers = {slot: self.layer_names[step.layer] for step in self.steps for slot in step.outputs}
+        makers |= dict(enumerate(self.input_names))
+        return tuple(_numbered([makers[slot] for slot in self.results]))
+
+    def call(self, x: Any) -> Any:
+        """Return the outputs for inputs in a list, or in a dict by name; a single one may come by itself."""
+        return self.packed(self.run(self.unpacked(x))[0])
+
+    def unpacked(self, x: Any) -> list[Any]:
+        """Return the inputs in the graph's order."""
+        if isinstance(x, Mapping):
+            return [x[name] for name in self.input_names]
+        return list(x) if isinstance(x, (list, tuple)) else [x]
+
+    def packed(self, values: Mapping[int, Any]) -> Any:
+        """Return the outputs among all values: in a dict if the model was made with one, one by itself, or a list."""
+        found = [values[slot] for slot in self.results]
+        if self.outputs_by_name:
+            return dict(zip(self.output_names, found, strict=True))
+        return found if len(found) > 1 else found[0]
+
+    def run(self, inputs: Sequence[Any]) -> tuple[dict[int, Any], dict[int, Any]]:
+        """Return the values of all slots; and by slot, what activations at the end of a layer were applied to."""
+        values: dict[int, Any] = dict(enumerate(inputs))
+        logits: dict[int, Any] = {}
+        masks: dict[int, Any] = {}
+        for step in self.steps:
+            layer: Any = self.layers[step.layer]
+            leaves = [values[leaf.at] if isinstance(leaf, Slot) else leaf for leaf in step.arguments]
+            args, kwargs = jax.tree.unflatten(step.tree, leaves)
+            kwargs = kwargs | {name: masks[slot] for name, slot in step.masks}
+            if has_logits(layer):
+                logits[step.outputs[0]] = before = layer.linear(*args, **kwargs)
+                made = layer.activation(before)
+            else:
+                made = layer(*args, **kwargs)
+            values.update(zip(step.outputs, jax.tree.leaves(made), strict=True))
+            if getattr(layer, "makes_mask", False):
+                masks[step.outputs[0]] = layer.make_mask(*args)
+        return values, logits
+
+    def record(self, x: Any) -> dict[str, Any]:
+        """Return the output of every call of a layer, by the layer's name; of its first output if it has several."""
+        values, _ = self.run(self.unpacked(x))
+        return {step.name: values[step.outputs[0]] for step in self.steps}
+
+    def outline(self) -> list[tuple[str, tuple[int | None, ...], tuple[str, ...]]]:
+        """Return for each call of a layer its name, the shape of its output, and the names of what it takes."""
+        makers = dict(enumerate(self.input_names)) | {slot: step.name for step in self.steps for slot in step.outputs}
+        return [(step.name, step.shapes[0], tuple(makers[slot] for slot in step.inputs)) for step in self.steps]
+
+    def activation_of(self, result: int) -> Any:
+        """Return the activation function whose value an output is, None if it isn't one's."""
+        layers: list[Any] = [self.layers[step.layer] for step in self.steps if step.outputs == (self.results[result],)]
+        return layers[0].activation if layers and has_logits(layers[0]) else None
+
+    def named_layers(self) -> list[tuple[str, nnx.Module]]:
+        """Return the layers with their names."""
+        return list(zip(self.layer_names, self.layers, strict=True))
+
+    def weights(self) -> list[tuple[str, nnx.Variable]]:
+        """Return all weights by `layer/weight`: trainable ones first, as Keras keeps those of a nested model."""
+        named = [(f"{name}/{weight}", v) for name, layer in self.named_layers() for weight, v in weights_of(layer)]
+        return sorted(named, key=lambda item: not is_trainable(item[1]))
+
+    def places(self) -> list[str]:
+        groups = numbered_by_class(snake_case(layer) for layer in self.layers)
+        placed = [
+            (f"layers/{group}/{place}".rstrip("/"), variable)
+            for group, layer in zip(groups, self.layers, strict=True)
+            for place, (_, variable) in zip(places_of(layer), weights_of(layer), strict=True)
+        ]
+        return [place for place, _ in sorted(placed, key=lambda item: not is_trainable(item[1]))]
+
+
+def has_logits(layer: Any) -> bool:
+    """Say whether a layer is an activation applied to its `linear`, and nothing else."""
+    return isinstance(layer, Activated) and type(layer).call is Activated.call
+
+
+def _listed(nest: Any, what: str) -> list[Tensor]:
+    listed = (
+        list(nest.values()) if isinstance(nest, Mapping) else list(nest) if isinstance(nest, (list, tuple)) else [nest]
+    )
+    if not listed or not all(isinstance(tensor, Tensor) for tensor in listed):
+        raise TypeError(
+            f"{what} are what Input(…) and calls of layers on it return, one or a list or dict of them; got {nest!r}."
+        )
+    return listed
+
+
+def _check_inputs(inputs: Sequence[Tensor]) -> None:
+    for tensor in inputs:
+        if not isinstance(tensor, Input):
+            raise ValueError(f"a model's inputs are made by Input(…); got {tensor!r}, which a layer made.")
+    if len({id(tensor) for tensor in inputs}) != len(inputs):
+        raise ValueError("one Input is listed twice among the inputs.")
+
+
+def _steps(
+    calls: Sequence[Call], layers: Sequence[nnx.Module], names: Sequence[str], slots: dict[int, int]
+) -> Iterable[Step]:
+    """Yield the calls as steps; `slots` gets the number of every tensor."""
+    at = {id(layer): number for number, layer in enumerate(layers)}
+    called: dict[int, int] = {}
+    for call in calls:
+        leaves, tree = jax.tree.flatten((call.args, call.kwargs))
+        arguments = tuple(Slot(slots[id(leaf)]) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+        slots.update({id(tensor): len(slots) + n for n, tensor in enumerate(call.outputs)})
+        layer = at[id(call.layer)]
+        times = called[layer] = called.get(layer, -1) + 1
+        yield Step(
+            layer,
+            f"{names[layer]}:{times}" if times else names[layer],
+            arguments,
+            tree,
+            tuple(slots[id(tensor)] for tensor in call.outputs),
+            tuple(tensor.shape for tensor in call.outputs),
+            tuple(tensor.dtype for tensor in call.outputs),
+            tuple((name, slots[id(tensor)]) for name, tensor in masks_for(call).items()),
+        )
+
+
+def unique_names(layers: Sequence[Any]) -> list[str]:
+    """Return a name for each layer: its own, or its class's with a number; told to the layers that have none."""
+    own = [layer.name for layer in layers if _has_name(layer)]
+    if twice := {name for name, times in Counter(own).items() if times > 1}:
+        raise ValueError(f"two layers are named {min(twice)!r}; names in a model must differ.")
+    names, taken = [], set(own)
+    for layer in layers:
+        name = layer.name if _has_name(layer) else _free(snake_case(layer), taken)
+        taken.add(name)
+        names.append(name)
+        if isinstance(layer, Layer) and not _has_name(layer):
+            layer.name, layer.numbered = name, True
+    return names
+
+
+def _has_name(layer: Any) -> bool:
+    return isinstance(layer, Layer) and layer.name is not None and not layer.numbered
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, found = 0, name
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
+
+
+def _numbered(names: Iterable[str]) -> list[str]:
+    """Return the names, those that were there before with a number."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        found.append(_free(name, taken))
+        taken.add(found[-1])
+    return found
+
+
+def _input_names(inputs: Any, given: Sequence[Any], layer_names: Sequence[str]) -> tuple[str, ...]:
+    """Return the inputs' names: their own, else a dict's keys, else numbered ones."""
+    keys = list(inputs) if isinstance(inputs, Mapping) else [None] * len(given)
+    own = [tensor.name or key for tensor, key in zip(given, keys, strict=True)]
+    if twice := {name for name in own if name and (own.count(name) > 1 or name in layer_names)}:
+        raise ValueError(f"the name {min(twice)!r} is used twice; names in a model must differ.")
+    taken = {*layer_names, *filter(None, own)}
+    names = []
+    for name in own:
+        names.append(name or _free("input_layer", taken))
+        taken.add(names[-1])
+    return tuple(names)

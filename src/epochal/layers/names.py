@@ -1,0 +1,24 @@
+"""What layers are called that have no name of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+
+def snake_case(layer: Any) -> str:
+    """Return a layer's class name as Keras numbers it: `MaxPooling2D` is `max_pooling2d`."""
+    class_name = getattr(layer, "keras_class", type(layer).__name__)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def numbered_by_class(classes: Iterable[str]) -> list[str]:
+    """Return class names, the second and later ones of each with a number: `dense`, `dense_1`, `add`, `dense_2`."""
+    counts: dict[str, int] = {}
+    names = []
+    for name in classes:
+        number = counts[name] = counts.get(name, -1) + 1
+        names.append(f"{name}_{number}" if number else name)
+    return names

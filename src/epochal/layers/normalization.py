@@ -1,0 +1,154 @@
+"""Values brought to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from .base import Layer, Shape
+from .settings import known, positive, present
+
+
+class BatchNormalization(Layer):
+    """Normalises each channel by the batch, masked steps left out, in training; by moving averages in inference.
+
+    Args:
+        axis: The axis of the channels.
+        momentum: Of the moving averages.
+        epsilon: Added to the variance.
+        center: Whether to add `beta`.
+        scale: Whether to multiply by `gamma`.
+    """
+
+    uses_mask = keeps_mask = True
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.axis, self.momentum, self.epsilon, self.center, self.scale = axis, momentum, epsilon, center, scale
+
+    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
+        self.normalization = nnx.BatchNorm(
+            known(self, (None, *shape), self.axis),
+            axis=self.axis,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            use_bias=self.center,
+            use_scale=self.scale,
+            use_fast_variance=False,
+            rngs=rngs,
+        )
+
+    def call(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        return self.normalization(x, mask=None if mask is None else mask[..., None])
+
+    def weights(self) -> list[tuple[str, nnx.Variable]]:
+        inner = self.normalization
+        moving = [("moving_mean", inner.mean), ("moving_variance", inner.var)]
+        return present(gamma=inner.scale, beta=inner.bias) + moving
+
+    def get_config(self) -> dict[str, Any]:
+        settings = {"axis": self.axis, "momentum": self.momentum, "epsilon": self.epsilon}
+        return super().get_config() | settings | {"center": self.center, "scale": self.scale}
+
+
+class LayerNormalization(Layer):
+    """Normalises each sample over its last axis.
+
+    Args:
+        epsilon: Added to the variance.
+        center: Whether to add `beta`.
+        scale: Whether to multiply by `gamma`.
+    """
+
+    keeps_mask = True
+
+    def __init__(self, epsilon: float = 1e-3, center: bool = True, scale: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.epsilon, self.center, self.scale = epsilon, center, scale
+
+    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
+        self.normalization = nnx.LayerNorm(
+            known(self, shape, -1),
+            epsilon=self.epsilon,
+            use_bias=self.center,
+            use_scale=self.scale,
+            use_fast_variance=False,
+            rngs=rngs,
+        )
+
+    def call(self, x: jax.Array) -> jax.Array:
+        return self.normalization(x)
+
+    def weights(self) -> list[tuple[str, nnx.Variable]]:
+        return present(gamma=self.normalization.scale, beta=self.normalization.bias)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"axis": -1, "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+
+
+class GroupNormalization(Layer):
+    """Normalises each sample in groups of channels: Wu and He 2018.
+
+    Args:
+        groups: How many groups the channels fall into; -1 for each channel by itself.
+        axis: The axis of the channels, with the batch axis as 0.
+        epsilon: Added to the variance.
+        center: Whether to add `beta`.
+        scale: Whether to multiply by `gamma`.
+
+    Raises:
+        ValueError: If `axis` is the batch's or, when built, `groups` doesn't divide the channels.
+    """
+
+    keeps_mask = True
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(axis, int) or axis == 0:
+            raise ValueError(f"axis is a whole number other than 0, which is the batch's; got {axis!r}.")
+        self.groups = -1 if groups == -1 else positive("groups", groups)
+        self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
+
+    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
+        channels = known(self, (None, *shape), self.axis)
+        groups = channels if self.groups == -1 else self.groups
+        if channels % groups:
+            raise ValueError(f"channels must fall into equal groups; got {channels} channels and {groups} groups.")
+        self.normalization = nnx.GroupNorm(
+            channels,
+            groups,
+            epsilon=self.epsilon,
+            use_bias=self.center,
+            use_scale=self.scale,
+            use_fast_variance=False,
+            rngs=rngs,
+        )
+
+    def call(self, x: jax.Array) -> jax.Array:
+        return jnp.moveaxis(self.normalization(jnp.moveaxis(x, self.axis, -1)), -1, self.axis)
+
+    def weights(self) -> list[tuple[str, nnx.Variable]]:
+        return present(gamma=self.normalization.scale, beta=self.normalization.bias)
+
+    def get_config(self) -> dict[str, Any]:
+        settings = {"groups": self.groups, "axis": self.axis, "epsilon": self.epsilon}
+        return super().get_config() | settings | {"center": self.center, "scale": self.scale}

@@ -1,0 +1,188 @@
+"""Layers that go through a sequence step by step and hand a state on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from .. import activations, initializers
+from .base import Layer, Shape
+from .names import snake_case
+from .settings import check_axes, initializer_settings, known, positive, present, share
+
+States = tuple[jax.Array, ...]
+
+
+class Recurrent(Layer):
+    """The base of the recurrent layers: `(batch, steps, features)` to `(batch, units)`.
+
+    What the inputs add to every step is computed at once for all steps; only what depends on the state is done
+    step by step. At a masked step the state stays as it is.
+
+    Args:
+        units: The size of the output and of each state.
+        activation: A name or function; None is the identity.
+        use_bias: Whether to add a bias.
+        kernel_initializer: Of the kernel, by which the inputs go in: `(features, gates × units)`.
+        recurrent_initializer: Of the recurrent kernel, by which the state goes in: `(units, gates × units)`.
+        bias_initializer: Of the bias, `(gates × units,)`.
+        dropout: The share of input features that are left out in training, the same ones at all steps.
+        recurrent_dropout: The share of units that are left out where the state goes in, the same ones at all
+            steps and for all gates.
+        return_sequences: Whether to return the outputs of all steps, `(batch, steps, units)`, not just the last;
+            at a masked step that is the output of the step before.
+        return_state: Whether to return a tuple: the output, and the states after the last step.
+        go_backwards: Whether to start with the last step; outputs then come in that order.
+        zero_output_for_mask: Whether the outputs at masked steps are 0 instead.
+        **kwargs: `name`, `input_shape`.
+
+    Attributes:
+        gates: How many times `units` columns the kernels have.
+        states: What the states are called, the output first.
+    """
+
+    uses_mask = True
+    gates = 1
+    states: tuple[str, ...] = ("h",)
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units, self.activation, self.use_bias = positive("units", units), activations.get(activation), use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.dropout, self.recurrent_dropout = share("dropout", dropout), share("recurrent_dropout", recurrent_dropout)
+        self.return_sequences, self.return_state = return_sequences, return_state
+        self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
+        self.keeps_mask = return_sequences
+
+    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
+        check_axes(self, shape, "steps, features")
+        columns = self.gates * self.units
+        self.kernel = nnx.Param(self.kernel_initializer(rngs.params(), (known(self, shape, -1), columns), jnp.float32))
+        self.recurrent_kernel = nnx.Param(self.recurrent_initializer(rngs.params(), (self.units, columns), jnp.float32))
+        self.bias = nnx.Param(self.first_bias(rngs)) if self.use_bias else None
+        self.drop_features = nnx.Dropout(self.dropout, broadcast_dims=(1,), rngs=rngs) if self.dropout else None
+        self.drop_units = nnx.Dropout(self.recurrent_dropout, rngs=rngs) if self.recurrent_dropout else None
+
+    def first_bias(self, rngs: nnx.Rngs) -> jax.Array:
+        """Return the bias to start with."""
+        return self.bias_initializer(rngs.params(), (self.gates * self.units,), jnp.float32)
+
+    def project(self, x: jax.Array) -> jax.Array:
+        """Return what the inputs add to every step, bias included: `(batch, steps, gates × units)`."""
+        projected = x @ self.kernel[...]
+        return projected if self.bias is None else projected + self.bias[...]
+
+    def step(self, inputs: jax.Array, states: States, kept: Any) -> States:
+        """Return the states after a step.
+
+        Args:
+            inputs: What `project` returned for it, `(batch, gates × units)`.
+            states: Those before it, each `(batch, units)`.
+            kept: By what units are multiplied where the state goes in: a dropout, or 1.
+        """
+        raise NotImplementedError
+
+    def call(self, x: jax.Array, initial_state: Any = None, mask: jax.Array | None = None) -> Any:
+        """Return the output; with `return_state`, a tuple of it and the states.
+
+        Args:
+            x: The inputs, `(batch, steps, features)`.
+            initial_state: The states to start with, each `(batch, units)`, in a list; a single one may come by
+                itself. Zeros if None.
+            mask: Which steps count, `(batch, steps)`; all if None.
+
+        Raises:
+            ValueError: If there are more or fewer initial states, or they have another shape.
+        """
+        inputs = self.project(x if self.drop_features is None else self.drop_features(x)).swapaxes(0, 1)
+        counts = None if mask is None else mask.astype(bool).T[..., None]
+        if self.go_backwards:
+            inputs, counts = jax.tree.map(lambda a: jnp.flip(a, 0), (inputs, counts))
+        start = self._start(initial_state, len(x), inputs.dtype)
+        states, outputs = self._run(inputs, counts, start)
+        output = outputs.swapaxes(0, 1) if self.return_sequences else outputs
+        return (output, *states) if self.return_state else output
+
+    def _start(self, given: Any, batch: int, dtype: Any) -> States:
+        shape, names = (batch, self.units), ", ".join(self.states)
+        if given is None:
+            return tuple(jnp.zeros(shape, dtype) for _ in self.states)
+        listed = list(given) if isinstance(given, (list, tuple)) else [given]
+        if [state.shape for state in listed] != [shape] * len(self.states):
+            raise ValueError(
+                f"{type(self).__name__} starts with {len(self.states)} arrays of shape (batch, {self.units}): {names}; "
+                f"got initial_state of {', '.join(str(state.shape) for state in listed) or 'none'}."
+            )
+        return tuple(state.astype(dtype) for state in listed)
+
+    def _run(self, inputs: jax.Array, counts: jax.Array | None, start: States) -> tuple[States, jax.Array]:
+        """Return the last states, and the last output or those of all steps; everything has the steps in front."""
+        kept = 1 if self.drop_units is None else self.drop_units(jnp.ones_like(start[0]))
+
+        def step(states: States, given: Any) -> tuple[States, Any]:
+            projected, counted = given
+            new = tuple(state.astype(inputs.dtype) for state in self.step(projected, states, kept))
+            if counted is not None:
+                new = tuple(jnp.where(counted, after, before) for after, before in zip(new, states, strict=True))
+            return new, self._output(new, counted) if self.return_sequences else None
+
+        states, outputs = jax.lax.scan(step, start, (inputs, counts))
+        return states, outputs if self.return_sequences else self._output(
+            states, None if counts is None else counts[-1]
+        )
+
+    def _output(self, states: States, counted: jax.Array | None) -> jax.Array:
+        if counted is None or not self.zero_output_for_mask:
+            return states[0]
+        return jnp.where(counted, states[0], 0)
+
+    def weights(self) -> list[tuple[str, nnx.Variable]]:
+        named = present(kernel=self.kernel, recurrent_kernel=self.recurrent_kernel, bias=self.bias)
+        return [(f"{snake_case(self)}_cell/{name}", variable) for name, variable in named]
+
+    def places(self) -> list[str]:
+        return ["cell" for _ in self.weights()]
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {
+            "units": self.units,
+            "activation": activations.name_of(self.activation),
+            "use_bias": self.use_bias,
+            **initializer_settings(self),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "zero_output_for_mask": self.zero_output_for_mask,
+        }
+
+
+class SimpleRNN(Recurrent):
+    """A fully connected recurrent layer: `h = activation(x @ kernel + h @ recurrent_kernel + bias)`.
+
+    Args and errors are those of every recurrent layer, `Recurrent`; `gates` is 1.
+    """
+
+    def step(self, inputs: jax.Array, states: States, kept: Any) -> States:
+        return (self.activation(inputs + (states[0] * kept) @ self.recurrent_kernel[...]),)

@@ -1,0 +1,70 @@
+"""What layers check and say of their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flax import nnx
+
+from .. import initializers
+from .base import Layer, Shape
+
+
+def initializer_settings(layer: Layer) -> dict[str, Any]:
+    """Return the settings of a layer that say how its weights start."""
+    return {name: initializers.describe(value) for name, value in vars(layer).items() if name.endswith("_initializer")}
+
+
+def kernel_and_bias(inner: Any) -> list[tuple[str, nnx.Variable]]:
+    """Return the weights of an inner module that has both, or only a kernel."""
+    return present(kernel=inner.kernel, bias=inner.bias)
+
+
+def present(**variables: Any) -> list[tuple[str, nnx.Variable]]:
+    """Return the variables that there are, by name."""
+    return [(name, variable) for name, variable in variables.items() if variable is not None]
+
+
+def known(layer: Layer, shape: Shape, axis: int) -> int:
+    """Return the size of an axis, without the batch axis; it must be known before weights can be made."""
+    if not shape or (size := shape[axis]) is None:
+        raise ValueError(f"{type(layer).__name__} needs the size of axis {axis} of its input; got the shape {shape}.")
+    return size
+
+
+def sizes(what: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
+    """Return a whole number for each of `rank` axes: all of them given, or one for all."""
+    each = tuple(value) if isinstance(value, (list, tuple)) else (value,) * rank
+    if len(each) != rank or any(not isinstance(v, int) or isinstance(v, bool) or v < least for v in each):
+        kind = "positive" if least == 1 else "non-negative"
+        wanted = f"a {kind} whole number" if rank == 1 else f"one or two {kind} whole numbers"
+        raise ValueError(f"{what} is {wanted}; got {value!r}.")
+    return each
+
+
+def positive(what: str, value: Any) -> int:
+    """Return a positive whole number."""
+    if isinstance(value, (bool, str, list, tuple)) or int(value) != value or value < 1:
+        raise ValueError(f"{what} must be a positive whole number; got {value!r}.")
+    return int(value)
+
+
+def one_of(what: str, value: Any, known: Sequence[Any]) -> Any:
+    """Return a value if it is among those known."""
+    if value not in known:
+        raise ValueError(f"{what} must be {' or '.join(map(repr, known))}; got {value!r}.")
+    return value
+
+
+def share(what: str, value: Any) -> float:
+    """Return the share of values that a dropout drops."""
+    if isinstance(value, (bool, str)) or not 0 <= value < 1:
+        raise ValueError(f"{what} is the share of values that are dropped, from 0 to less than 1; got {value!r}.")
+    return float(value)
+
+
+def check_axes(layer: Layer, shape: Any, axes: str) -> None:
+    """Raise a ValueError unless inputs have the axes that a layer's docstring names, without the batch."""
+    if not isinstance(shape, tuple) or len(shape) != len(axes.split(", ")):
+        raise ValueError(f"{type(layer).__name__} takes ({axes}); got inputs of shape {shape}.")

@@ -1,0 +1,223 @@
+"""The graph that calls of layers draw: symbolic tensors, and which layer made which from which."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from ..core.seeds import fresh_seed
+from .names import snake_case
+
+OPEN_SIZES = (64, 96)
+"""An axis whose size is open is tried with both of these; where the outputs differ, theirs is open too."""
+
+
+class Tensor:
+    """An array that a model will compute: its shape and dtype are known, its values aren't.
+
+    Calling layers on tensors makes more of them; `Model(inputs, outputs)` makes a model of what lies between.
+
+    Attributes:
+        shape: With the batch axis in front; None where the size is open.
+        dtype: Its name.
+        call: The call of a layer that makes it; None for a model's input.
+        index: Which of the call's outputs it is.
+        mask: The tensor whose mask says which steps count here; None if all do.
+    """
+
+    def __init__(self, shape: Sequence[int | None], dtype: str, call: Call | None = None, index: int = 0) -> None:
+        self.shape, self.dtype, self.call, self.index = tuple(shape), dtype, call, index
+        self.mask: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.shape} {self.dtype}>"
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(
+            f"{self!r} has no values yet, so no function of arrays takes it: wrap the function in a layer, "
+            "as in Lambda(function)(tensor)."
+        )
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"{self!r} is one tensor and can't be taken apart: a layer such as Lambda(lambda x: …) can.")
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"{self!r} has no values yet, so it is neither true nor false.")
+
+
+class Input(Tensor):
+    """An input of a model, or the first item of a `Sequential`.
+
+    Args:
+        shape: Of a sample, such as `(64,)` or `(28, 28, 1)`; None for an axis of any size.
+        dtype: Of the input; "int32" for an `Embedding`.
+        name: By which data may be given; `input_layer`, numbered, if None.
+    """
+
+    def __init__(self, shape: Sequence[int | None], dtype: str = "float32", name: str | None = None) -> None:
+        if isinstance(shape, (int, str)) or any(n is not None and (not isinstance(n, int) or n < 1) for n in shape):
+            raise ValueError(f"an Input's shape is that of a sample, such as (64,); got {shape!r}.")
+        super().__init__((None, *shape), jnp.dtype(dtype).name)
+        self.name = name
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a layer.
+
+    Attributes:
+        layer: What was called; it may be called again elsewhere, with the same weights.
+        args: The arguments: nests of tensors and plain values.
+        kwargs: Those given by name.
+        outputs: What it makes.
+    """
+
+    layer: nnx.Module
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: tuple[Tensor, ...] = ()
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The tensors among the arguments, in order."""
+        return tensors_in((self.args, self.kwargs))
+
+
+def tensors_in(nest: Any) -> list[Tensor]:
+    """Return the tensors in a nest, in order."""
+    return [leaf for leaf in jax.tree.leaves(nest) if isinstance(leaf, Tensor)]
+
+
+def connect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return what a call of a layer on tensors makes: a tensor, or a nest of them as the layer returns it.
+
+    Raises:
+        Exception: What the layer raises for such inputs, with a note that names the layer and their shapes.
+    """
+    call = Call(layer, args, kwargs)
+    inputs = call.inputs
+    try:
+        found = _outputs(call, inputs)
+    except Exception as error:
+        name = getattr(layer, "name", None) or snake_case(layer)
+        shapes = ", ".join(str(tensor.shape) for tensor in inputs)
+        error.add_note(f"This is the layer {name!r}, whose inputs have shape {shapes}.")
+        raise
+    leaves, tree = jax.tree.flatten(found, is_leaf=lambda node: isinstance(node, _Like))
+    call.outputs = tuple(Tensor(like.shape, like.dtype, call, index) for index, like in enumerate(leaves))
+    _pass_mask_on(call, inputs)
+    return jax.tree.unflatten(tree, call.outputs)
+
+
+@dataclass(frozen=True)
+class _Like:
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+def _outputs(call: Call, inputs: Sequence[Tensor]) -> Any:
+    """Return shapes and dtypes of what a call makes, in the nest in which the layer returns them."""
+    if (build := getattr(call.layer, "build_for", None)) is not None:
+        build(call.args, call.kwargs)
+    graph, state = nnx.split(call.layer)
+
+    def run(*arrays: Any) -> Any:
+        given = iter(arrays)
+        args, kwargs = jax.tree.map(lambda leaf: next(given) if isinstance(leaf, Tensor) else leaf,
+                                    (call.args, call.kwargs))  # fmt: skip
+        layer: Any = nnx.merge(graph, state, copy=True)
+        layer.eval()
+        return layer(*args, **kwargs)
+
+    found = []
+    for size in OPEN_SIZES:
+        likes = [
+            jax.ShapeDtypeStruct((1, *(size if n is None else n for n in tensor.shape[1:])), jnp.dtype(tensor.dtype))
+            for tensor in inputs
+        ]
+        found.append(jax.eval_shape(run, *likes))
+        if not any(None in tensor.shape[1:] for tensor in inputs):
+            break
+    return jax.tree.map(_common, found[0], found[-1])
+
+
+def _common(first: Any, second: Any) -> _Like:
+    if not first.shape:
+        raise ValueError("a layer must keep the batch axis in front; it returned a single value.")
+    sizes = zip(first.shape[1:], second.shape[1:], strict=True)
+    return _Like((None, *(n if n == m else None for n, m in sizes)), first.dtype.name)
+
+
+def _pass_mask_on(call: Call, inputs: Sequence[Tensor]) -> None:
+    """Say whose mask the first output has: a new one, that of the first argument, or none."""
+    layer: Any = call.layer
+    first = next(iter(_arguments(call).values()), None)
+    mask = _mask_of(first)
+    kept = int(getattr(layer, "keeps_mask", False))
+    if getattr(layer, "makes_mask", False):
+        call.outputs[0].mask = call.outputs[0]
+    elif kept and mask is not None:
+        for output in call.outputs[:kept]:
+            output.mask = mask
+    elif not getattr(layer, "uses_mask", False) and any(tensor.mask is not None for tensor in inputs):
+        warnings.warn(
+            f"{type(layer).__name__} takes no notice of masks: after it, masked steps count like all others.",
+            stacklevel=5,
+        )
+
+
+def masks_for(call: Call) -> dict[str, Tensor]:
+    """Return the tensors whose masks a layer takes, by the arguments of its `call` that take them.
+
+    A mask that the call itself gives comes first.
+    """
+    if not getattr(call.layer, "uses_mask", False):
+        return {}
+    given, takes = _arguments(call), inspect.signature(_function(call.layer)).parameters
+    named = {f"{name}_mask": nest for name, nest in given.items()} | {"mask": next(iter(given.values()))}
+    found = {name: _mask_of(nest) for name, nest in named.items() if name in takes and name not in given}
+    return {name: mask for name, mask in found.items() if mask is not None}
+
+
+def _mask_of(nest: Any) -> Tensor | None:
+    """Return the tensor whose mask is that of all tensors in a nest that have one; None if there are several."""
+    masks = {id(tensor.mask): tensor.mask for tensor in tensors_in(nest) if tensor.mask is not None}
+    return next(iter(masks.values())) if len(masks) == 1 else None
+
+
+def _function(layer: Any) -> Any:
+    return getattr(layer, "call", layer)
+
+
+def _arguments(call: Call) -> dict[str, Any]:
+    """Return the arguments of a layer's `call` by name."""
+    return inspect.signature(_function(call.layer)).bind(*call.args, **call.kwargs).arguments
+
+
+def shapes_of(nest: Any) -> Any:
+    """Return the shapes of the arrays or tensors in a nest, without the batch axis; None for anything else."""
+    if isinstance(nest, Mapping):
+        return {name: shapes_of(item) for name, item in nest.items()}
+    if isinstance(nest, (list, tuple)):
+        return [shapes_of(item) for item in nest]
+    return tuple(nest.shape[1:]) if hasattr(nest, "shape") else None
+
+
+def build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Make a layer's variables for these arguments of its `call`.
+
+    `build(shape, rngs)` gets the shape of the first argument; an argument of `build` that is called like one
+    of `call` gets the shape of that one.
+    """
+    given = inspect.signature(layer.call).bind(*args, **kwargs).arguments
+    first = next(iter(given))
+    wanted = list(inspect.signature(layer.build).parameters)[1:]
+    more = {name: shapes_of(given[name]) for name in wanted if name in given and name != first}
+    layer.build(shapes_of(given[first]), rngs=nnx.Rngs(fresh_seed()), **more)

@@ -1,0 +1,96 @@
+"""What a model minimises."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+
+from ..engines.jax.precision import wide
+
+
+@dataclass(frozen=True, eq=False)
+class OutputLoss:
+    """The loss of one output.
+
+    Attributes:
+        name: Of the output.
+        loss: Computes it.
+        weight: Its share in the loss that is minimised.
+        from_logits: The same loss for what the output's last activation is applied to; None if it can't be
+            computed so, or isn't for that activation.
+    """
+
+    name: str
+    loss: Any
+    weight: float = 1.0
+    from_logits: Any = None
+
+
+class Objective:
+    """The weighted sum of the outputs' losses; each is logged too if there are several outputs.
+
+    Args:
+        forward: `(module, x) -> (outputs, logits)`, each in the order of the outputs.
+        losses: One an output; None for one that isn't trained.
+    """
+
+    def __init__(
+        self, forward: Callable[[Any, Any], tuple[list[Any], list[Any]]], losses: Sequence[OutputLoss | None]
+    ) -> None:
+        self._forward, self._losses = forward, losses
+        self._several = len(losses) > 1
+        self.names = ["loss", *(f"{loss.name}_loss" for loss in losses if loss is not None and self._several)]
+
+    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any]:
+        """Return the loss and those it is made of, and the outputs."""
+        x, y, weight = batch
+        outputs, logits = self._forward(module, x)
+        found = [
+            (of_output.weight, self._of(of_output, at, y, outputs, logits, weight))
+            for at, of_output in enumerate(self._losses)
+            if of_output is not None
+        ]
+        total = functools.reduce(operator.add, [value if share == 1 else share * value for share, value in found])
+        parts = [value for _, value in found] if self._several else []
+        return [total, *parts], tuple(outputs) if self._several else outputs[0]
+
+    def _of(self, of_output: OutputLoss, at: int, y: Any, outputs: Any, logits: Any, weight: Any) -> Any:
+        if self._several:
+            y, weight = y[at], None if weight is None else weight[at]
+        if of_output.from_logits is not None:
+            return of_output.from_logits(y, wide(logits[at]), weight)
+        return of_output.loss(y, wide(outputs[at]), weight)
+
+
+class OwnObjective:
+    """What a user's `compute_loss` returns: the loss, or the loss and the outputs.
+
+    Args:
+        compute_loss: `(batch, training)`, which finds the module in the model.
+        within: `(module)`: a context in which the model's module is this one.
+        needs_outputs: Whether there are metrics.
+    """
+
+    names = ("loss",)
+
+    def __init__(self, compute_loss: Callable[..., Any], within: Callable[[Any], Any], needs_outputs: bool) -> None:
+        self._compute_loss, self._within, self._needs_outputs = compute_loss, within, needs_outputs
+
+    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any]:
+        """Return the loss, and the outputs if there are any."""
+        with self._within(module):
+            found: Any = self._compute_loss(batch, training)
+        loss: Any
+        loss, outputs = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+        if jnp.shape(loss) != ():
+            raise ValueError(f"compute_loss must return one number, or (number, outputs); got {found!r}.")
+        if outputs is None and self._needs_outputs:
+            raise ValueError(
+                "metrics need the outputs: compute_loss must return (loss, outputs), or compile without them."
+            )
+        return [jnp.asarray(loss, jnp.float32)], tuple(outputs) if isinstance(outputs, list) else outputs

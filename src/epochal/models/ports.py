@@ -1,0 +1,124 @@
+"""A model's inputs and outputs: their names and shapes, and data brought into their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from ..core.names import suggest
+
+Shape = tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All inputs, or all outputs, of a model.
+
+    Attributes:
+        kind: "input" or "output".
+        names: In the model's order.
+        shapes: With the batch axis in front; None where a size is open.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+
+    def arranged(self, given: Any, what: str, optional: Sequence[bool] = ()) -> Any:
+        """Return a user's nest in the model's order: one array for one port, else a tuple.
+
+        Args:
+            given: One array, a list or tuple in order, or a dict by name.
+            what: What an error calls it, such as "x".
+            optional: For each port whether it may be left out; None takes its place.
+
+        Raises:
+            ValueError: If a name is missing or unknown, or there are too many or too few.
+        """
+        optional = optional or [False] * len(self.names)
+        if isinstance(given, Mapping):
+            listed = self._by_name(given, what, optional)
+        elif isinstance(given, (list, tuple)):
+            listed = list(given)
+        else:
+            listed = [given]
+        missing = [
+            name for name, item, may in zip(self.names, listed, optional, strict=False) if item is None and not may
+        ]
+        if len(listed) != len(self.names) or missing:
+            raise ValueError(f"{self._wanted(what)}; got {_described(given)}.")
+        return listed[0] if len(listed) == 1 else tuple(listed)
+
+    def _wanted(self, what: str) -> str:
+        names = ", ".join(self.names)
+        if len(self.names) == 1:
+            return f"the model has one {self.kind}, {names!r}, so {what} is one array"
+        return f"the model has {len(self.names)} {self.kind}s, so {what} is a list or a dict of arrays for {names}"
+
+    def _by_name(self, given: Mapping[str, Any], what: str, optional: Sequence[bool]) -> list[Any]:
+        for name in given:
+            if name not in self.names:
+                raise ValueError(f"{what} has {name!r}, which is no {self.kind}. {suggest(str(name), self.names)}")
+        for name, may in zip(self.names, optional, strict=True):
+            if name not in given and not may:
+                raise ValueError(f"{what} lacks {name!r}; the {self.kind}s are {', '.join(self.names)}.")
+        return [given.get(name) for name in self.names]
+
+    def each(self, setting: Any, what: str, nested: bool = False) -> list[Any]:
+        """Return a setting of `compile` for each port.
+
+        Args:
+            setting: One for all, a list of one for each, or a dict by name, where None is for those left out.
+            what: What an error calls it, such as "loss".
+            nested: Whether one port's setting is itself a list, so that a flat list is for all.
+
+        Raises:
+            ValueError: If a name is unknown, or the list has another length.
+        """
+        if isinstance(setting, Mapping) and "class_name" not in setting:
+            for name in setting:
+                if name not in self.names:
+                    raise ValueError(
+                        f"{what} names {name!r}, which is no {self.kind}. {suggest(str(name), self.names)}"
+                    )
+            return [setting.get(name) for name in self.names]
+        by_port = isinstance(setting, (list, tuple))
+        if by_port and nested:
+            by_port = any(item is None or isinstance(item, (list, tuple)) for item in setting)
+        if not by_port:
+            return [setting] * len(self.names)
+        if len(setting) != len(self.names):
+            names = ", ".join(self.names)
+            raise ValueError(f"{what} has {len(setting)} items; the model has {len(self.names)} {self.kind}s: {names}.")
+        return list(setting)
+
+    def check(self, nest: Any, what: str, model: str) -> None:
+        """Raise a ValueError where an arranged nest has other shapes than the ports take."""
+        arrays = nest if len(self.names) > 1 else (nest,)
+        for name, wanted, array in zip(self.names, self.shapes, arrays, strict=True):
+            sizes = zip(array.shape[1:], wanted[1:], strict=False)
+            if len(array.shape) != len(wanted) or any(b not in (None, a) for a, b in sizes):
+                which = f" for {name!r}" if len(self.names) > 1 else ""
+                raise ValueError(f"{model} takes inputs of shape {wanted}{which}; got {what} of shape {array.shape}.")
+
+
+def ports_of_nest(kind: str, nest: Any) -> Ports:
+    """Return ports for what a plain module returns: a dict's names, else `output_1`, `output_2`, …"""
+    if isinstance(nest, Mapping):
+        names, listed = tuple(map(str, nest)), list(nest.values())
+    elif isinstance(nest, (list, tuple)):
+        names, listed = tuple(f"{kind}_{number + 1}" for number in range(len(nest))), list(nest)
+    else:
+        names, listed = (kind,), [nest]
+    return Ports(kind, names, tuple(tuple(like.shape) for like in listed))
+
+
+def _described(given: Any) -> str:
+    if isinstance(given, Mapping):
+        return f"a dict of {', '.join(map(str, given))}"
+    if isinstance(given, (list, tuple)):
+        return f"{len(given)} of them" + (" with None among them" if any(item is None for item in given) else "")
+    return "nothing" if given is None else f"an array of shape {jax.numpy.shape(given)}"

@@ -1,0 +1,189 @@
+"""One connection to a server, and what its answers mean."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+from urllib.parse import urljoin, urlsplit
+
+REDIRECTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a post. `again` says to try again, after so many seconds at least if it was told."""
+
+    delivered: bool
+    why: str = ""
+    again: bool = False
+    after: float = 0.0
+    from_monitor: bool = False
+
+
+class Line:
+    """One keep-alive connection to a server, on which no post takes longer than the deadline.
+
+    A read time-out starts again with each byte, so a server that sends a byte a second would hold a
+    post for ever. Here the socket itself is shut down when the time is up, whatever is then waited for.
+
+    Args:
+        url: Where to.
+        deadline: Seconds for one post, from connecting to the last byte of the answer.
+
+    Attributes:
+        closed: Set by `close`.
+    """
+
+    def __init__(self, url: str, deadline: float) -> None:
+        import requests
+
+        self._url, self._deadline = url, deadline
+        self.closed = threading.Event()
+        self._socket: socket.socket | None = None
+        self._opened = 0
+        self._late = threading.Event()
+        self._session = requests.Session()
+        adapter = _watched_adapter(self._connected)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post a body and return what came of it."""
+        import requests
+
+        self._late.clear()
+        timer = threading.Timer(self._deadline, self._give_up)
+        timer.daemon = True
+        timer.start()
+        opened = self._opened
+        try:
+            try:
+                answer = self._follow(body, headers)
+            except requests.ConnectionError:
+                if self._opened > opened or self._late.is_set():
+                    raise
+                answer = self._follow(body, headers)  # the server had just closed the old connection, as it may
+        except (requests.RequestException, OSError) as error:
+            if isinstance(error, requests.Timeout):  # the socket's own time-out, the same moment as the timer
+                self._late.set()
+            answer = Answer(False, _reason(error), again=True)
+        finally:
+            timer.cancel()
+        if self._late.is_set():  # then also half an answer may look like a whole one
+            return Answer(False, f"no answer within {self._deadline:g} s", again=True)
+        return answer
+
+    def close(self) -> None:
+        """Break off what is under way; `send` fails from now on."""
+        self.closed.set()
+        self._shut()
+        self._session.close()
+        if self._socket is not None:
+            self._socket.close()
+
+    def _follow(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Post, going along with redirects that stay on the server."""
+        url = self._url
+        for _ in range(REDIRECTS):
+            status, told, words = self._ask(url, body, headers)
+            if status not in (301, 302, 307, 308):
+                return _answer(status, told, words)
+            url = urljoin(url, told.get("Location", ""))
+            if origin(url) != origin(self._url):
+                break
+        return Answer(False, f"it redirects to {url}, which isn't followed; set root and path to the right address.")
+
+    def _ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], str]:
+        """Post once; return the answer's status, headers and words."""
+        wait = self._deadline
+        with self._session.post(
+            url, body, headers=headers, timeout=wait, allow_redirects=False, stream=True
+        ) as response:
+            words = b""
+            for chunk in response.iter_content(1 << 14):  # to the end, else the connection can't be used again
+                words += chunk
+                if len(words) > 1 << 16:
+                    break
+            return response.status_code, response.headers, words.decode(errors="replace")
+
+    def _connected(self, connection: socket.socket) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = connection.dup()  # a handle of our own: TLS takes the other one away
+        self._opened += 1
+        if self.closed.is_set() or self._late.is_set():
+            self._shut()
+
+    def _give_up(self) -> None:
+        self._late.set()
+        self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it may be closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def origin(address: str) -> str:
+    """Return scheme, host and port: what a browser calls the same origin."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _answer(status: int, headers: Mapping[str, str], words: str) -> Answer:
+    """Say what an answer means for the event: delivered, to be sent again, or refused for good."""
+    if 200 <= status < 300:
+        return Answer(True, from_monitor="X-Epochal-Monitor" in headers)
+    again = status == 429 or status >= 500
+    after = _retry_after(headers.get("Retry-After")) if again else 0.0
+    return Answer(False, f"{status} {' '.join(words.split())[:300]}".strip(), again, after)
+
+
+def _watched_adapter(connected: Callable[[socket.socket], None]) -> Any:
+    """Return a requests adapter that says which sockets it opens."""
+    from requests.adapters import HTTPAdapter
+
+    class Watched:
+        """Mixed into the connections of urllib3, it tells of each socket."""
+
+        def _new_conn(self) -> socket.socket:
+            connection = cast(socket.socket, cast(Any, super())._new_conn())
+            connected(connection)
+            return connection
+
+    class Adapter(HTTPAdapter):
+        """Keeps one connection, and has it watched, plain or TLS."""
+
+        def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+            pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+            if not issubclass(pool.ConnectionCls, Watched):
+                pool.ConnectionCls = type("WatchedConnection", (Watched, pool.ConnectionCls), {})
+            return pool
+
+    return Adapter(pool_connections=1, pool_maxsize=1)
+
+
+def _reason(error: BaseException) -> str:
+    """Return what lies at the bottom of the exceptions that requests and urllib3 wrap around it."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
+def _retry_after(text: str | None) -> float:
+    """Return the seconds in a Retry-After header, which holds a number or a date; 0 if it holds neither."""
+    if not text:
+        return 0.0
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    return max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds())

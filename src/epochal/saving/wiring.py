@@ -1,0 +1,205 @@
+"""The calls of a described model's layers, made in an order in which each has what it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+from flax import nnx
+
+from ..core.names import suggest
+from ..layers import Input, Layer
+from ..layers.graph import Graph
+from ..layers.tensors import Tensor, connect
+from . import calls
+from .calls import Reference, references_in
+from .named import Json
+
+Place = tuple[str, int]
+"""A layer's name and the number of a call of it."""
+
+
+def ports(saved: Any, what: str) -> Any:
+    """Return what a model's inputs or outputs refer to: one reference, or a list or a dict of them.
+
+    Raises:
+        ValueError: If they are nothing of that kind.
+    """
+    if isinstance(saved, dict) and saved:
+        return {str(name): calls.reference(item) for name, item in saved.items()}
+    if isinstance(saved, list) and saved:
+        return calls.reference(saved) if isinstance(saved[0], str) else [calls.reference(item) for item in saved]
+    raise ValueError(f"it doesn't say which are its {what}.")
+
+
+def each_port(change: Callable[[Reference], Any], nest: Any) -> Any:
+    """Return what `ports` returned with every reference changed; a dict keeps its order."""
+    if isinstance(nest, dict):
+        return {name: change(port) for name, port in nest.items()}
+    return [change(port) for port in nest] if isinstance(nest, list) else change(nest)
+
+
+def called(name: str, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+    """Return the tensors that a call of a layer makes.
+
+    Raises:
+        ValueError: If the layer can't be called so, whatever it raises itself.
+    """
+    try:
+        made = layer(*args, **kwargs) if isinstance(layer, Layer) else connect(layer, tuple(args), dict(kwargs))
+    except Exception as error:
+        raise ValueError(f"layer {name!r} ({type(layer).__name__}): {error}") from error
+    return jax.tree.leaves(made)
+
+
+class Wiring:
+    """The tensors of a functional model.
+
+    Args:
+        entries: What the file says of each layer.
+        layers: The layers, without those that only compute masks.
+        inputs: The inputs.
+        left_out: Gets what has no counterpart here and matters in training only.
+
+    Raises:
+        ValueError: If a layer can't be called as described, takes what isn't there, or the calls go round in a circle.
+    """
+
+    def __init__(
+        self,
+        entries: Mapping[str, Json],
+        layers: Mapping[str, nnx.Module],
+        inputs: Mapping[str, Input],
+        left_out: list[str],
+    ) -> None:
+        self._entries, self._layers, self._inputs, self._left_out = entries, layers, inputs, left_out
+        self._all_layers = {*layers, *inputs}
+        nodes = {name: entry.get("inbound_nodes") or [] for name, entry in entries.items()}
+        for name, listed in nodes.items():
+            if not isinstance(listed, list):
+                raise ValueError(f"layer {name!r} should list its calls.")
+        self._old = any(calls.is_old(node) for listed in nodes.values() for node in listed)
+        self._calls = {
+            (name, number): self._call(name, node)
+            for name, listed in nodes.items()
+            if name in layers
+            for number, node in enumerate(listed)
+        }
+        self._made: dict[Place, list[Tensor]] = {(name, 0): [given] for name, given in inputs.items()}
+        self._make_all()
+
+    def input(self, port: Reference) -> Input:
+        """Return the input that one of the model's inputs refers to."""
+        if port.layer not in self._inputs:
+            raise ValueError(f"{port.layer!r} should be an input, but no InputLayer of this name is there.")
+        return self._inputs[port.layer]
+
+    def output(self, port: Reference) -> Tensor:
+        """Return the tensor that one of the model's outputs refers to."""
+        first = self._first_call(port.layer, self._old or self._class(port.layer) != "Sequential")
+        return self._tensor("the model", Reference(port.layer, port.call - first, port.output))
+
+    def _class(self, name: str) -> Any:
+        return self._entries[name].get("class_name") if name in self._entries else None
+
+    def _first_call(self, name: str, counted_from_one: bool) -> int:
+        """Return the number of a layer's first call: 1 for some models, of which Keras has made a call by itself."""
+        layer = self._layers.get(name)
+        if not counted_from_one or not isinstance(layer, Graph):
+            return 0
+        return int(self._class(name) != "Sequential" or _says_its_input(self._entries[name]["config"]))
+
+    def _call(self, name: str, node: Any) -> tuple[list[Any], Json]:
+        """Return what a call takes, where it takes it from, without masks, which layers tell each other here."""
+        try:
+            args, kwargs = calls.arguments(node, self._entries)
+        except ValueError as error:
+            raise ValueError(f"layer {name!r}: {error}") from error
+        args, kwargs = jax.tree.map(self._renumbered, (args, kwargs))
+        takes = _arguments_of(self._layers[name])
+        masks = {"mask", *(f"{argument}_mask" for argument in takes)}
+        kwargs = {key: value for key, value in kwargs.items() if key not in masks or not self._is_left_to_layers(value)}
+        if "training" in kwargs and "training" not in takes:
+            if (training := kwargs.pop("training")) not in (None, False):
+                raise ValueError(f"layer {name!r} is called with training={training!r}, which has no counterpart here.")
+            self._left_out += [f"{name} called with training=False"] if training is False else []
+        return args, kwargs
+
+    def _is_left_to_layers(self, mask: Any) -> bool:
+        """Say whether a mask, or each in a list of them, is none or one that Keras computes beside the layers."""
+        return all(
+            isinstance(leaf, Reference) and leaf.layer in self._entries and leaf.layer not in self._all_layers
+            for leaf in jax.tree.leaves(mask)
+        )
+
+    def _renumbered(self, leaf: Any) -> Any:
+        if not isinstance(leaf, Reference):
+            return leaf
+        return Reference(leaf.layer, leaf.call - self._first_call(leaf.layer, self._old), leaf.output)
+
+    def _make_all(self) -> None:
+        waiting: dict[Place, set[Place]] = {}
+        followers: dict[Place, list[Place]] = {}
+        for place, nest in self._calls.items():
+            needed = {(needs.layer, needs.call) for needs in references_in(nest)}
+            for reference in references_in(nest):
+                self._check(f"layer {place[0]!r}", reference)
+            waiting[place] = {needs for needs in needed if needs not in self._made}
+            for needs in waiting[place]:
+                followers.setdefault(needs, []).append(place)
+        ready = [place for place in reversed(waiting) if not waiting[place]]
+        while ready:
+            place = ready.pop()
+            self._make(place)
+            for follower in reversed(followers.get(place, ())):
+                waiting[follower].discard(place)
+                if not waiting[follower]:
+                    ready.append(follower)
+        if left := sorted({name for name, number in self._calls if (name, number) not in self._made}):
+            raise ValueError(f"its layers take one another's outputs in a circle: {', '.join(map(repr, left[:6]))}.")
+
+    def _make(self, place: Place) -> None:
+        name = place[0]
+        args, kwargs = jax.tree.map(
+            lambda leaf: self._tensor(f"layer {name!r}", leaf) if isinstance(leaf, Reference) else leaf,
+            self._calls[place],
+        )
+        self._made[place] = called(name, self._layers[name], args, kwargs)
+
+    def _check(self, who: str, wanted: Reference) -> None:
+        """Raise unless there is a call that a reference may refer to."""
+        if wanted.layer not in self._all_layers:
+            if wanted.layer in self._entries:
+                kind = self._class(wanted.layer)
+                raise ValueError(f"{who} takes what {wanted.layer!r} ({kind}) makes, which has no counterpart here.")
+            raise ValueError(
+                f"{who} takes what {wanted.layer!r} makes, which is no layer of it. "
+                f"{suggest(wanted.layer, list(self._entries))}"
+            )
+        place = (wanted.layer, wanted.call)
+        if place not in self._calls and place not in self._made:
+            raise ValueError(f"{who} takes what call {wanted.call} of {wanted.layer!r} makes, but there is none.")
+
+    def _tensor(self, who: str, wanted: Reference) -> Tensor:
+        self._check(who, wanted)
+        made = self._made[wanted.layer, wanted.call]
+        if wanted.output >= len(made):
+            raise ValueError(
+                f"{who} takes output {wanted.output} of {wanted.layer!r}, which has {len(made)}, counted from 0."
+            )
+        return made[wanted.output]
+
+
+def _arguments_of(layer: nnx.Module) -> Mapping[str, Any]:
+    return inspect.signature(getattr(layer, "call", layer)).parameters
+
+
+def _says_its_input(config: Json) -> bool:
+    """Say whether a described `Sequential` begins with its input."""
+    listed = config.get("layers")
+    first = listed[0] if isinstance(listed, list) and listed else None
+    if not isinstance(first, dict) or not isinstance(settings := first.get("config"), dict):
+        return False
+    return first.get("class_name") == "InputLayer" or "batch_input_shape" in settings
