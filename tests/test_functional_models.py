@@ -290,7 +290,10 @@ def test_a_metric_that_is_no_mean_is_the_outputs_own():
         ([WORDS, SIZES, SIZES], "got 3 of them"),
         (WORDS, r"got an array of shape \(24, 4\)"),
         ([SIZES, WORDS], r"takes inputs of shape \(None, 4\) for 'words'; got x of shape \(24, 3\)"),
-        ({"words": WORDS, "sizes": SIZES[:5]}, r"must have one length; x\['sizes'\] has 5 samples, x\['words'\] has 24"),
+        (
+            {"words": WORDS, "sizes": SIZES[:5]},
+            r"must have one length; x\['sizes'\] has 5 samples, x\['words'\] has 24",
+        ),
         ({"words": WORDS, "sizes": ["a"] * 24}, r"x\['sizes'\] must hold numbers"),
     ],
 )

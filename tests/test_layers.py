@@ -276,11 +276,6 @@ def test_masking_sets_masked_steps_to_zero_and_the_mean_leaves_them_out():
     np.testing.assert_allclose(model.predict(x), wanted, rtol=1e-5)
 
 
-def test_a_layer_that_takes_no_notice_of_masks_says_so():
-    with pytest.warns(UserWarning, match="Conv1D takes no notice of masks"):
-        Sequential([Embedding(3, 5, mask_zero=True, input_length=4), Conv1D(2, 2)])
-
-
 def test_dropout_drops_a_share_and_scales_the_others_in_training_only():
     model = Sequential([Dropout(0.25, input_shape=(4000,))])
     model.compile("sgd", lambda y, p: (p - y).mean(-1) * 0 + (p == 0).mean(-1))

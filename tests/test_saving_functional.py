@@ -378,16 +378,30 @@ def test_functional_models_of_keras_2_load(tmp_path, kind):
     assert (summed.tolist(), once.tolist()) == ([[5.0, 5.0]], [[2.0, 2.0]])
 
 
-def test_what_keras_lists_to_compute_masks_is_left_to_the_layers(tmp_path):
-    def taking(name):
-        config = {"shape": [None, 2], "dtype": "float32", "keras_history": [name, 0, 0]}
-        return {"class_name": "__keras_tensor__", "config": config}
+def taking(name, dtype="float32"):
+    config = {"shape": [None, 2], "dtype": dtype, "keras_history": [name, 0, 0]}
+    return {"class_name": "__keras_tensor__", "config": config}
 
-    described = functional(
-        entry("InputLayer", "a", [], batch_shape=[None, 2]),
+
+def with_a_computed_mask(*entries, of):
+    """Describe a mean over steps whose mask Keras computes."""
+    return functional(
+        entry("InputLayer", "a", [], batch_shape=[None, 2], dtype="int32"),
+        *entries,
         entry("NotEqual", "not_equal", [{"args": [taking("a"), 0], "kwargs": {}}]),
-        entry("Activation", "r", [{"args": [taking("a")], "kwargs": {"mask": taking("not_equal")}}], activation="relu"),
-        inputs=["a", 0, 0], outputs=["r", 0, 0],
+        entry("Concatenate", "c", [{"args": [[taking("not_equal", "bool")]], "kwargs": {}}], axis=-1),
+        entry("GlobalAveragePooling1D", "mean", [{"args": [taking(of)], "kwargs": {"mask": taking("c")}}]),
+        inputs=["a", 0, 0], outputs=["mean", 0, 0],
     )  # fmt: skip
-    model = load_model(described_file(tmp_path / "m.h5", described))
-    assert model.predict(np.array([[-1.0, 1.0]], "float32")).tolist() == [[0.0, 1.0]]
+
+
+def test_what_keras_lists_to_compute_masks_is_left_to_the_layers(tmp_path):
+    table = entry("Embedding", "e", [{"args": [taking("a")], "kwargs": {}}], input_dim=3, output_dim=1, mask_zero=True)
+    path = described_file(tmp_path / "m.h5", with_a_computed_mask(table, of="e"), e=[np.array([[5.0], [1.0], [2.0]])])
+    assert load_model(path).predict(np.array([[1, 2], [2, 0]], "int32")).tolist() == [[1.5], [2.0]]
+
+
+def test_a_mask_that_no_layer_tells_is_refused(tmp_path):
+    shaped = entry("Reshape", "r", [{"args": [taking("a")], "kwargs": {}}], target_shape=[2, 1])
+    with pytest.raises(ValueError, match="layer 'mean' is given a computed mask, which has no counterpart here"):
+        load_model(described_file(tmp_path / "m.h5", with_a_computed_mask(shaped, of="r")))

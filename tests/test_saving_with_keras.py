@@ -259,7 +259,19 @@ def in_sequential(L, model, sequential, given):
     return sequential([given((4,)), inner, L.Dense(2)])
 
 
-FUNCTIONAL = (shared, nested, with_sequential, in_a_dict, at_several_depths, of_a_list_of_one, in_sequential)
+def with_masks(L, model, sequential, given):
+    a, b = given((6,), dtype="int32", name="a"), given((6,), dtype="int32", name="b")
+    table = L.Embedding(9, 4, mask_zero=True, name="table")
+    both = L.Add()([table(a), table(b)])
+    encoded, *_ = L.LSTM(4, return_sequences=True, return_state=True)(table(a))
+    looked = L.MultiHeadAttention(2, 3, name="look")(encoded, table(b))
+    joined = L.Concatenate(axis=1, name="joined")([looked, table(b)])
+    return model([a, b], [L.GRU(3)(both), L.LSTM(4)(joined)])
+
+
+FUNCTIONAL = (
+    *(shared, nested, with_sequential, in_a_dict, at_several_depths, of_a_list_of_one, in_sequential, with_masks),
+)
 each_functional = pytest.mark.parametrize("make", FUNCTIONAL, ids=lambda make: make.__name__)
 
 

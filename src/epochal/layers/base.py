@@ -25,16 +25,16 @@ class Layer(nnx.Module):
         input_dim: The same for a vector: `input_dim=64` is `input_shape=(64,)`.
 
     Attributes:
-        makes_mask: Whether `make_mask(x)` says which steps of the output count, `(batch, steps)`.
         uses_mask: Whether `call` takes `mask`, that of its first argument or None. One that takes `<argument>_mask`
             gets the mask of that argument.
         keeps_mask: Whether the mask of the first argument is also that of the output; a number if of so many outputs.
+            A layer with another mask overrides `output_mask`.
 
     Raises:
         ValueError: If both `input_shape` and `input_dim` are given.
     """
 
-    makes_mask = uses_mask = False
+    uses_mask = False
     keeps_mask: int = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -73,6 +73,15 @@ class Layer(nnx.Module):
     def call(self, x: jax.Array) -> Any:
         """Return the output for a batch."""
         return x
+
+    def output_mask(self, x: Any, mask: Any) -> Any:
+        """Return which steps of the output count, `(batch, steps)`, or None if all do.
+
+        Args:
+            x: The first argument of `call`.
+            mask: Which steps of it count, None if all do; a nest of masks, if `x` is a nest.
+        """
+        return mask if self.keeps_mask and hasattr(mask, "shape") else None
 
     def weights(self) -> list[tuple[str, nnx.Variable]]:
         """Return the variables by Keras's names and in Keras's order: trainable ones first."""

@@ -37,7 +37,7 @@ class Embedding(Layer):
             kwargs.setdefault("input_shape", (input_length,))
         super().__init__(**kwargs)
         self.input_dim, self.output_dim = positive("input_dim", input_dim), positive("output_dim", output_dim)
-        self.mask_zero = self.makes_mask = mask_zero
+        self.mask_zero = mask_zero
         self.embeddings_initializer = initializers.get(embeddings_initializer)
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
@@ -46,9 +46,9 @@ class Embedding(Layer):
     def call(self, x: jax.Array) -> jax.Array:
         return self.table(x.astype(jnp.int32))
 
-    def make_mask(self, x: jax.Array) -> jax.Array:
+    def output_mask(self, x: jax.Array, mask: Any) -> jax.Array | None:
         """Return which integers are no padding."""
-        return x != 0
+        return x != 0 if self.mask_zero else None
 
     def weights(self) -> list[tuple[str, nnx.Variable]]:
         return [("embeddings", self.table.embedding)]

@@ -10,10 +10,11 @@ from typing import Any
 import jax
 from flax import nnx
 
+from . import masks
 from .base import Activated, Layer, is_trainable, places_of, weights_of
 from .names import numbered_by_class, snake_case
 from .order import in_keras_order, in_order, ranked_layers
-from .tensors import Call, Input, Tensor, masks_for
+from .tensors import Call, Input, Tensor
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,6 @@ class Step:
         outputs: The slots of what it returns.
         shapes: Their shapes, the batch axis in front, None where a size is open.
         dtypes: Their dtypes.
-        masks: The arguments that get masks, each with the slot whose mask it is.
     """
 
     layer: int
@@ -45,12 +45,21 @@ class Step:
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int | None, ...], ...]
     dtypes: tuple[str, ...]
-    masks: tuple[tuple[str, int], ...]
 
     @property
     def inputs(self) -> tuple[int, ...]:
         """The slots among the arguments."""
         return tuple(leaf.at for leaf in self.arguments if isinstance(leaf, Slot))
+
+    def filled(self, values: Mapping[int, Any]) -> masks.Given:
+        """Return `(args, kwargs)` with the values of the slots."""
+        leaves = [values[leaf.at] if isinstance(leaf, Slot) else leaf for leaf in self.arguments]
+        return jax.tree.unflatten(self.tree, leaves)
+
+    def filled_with_masks(self, of_slots: Mapping[int, Any]) -> masks.Given:
+        """Return the masks of the slots in the same nest; None for a slot without, and for plain values."""
+        leaves = [of_slots.get(leaf.at) if isinstance(leaf, Slot) else None for leaf in self.arguments]
+        return jax.tree.unflatten(self.tree, leaves)
 
 
 class Graph(Layer):
@@ -96,7 +105,6 @@ class Graph(Layer):
         self.steps = tuple(_steps(calls, ranked, names, slots))
         self.results = tuple(slots[id(tensor)] for tensor in targets)
         self.output_shapes = tuple(tensor.shape for tensor in targets)
-        self.masked = any(tensor.mask is not None for tensor in targets)
         self.output_names = tuple(outputs) if isinstance(outputs, Mapping) else self._names_of_results()
 
     def _names_of_results(self) -> tuple[str, ...]:
@@ -121,29 +129,39 @@ class Graph(Layer):
             return dict(zip(self.output_names, found, strict=True))
         return found if len(found) > 1 else found[0]
 
-    def run(self, inputs: Sequence[Any]) -> tuple[dict[int, Any], dict[int, Any]]:
-        """Return the values of all slots; and by slot, what activations at the end of a layer were applied to."""
+    def call_with_masks(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        """Return the outputs and their masks, given the inputs and theirs."""
+        values, of_slots, _ = self.run(self.unpacked(x), self.unpacked(mask))
+        return self.packed(values), self.packed({slot: of_slots.get(slot) for slot in self.results})
+
+    def run(
+        self, inputs: Sequence[Any], of_inputs: Sequence[Any] = ()
+    ) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
+        """Return by slot the values, the masks, and what activations at the end of a layer were applied to.
+
+        Args:
+            inputs: In the graph's order.
+            of_inputs: Their masks, each None if all steps count; all of them, if there are none.
+        """
         values: dict[int, Any] = dict(enumerate(inputs))
+        of_slots: dict[int, Any] = dict(enumerate(of_inputs))
         logits: dict[int, Any] = {}
-        masks: dict[int, Any] = {}
         for step in self.steps:
             layer: Any = self.layers[step.layer]
-            leaves = [values[leaf.at] if isinstance(leaf, Slot) else leaf for leaf in step.arguments]
-            args, kwargs = jax.tree.unflatten(step.tree, leaves)
-            kwargs = kwargs | {name: masks[slot] for name, slot in step.masks}
+            given, of_given = step.filled(values), step.filled_with_masks(of_slots)
             if has_logits(layer):
-                logits[step.outputs[0]] = before = layer.linear(*args, **kwargs)
+                logits[step.outputs[0]] = before = layer.linear(*given[0], **given[1])
                 made = layer.activation(before)
+                found = masks.of_outputs(layer, given, of_given, made)
             else:
-                made = layer(*args, **kwargs)
+                made, found = masks.called(layer, given, of_given)
             values.update(zip(step.outputs, jax.tree.leaves(made), strict=True))
-            if getattr(layer, "makes_mask", False):
-                masks[step.outputs[0]] = layer.make_mask(*args)
-        return values, logits
+            of_slots.update(zip(step.outputs, found, strict=True))
+        return values, of_slots, logits
 
     def record(self, x: Any) -> dict[str, Any]:
         """Return the output of every call of a layer, by the layer's name; of its first output if it has several."""
-        values, _ = self.run(self.unpacked(x))
+        values, _, _ = self.run(self.unpacked(x))
         return {step.name: values[step.outputs[0]] for step in self.steps}
 
     def outline(self) -> list[tuple[str, tuple[int | None, ...], tuple[str, ...]]]:
@@ -219,7 +237,6 @@ def _steps(
             tuple(slots[id(tensor)] for tensor in call.outputs),
             tuple(tensor.shape for tensor in call.outputs),
             tuple(tensor.dtype for tensor in call.outputs),
-            tuple((name, slots[id(tensor)]) for name, tensor in masks_for(call).items()),
         )
 
 

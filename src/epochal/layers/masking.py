@@ -19,18 +19,16 @@ class Masking(Layer):
         mask_value: What the features of padding are.
     """
 
-    makes_mask = True
-
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mask_value = mask_value
 
-    def make_mask(self, x: jax.Array) -> jax.Array:
+    def call(self, x: jax.Array) -> jax.Array:
+        return jnp.where(self.output_mask(x)[..., None], x, 0)
+
+    def output_mask(self, x: jax.Array, mask: Any = None) -> jax.Array:
         """Return which steps are no padding."""
         return (x != self.mask_value).any(axis=-1)
-
-    def call(self, x: jax.Array) -> jax.Array:
-        return jnp.where(self.make_mask(x)[..., None], x, 0)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"mask_value": self.mask_value}

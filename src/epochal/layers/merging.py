@@ -17,11 +17,14 @@ from .base import Layer
 class _Merging(Layer):
     """Takes a list of at least two inputs."""
 
-    keeps_mask = True
-
     def build(self, shape: Any, rngs: nnx.Rngs) -> None:
         if not isinstance(shape, list) or len(shape) < 2:
             raise ValueError(f"{type(self).__name__} takes a list of at least two inputs; got one of shape {shape}.")
+
+    def output_mask(self, x: Sequence[jax.Array], mask: Sequence[jax.Array | None]) -> jax.Array | None:
+        """Return the steps that count in any of the inputs, if each says which of its own do."""
+        there = [m for m in mask if m is not None]
+        return functools.reduce(jnp.logical_or, there) if len(there) == len(x) else None
 
 
 class Add(_Merging):
@@ -61,8 +64,22 @@ class Concatenate(_Merging):
     def call(self, x: Sequence[jax.Array]) -> jax.Array:
         return jnp.concatenate(list(x), self.axis)
 
+    def output_mask(self, x: Sequence[jax.Array], mask: Sequence[jax.Array | None]) -> jax.Array | None:
+        """Return the inputs' masks one after the other, or in features side by side the steps that count in any."""
+        if all(m is None for m in mask):
+            return None
+        full = [
+            jnp.ones(a.shape, bool) if m is None else jnp.broadcast_to(_deepened(m.astype(bool), a.ndim), a.shape)
+            for a, m in zip(x, mask, strict=True)
+        ]
+        return jnp.concatenate(full, self.axis).any(axis=-1)
+
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"axis": self.axis}
+
+
+def _deepened(mask: jax.Array, axes: int) -> jax.Array:
+    return mask.reshape(*mask.shape, *(1,) * (axes - mask.ndim))
 
 
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..core.seeds import fresh_seed
+from . import masks
 from .names import snake_case
 
 OPEN_SIZES = (64, 96)
@@ -29,12 +30,12 @@ class Tensor:
         dtype: Its name.
         call: The call of a layer that makes it; None for a model's input.
         index: Which of the call's outputs it is.
-        mask: The tensor whose mask says which steps count here; None if all do.
+        mask: The shape of the mask that says which steps count, the batch axis in front; None if all do.
     """
 
     def __init__(self, shape: Sequence[int | None], dtype: str, call: Call | None = None, index: int = 0) -> None:
         self.shape, self.dtype, self.call, self.index = tuple(shape), dtype, call, index
-        self.mask: Tensor | None = None
+        self.mask: tuple[int | None, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.shape} {self.dtype}>"
@@ -104,7 +105,7 @@ def connect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     call = Call(layer, args, kwargs)
     inputs = call.inputs
     try:
-        found = _outputs(call, inputs)
+        found, of_outputs = _outputs(call, inputs)
     except Exception as error:
         name = getattr(layer, "name", None) or snake_case(layer)
         shapes = ", ".join(str(tensor.shape) for tensor in inputs)
@@ -112,7 +113,12 @@ def connect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise
     leaves, tree = jax.tree.flatten(found, is_leaf=lambda node: isinstance(node, _Like))
     call.outputs = tuple(Tensor(like.shape, like.dtype, call, index) for index, like in enumerate(leaves))
-    _pass_mask_on(call, inputs)
+    for output, mask in zip(call.outputs, of_outputs, strict=True):
+        output.mask = None if mask is None else mask.shape
+    if any(tensor.mask for tensor in inputs) and not any(of_outputs) and not getattr(layer, "uses_mask", False):
+        warnings.warn(
+            f"{type(layer).__name__} passes no mask on: after it, masked steps count like all others.", stacklevel=3
+        )
     return jax.tree.unflatten(tree, call.outputs)
 
 
@@ -123,29 +129,36 @@ class _Like:
 
 
 def _outputs(call: Call, inputs: Sequence[Tensor]) -> Any:
-    """Return shapes and dtypes of what a call makes, in the nest in which the layer returns them."""
+    """Return shapes and dtypes of what a call makes, in the nest in which the layer returns them, and of its masks."""
     if (build := getattr(call.layer, "build_for", None)) is not None:
         build(call.args, call.kwargs)
     graph, state = nnx.split(call.layer)
 
-    def run(*arrays: Any) -> Any:
-        given = iter(arrays)
-        args, kwargs = jax.tree.map(lambda leaf: next(given) if isinstance(leaf, Tensor) else leaf,
-                                    (call.args, call.kwargs))  # fmt: skip
+    def run(arrays: Any, of_arrays: Any) -> Any:
         layer: Any = nnx.merge(graph, state, copy=True)
         layer.eval()
-        return layer(*args, **kwargs)
+        return masks.called(layer, _filled(call, arrays), _filled(call, of_arrays, None))
 
     found = []
     for size in OPEN_SIZES:
-        likes = [
-            jax.ShapeDtypeStruct((1, *(size if n is None else n for n in tensor.shape[1:])), jnp.dtype(tensor.dtype))
-            for tensor in inputs
-        ]
-        found.append(jax.eval_shape(run, *likes))
+        arrays = [_array_like(tensor.shape, tensor.dtype, size) for tensor in inputs]
+        of_arrays = [None if tensor.mask is None else _array_like(tensor.mask, bool, size) for tensor in inputs]
+        found.append(jax.eval_shape(run, arrays, of_arrays))
         if not any(None in tensor.shape[1:] for tensor in inputs):
             break
     return jax.tree.map(_common, found[0], found[-1])
+
+
+def _filled(call: Call, values: Sequence[Any], *else_: Any) -> Any:
+    """Return the arguments of a call with values for its tensors, and perhaps something else for all other leaves."""
+    given = iter(values)
+    return jax.tree.map(
+        lambda leaf: next(given) if isinstance(leaf, Tensor) else (*else_, leaf)[0], (call.args, call.kwargs)
+    )
+
+
+def _array_like(shape: Sequence[int | None], dtype: Any, size: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *(size if n is None else n for n in shape[1:])), jnp.dtype(dtype))
 
 
 def _common(first: Any, second: Any) -> _Like:
@@ -153,52 +166,6 @@ def _common(first: Any, second: Any) -> _Like:
         raise ValueError("a layer must keep the batch axis in front; it returned a single value.")
     sizes = zip(first.shape[1:], second.shape[1:], strict=True)
     return _Like((None, *(n if n == m else None for n, m in sizes)), first.dtype.name)
-
-
-def _pass_mask_on(call: Call, inputs: Sequence[Tensor]) -> None:
-    """Say whose mask the first output has: a new one, that of the first argument, or none."""
-    layer: Any = call.layer
-    first = next(iter(_arguments(call).values()), None)
-    mask = _mask_of(first)
-    kept = int(getattr(layer, "keeps_mask", False))
-    if getattr(layer, "makes_mask", False):
-        call.outputs[0].mask = call.outputs[0]
-    elif kept and mask is not None:
-        for output in call.outputs[:kept]:
-            output.mask = mask
-    elif not getattr(layer, "uses_mask", False) and any(tensor.mask is not None for tensor in inputs):
-        warnings.warn(
-            f"{type(layer).__name__} takes no notice of masks: after it, masked steps count like all others.",
-            stacklevel=5,
-        )
-
-
-def masks_for(call: Call) -> dict[str, Tensor]:
-    """Return the tensors whose masks a layer takes, by the arguments of its `call` that take them.
-
-    A mask that the call itself gives comes first.
-    """
-    if not getattr(call.layer, "uses_mask", False):
-        return {}
-    given, takes = _arguments(call), inspect.signature(_function(call.layer)).parameters
-    named = {f"{name}_mask": nest for name, nest in given.items()} | {"mask": next(iter(given.values()))}
-    found = {name: _mask_of(nest) for name, nest in named.items() if name in takes and name not in given}
-    return {name: mask for name, mask in found.items() if mask is not None}
-
-
-def _mask_of(nest: Any) -> Tensor | None:
-    """Return the tensor whose mask is that of all tensors in a nest that have one; None if there are several."""
-    masks = {id(tensor.mask): tensor.mask for tensor in tensors_in(nest) if tensor.mask is not None}
-    return next(iter(masks.values())) if len(masks) == 1 else None
-
-
-def _function(layer: Any) -> Any:
-    return getattr(layer, "call", layer)
-
-
-def _arguments(call: Call) -> dict[str, Any]:
-    """Return the arguments of a layer's `call` by name."""
-    return inspect.signature(_function(call.layer)).bind(*call.args, **call.kwargs).arguments
 
 
 def shapes_of(nest: Any) -> Any:
@@ -216,7 +183,7 @@ def build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     `build(shape, rngs)` gets the shape of the first argument; an argument of `build` that is called like one
     of `call` gets the shape of that one.
     """
-    given = inspect.signature(layer.call).bind(*args, **kwargs).arguments
+    given = masks.bound(layer, (args, kwargs))
     first = next(iter(given))
     wanted = list(inspect.signature(layer.build).parameters)[1:]
     more = {name: shapes_of(given[name]) for name in wanted if name in given and name != first}

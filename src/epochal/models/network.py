@@ -194,7 +194,7 @@ class Network:
                 made = [made[name] for name in self.output_names]
             listed = list(made) if isinstance(made, (list, tuple)) else [made]
             return listed, [None] * len(listed)
-        values, logits = module.run(module.unpacked(x))
+        values, _, logits = module.run(module.unpacked(x))
         return [values[slot] for slot in module.results], [logits.get(slot) for slot in module.results]
 
     def summary(self, print_fn: Any = print) -> None:

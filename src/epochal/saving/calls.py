@@ -6,7 +6,7 @@ keras/src/legacy/saving/json_utils.py, of Keras 3.15. Keras 2 wrote a list of `[
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,16 +90,24 @@ def is_old(saved: Any) -> bool:
 
 def tensors_taken(saved: Any) -> int:
     """Return how many tensors a described call takes; nothing is checked."""
-    if is_old(saved):
-        return len(saved)
-    number, waiting = 0, [saved]
+    return len(saved) if is_old(saved) else sum(1 for _ in _tensors(saved))
+
+
+def takes_truth_values(saved: Any) -> bool:
+    """Say whether all tensors that a described call takes are truth values; Keras 2 doesn't tell."""
+    dtypes = [config.get("dtype") for item in _tensors(saved) if isinstance(config := item.get("config"), dict)]
+    return bool(dtypes) and all(dtype == "bool" for dtype in dtypes)
+
+
+def _tensors(saved: Any) -> Iterator[Json]:
+    """Yield what stands for tensors; nothing is checked."""
+    waiting = [saved]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict) and item.get("class_name") == "__keras_tensor__":
-            number += 1
+            yield item
         elif isinstance(item, (dict, list)):
             waiting += item.values() if isinstance(item, dict) else item
-    return number
 
 
 def references_in(nest: Any) -> list[Reference]:

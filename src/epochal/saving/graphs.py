@@ -32,7 +32,9 @@ DEEPEST = 32
 MOST_TENSORS = 10_000
 """How many tensors a model's layers may take; those in a part count as often as the part is called."""
 
-MASK_OPS = ("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "OnesLike", "ExpandDims", "BroadcastTo")
+MASK_OPS = (
+    *("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "OnesLike", "ZerosLike", "ExpandDims", "BroadcastTo"),
+)
 """What Keras lists beside the layers to compute masks. Here layers tell each other their masks."""
 
 
@@ -231,11 +233,18 @@ def _functional(name: str, inner: Json, custom: Mapping[str, Any], left_out: lis
         class_name, settings = entry_of(entry)
         if class_name == "InputLayer":
             inputs[own] = input_of(settings | {"name": keys.get(own, own)})
-        elif class_name not in MASK_OPS or own_object(class_name, custom) is not None:
+        elif not _computes_masks(class_name, entry) or own_object(class_name, custom) is not None:
             layers[own] = _layer(class_name, settings, custom, left_out)
     wiring = Wiring(entries, layers, inputs, left_out)
     outputs = ports(inner.get("output_layers"), "outputs")
     return Graph(each_port(wiring.input, given), each_port(wiring.output, outputs), name)
+
+
+def _computes_masks(class_name: str, entry: Json) -> bool:
+    """Say whether this is one of Keras's functions that compute masks; one is called like the layer Concatenate."""
+    return class_name in MASK_OPS or (
+        class_name == "Concatenate" and calls.takes_truth_values(entry.get("inbound_nodes"))
+    )
 
 
 def _entries(listed: list[Any]) -> dict[str, Json]:

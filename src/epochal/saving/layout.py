@@ -246,7 +246,9 @@ def _numbered_datasets(file: h5py.File, layer: LayerWeights, path: str) -> list[
     for place, wanted in Counter(places).items():
         if (there := len(guard.group(file, place))) != wanted:
             names = ", ".join(name for name, own in zip(layer.arrays, places, strict=True) if own == place)
-            raise ValueError(f"layer {layer.name!r} has {wanted} weights ({names}) for {place!r}; the file has {there}.")
+            raise ValueError(
+                f"layer {layer.name!r} has {wanted} weights ({names}) for {place!r}; the file has {there}."
+            )
     return [guard.dataset(file, f"{place}/{places[:at].count(place)}") for at, place in enumerate(places)]
 
 

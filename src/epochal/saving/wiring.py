@@ -12,7 +12,7 @@ from flax import nnx
 from ..core.names import suggest
 from ..layers import Input, Layer
 from ..layers.graph import Graph
-from ..layers.tensors import Tensor, connect
+from ..layers.tensors import Tensor, connect, tensors_in
 from . import calls
 from .calls import Reference, references_in
 from .named import Json
@@ -81,8 +81,9 @@ class Wiring:
             if not isinstance(listed, list):
                 raise ValueError(f"layer {name!r} should list its calls.")
         self._old = any(calls.is_old(node) for listed in nodes.values() for node in listed)
+        self._computed_masks: dict[Place, set[str]] = {}  # the arguments that Keras gives masks which it computes
         self._calls = {
-            (name, number): self._call(name, node)
+            (name, number): self._call((name, number), node)
             for name, listed in nodes.items()
             if name in layers
             for number, node in enumerate(listed)
@@ -111,8 +112,9 @@ class Wiring:
             return 0
         return int(self._class(name) != "Sequential" or _says_its_input(self._entries[name]["config"]))
 
-    def _call(self, name: str, node: Any) -> tuple[list[Any], Json]:
+    def _call(self, place: Place, node: Any) -> tuple[list[Any], Json]:
         """Return what a call takes, where it takes it from, without masks, which layers tell each other here."""
+        name = place[0]
         try:
             args, kwargs = calls.arguments(node, self._entries)
         except ValueError as error:
@@ -120,7 +122,9 @@ class Wiring:
         args, kwargs = jax.tree.map(self._renumbered, (args, kwargs))
         takes = _arguments_of(self._layers[name])
         masks = {"mask", *(f"{argument}_mask" for argument in takes)}
-        kwargs = {key: value for key, value in kwargs.items() if key not in masks or not self._is_left_to_layers(value)}
+        left = {key for key, value in kwargs.items() if key in masks and self._is_left_to_layers(value)}
+        self._computed_masks |= {place: {key for key in left if jax.tree.leaves(kwargs[key])}}
+        kwargs = {key: value for key, value in kwargs.items() if key not in left}
         if "training" in kwargs and "training" not in takes:
             if (training := kwargs.pop("training")) not in (None, False):
                 raise ValueError(f"layer {name!r} is called with training={training!r}, which has no counterpart here.")
@@ -166,6 +170,9 @@ class Wiring:
             lambda leaf: self._tensor(f"layer {name!r}", leaf) if isinstance(leaf, Reference) else leaf,
             self._calls[place],
         )
+        for argument in self._computed_masks[place]:
+            if not any(tensor.mask for tensor in tensors_in((args, kwargs))):
+                raise ValueError(f"layer {name!r} is given a computed {argument}, which has no counterpart here.")
         self._made[place] = called(name, self._layers[name], args, kwargs)
 
     def _check(self, who: str, wanted: Reference) -> None:
