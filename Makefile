@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format faults bench clean
+.PHONY: demo test check format faults peers bench clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -25,11 +25,16 @@ format: $(READY)
 faults: $(READY)
 	$(BIN)/python -m pytest -m faults --faults
 
+peers:
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
+	$(VENV)-peers/bin/python -m pytest -n auto tests/test_saving_with_keras.py tests/test_data_libraries.py
+
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(VENV)-peers
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "epochal needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .chunks import Buffer, capacity, gather, leaves
+from .memory import Memory
 from .prefetch import Piece
 from .protocols import Chunk, Held, Span
 from .seeds import fresh_seed
@@ -76,6 +77,7 @@ class ArrayData:
         self.steps = available if steps is None else steps
         self.epochs = 1
         self._resident = resident
+        self._memory = Memory()  # of copies
         self._prepared: dict[int, Held | None] = {}  # the order of the next epoch
         self._window = Window(self._read, background=not resident)
 
@@ -108,7 +110,7 @@ class ArrayData:
 
     def advance(self, batches: int) -> None:
         """Go on by so many batches."""
-        self._window.batch += batches
+        self._window.advance(batches)
 
     @property
     def waited(self) -> float:
@@ -141,7 +143,7 @@ class ArrayData:
         count = min(left, room)
         stop = start + count * size
         rows = slice(start, stop) if order is None else order.arrays[start:stop]
-        buffer = Buffer(self.rows.arrays, size, room)
+        buffer = Buffer(self.rows.arrays, size, room, self._memory)
         for array, copy in zip(leaves(self.rows.arrays), leaves(buffer.arrays), strict=True):
             gather(array, rows, copy[: count * size])
         return buffer.chunk(count)

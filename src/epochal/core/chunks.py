@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
 
+from .memory import Memory
 from .protocols import Chunk, Held
 
-CHUNK_BYTES = 1 << 23
-"""Batches that must be copied to the device are copied about this many bytes at a time, or one that is larger."""
+BUDGET_BYTES = 1 << 23
+"""Of batches that are copied to the device, about this many bytes are there at most, or two larger batches.
+
+As much again is being copied, or on its way back to be used again.
+"""
+
+CHUNK_BYTES = BUDGET_BYTES // 2
+"""They are copied about this many bytes at a time: one chunk is worked on, the next one waits."""
 
 ALIGNMENT = 64
-"""XLA uses memory of the host that begins at a multiple of this as it is."""
+"""XLA on a CPU uses memory of the host that begins at a multiple of this as it is."""
 
 
 def map_arrays(function: Callable[[Any], Any], nest: Any) -> Any:
     """Apply `function` to every array in a nest of lists, tuples and dicts; None stays None."""
-    if nest is None:
-        return None
+    if nest is None or hasattr(nest, "dtype"):  # asked first: this is done for every batch
+        return None if nest is None else function(nest)
     if isinstance(nest, Mapping):
         return {name: map_arrays(function, value) for name, value in cast("Mapping[str, Any]", nest).items()}
     if isinstance(nest, (list, tuple)):
-        return tuple(map_arrays(function, value) for value in cast("Sequence[Any]", nest))
+        return tuple([map_arrays(function, value) for value in cast("Sequence[Any]", nest)])
     return function(nest)
 
 
@@ -117,14 +125,19 @@ class Buffer:
         like: A nest of arrays whose rows look like those of the chunk.
         size: Samples a batch.
         room: How many batches there is room for.
+        memory: Gives it.
 
     Attributes:
         arrays: A nest of arrays of `room * size` rows.
     """
 
-    def __init__(self, like: Any, size: int, room: int) -> None:
+    def __init__(self, like: Any, size: int, room: int, memory: Memory) -> None:
         self._size, self._room = size, room
-        self.arrays = map_arrays(lambda array: _aligned((room * size, *array.shape[1:]), array.dtype), like)
+        shapes = [((room * size, *array.shape[1:]), array.dtype) for array in leaves(like)]
+        ends = list(itertools.accumulate(_aligned(math.prod(shape) * dtype.itemsize) for shape, dtype in shapes))
+        held = memory.take(ends[-1])
+        places = iter(zip([0, *ends], shapes, strict=False))
+        self.arrays = map_arrays(lambda _: _array_at(held, *next(places)), like)
 
     def chunk(self, count: int) -> Chunk:
         """Return the chunk of the first `count` batches.
@@ -136,12 +149,14 @@ class Buffer:
         return Chunk(Held(self.arrays), None, 0, self._size, count, self._room)
 
 
-def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    """Return new memory that begins where a CPU device can use it as it is, without a copy."""
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
+def _aligned(size: int) -> int:
+    """Return a size after which another array may begin that a CPU device can use as it is."""
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _array_at(held: np.ndarray, start: int, kind: tuple[tuple[int, ...], np.dtype[Any]]) -> np.ndarray:
+    shape, dtype = kind
+    return held[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
 
 
 def gather(array: np.ndarray, rows: slice | np.ndarray, out: np.ndarray) -> None:

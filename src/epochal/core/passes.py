@@ -6,8 +6,10 @@ import functools
 import math
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from .logs import Logs
 from .means import Means
 from .protocols import Data, Engine, Result, Span
 from .signals import Signals
-from .spans import SPAN_SECONDS, Pace, Wakes
+from .spans import Pace, Wakes
 from .window import CLOSE_SECONDS
 
 HURRY_SECONDS = 1.0
@@ -26,6 +28,15 @@ HURRY_SECONDS = 1.0
 
 RUN_AHEAD = 32
 """Spans that may be under way on the device while the host goes on."""
+
+
+@dataclass(eq=False)
+class _Started:
+    """A span that may still be running: its result, and its batches and their size."""
+
+    result: Result
+    count: int
+    size: int
 
 
 class Pass:
@@ -53,10 +64,9 @@ class Pass:
         self._data, self._signals = data, signals
         self._model, self._counted = call.model, 0.0
         self._wakes, self._pace = Wakes(call.watchers(phase)), Pace()
-        self._unread: list[tuple[Result, int, int]] = []  # with each span's batches and their size
-        self._started = 0.0
-        self._unwaited = 0  # batches started since then
-        self._newest: Result | None = None  # of what was started
+        self._under_way: deque[_Started] = deque()  # the host may be ahead of the device
+        self._since = 0.0  # when the first of them began
+        self._chunk_before: _Started | None = None  # the last span of that chunk
         self._epoch = self.batch = self.count = 0
         self.means = Means()
 
@@ -108,24 +118,30 @@ class Pass:
         self._count_waiting()
         signals.held = signals.replacing = True
         try:
-            if span.at == 0 and self._unwaited and self._newest is not None:
-                self._wait(self._newest)  # so that the chunk before frees its memory
-            if not self._unwaited:
-                self._started = time.perf_counter()
-            result = self._newest = self._started_span(span)
+            if not self._under_way:
+                self._since = time.perf_counter()
+            started = _Started(self._started_span(span), span.count, size)
             signals.replacing = False
-            self._unwaited += span.count
-            if span.at + span.count == span.chunk.count:
+            self._under_way.append(started)
+            ends_chunk = span.at + span.count == span.chunk.count
+            if ends_chunk:
                 self._data.prepare(self._epoch + 1)  # the device is busy, the host is not
-            count = self._wait(result) if self._wakes.waits or self._is_far_ahead() else span.count
-            self._data.advance(count)
-            self.batch += count
-            self.count += count
-            if self._averages:
-                self._unread.append((result, count, size))
+            if self._wakes.finds_not_finite or self._is_far_ahead():
+                self._wait_for(started)
+            self._data.advance(started.count)
+            self.batch += started.count
+            self.count += started.count
+            if ends_chunk:
+                self._end_chunk(started)
         finally:
             signals.held = signals.replacing = False
-        return result
+        return started.result
+
+    def _end_chunk(self, started: _Started) -> None:
+        """Wait for the chunk before, so that two at most are with the device: one it works on, and the next."""
+        before, self._chunk_before = self._chunk_before, started
+        if before in self._under_way:
+            self._wait_for(before)
 
     def _started_span(self, span: Span) -> Result:
         try:
@@ -143,30 +159,33 @@ class Pass:
             self._counted = waited
 
     def _is_far_ahead(self) -> bool:
-        return len(self._unread) >= RUN_AHEAD or self._unwaited >= self._pace.batches_in(SPAN_SECONDS)
+        batches = sum(started.count for started in self._under_way)
+        return len(self._under_way) >= RUN_AHEAD or batches >= self._pace.batches_in(self._wakes.seconds)
 
-    def _wait(self, result: Result) -> int:
-        count = result.count()
-        if not result.cold:
-            self._pace.learn(self._unwaited, time.perf_counter() - self._started)
-        self._unwaited = 0
-        self._read()
-        return count
-
-    def _read(self) -> None:
-        """Add to the means what has been run; its values are there, or are waited for."""
+    def _wait_for(self, last: _Started) -> None:
+        """Wait until a span has run, and all before it; learn the pace and add their values to the means."""
+        batches, cold = 0, False
         rows: list[Any] = []
         sizes: list[int] = []
-        for result, count, size in self._unread:
-            rows += result.rows()[:count]
-            sizes += [size] * count
+        last.count = last.result.count()
+        now = time.perf_counter()
+        while self._under_way:
+            started = self._under_way.popleft()
+            batches, cold = batches + started.count, cold or started.result.cold
+            if self._averages:
+                rows += started.result.rows()[: started.count]
+                sizes += [started.size] * started.count
+            if started is last:
+                break
+        if batches and not cold:
+            self._pace.learn(batches, now - self._since)
+        self._since = now
         self.means.add(np.asarray(rows), sizes)
-        self._unread.clear()
 
     def settle(self) -> None:
         """Wait for everything started and bring the means up to it."""
-        self._read()
-        self._unwaited = 0
+        if self._under_way:
+            self._wait_for(self._under_way[-1])
         self._count_waiting()
 
     def _wake(self, result: Result, first: int, size: int) -> None:

@@ -34,9 +34,8 @@ class Piece:
 class Prefetch:
     """Iterates over pieces that a daemon thread takes from another iterator.
 
-    The thread makes the next chunk when the last one was taken, so that there are never more than the one in use
-    and one ahead. It makes exactly what it was asked for: a chunk when it starts, and one more for each taken.
-    What the iterator raises is raised here, after the pieces before it.
+    The thread makes exactly what it was asked for: a chunk when it starts, and one more for each `more`. What the
+    iterator raises is raised here, after the pieces before it.
 
     Args:
         pieces: Used by the thread only.
@@ -59,13 +58,15 @@ class Prefetch:
             raise StopIteration
         piece = self._wait()
         if isinstance(piece, Piece):
-            if piece.chunk is not None:
-                self._wanted.put(True)
             return piece
         self._ended = True
         if piece is None:
             raise StopIteration
         raise piece
+
+    def more(self) -> None:
+        """Let the thread make the chunk after the one that was taken last."""
+        self._wanted.put(True)
 
     def _wait(self) -> Piece | BaseException | None:
         while True:

@@ -56,6 +56,11 @@ class Wakes:
     """Which watchers are woken when, and how many batches may run until the next wake.
 
     `count` is always the number of batches finished since the run began.
+
+    Attributes:
+        replays: Those who get all batches after a span.
+        seconds: How long a span may last, and the host be ahead of the device.
+        finds_not_finite: Whether somebody is woken by a loss that isn't finite, which only the end of a span tells.
     """
 
     def __init__(self, watchers: list[Watcher], clock: Callable[[], float] = time.perf_counter) -> None:
@@ -69,12 +74,10 @@ class Wakes:
             (w, w.cadence.n) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "second"
         ]
         self._by_value = [w for w in live if isinstance(w.cadence, WhenNotFinite)]
-        self._seconds = min([SPAN_SECONDS, *(seconds for _, seconds in self._by_second)])
+        self.seconds = min([SPAN_SECONDS, *(seconds for _, seconds in self._by_second)])
         self._woken = dict.fromkeys((w for w, _ in self._by_second), clock())
         self._begun: list[Watcher] = []  # watchers by the second whose begin hook was just called
         self.finds_not_finite = bool(self._by_value)
-        # Where each batch is a span and nobody looks at the clock or the loss, the host runs ahead of the device.
-        self.waits = bool(self._by_value or self._by_second or self.replays) or all(n > 1 for _, n in self._by_batch)
 
     def beginning(self, count: int) -> list[Watcher]:
         """Return those whose begin hook is called for the batch that comes now."""
@@ -85,7 +88,7 @@ class Wakes:
         """Return how many batches may run now. Call it after `beginning`."""
         if self._begun:
             return 1
-        length = min(MOST_BATCHES, pace.batches_in(self._seconds))
+        length = min(MOST_BATCHES, pace.batches_in(self.seconds))
         for watcher, n in self._by_batch:
             to_end = n - count % n
             # A begin hook is called for the same batch as the end hook, so the span stops before that batch.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from .chunks import Buffer, capacity, leaves, map_arrays
+from .memory import Memory
 from .prefetch import Piece
 from .protocols import Span
 from .window import CLOSE_SECONDS, Window
@@ -53,6 +54,7 @@ class StreamData:
         self._before: Any = None  # the iterator's state before what was read last
         self._used = 0  # of all epochs
         self._restored: Mapping[str, Any] | None = None
+        self._memory = Memory()
         self._window = Window(self._read, background=True)
 
     def peek(self) -> Any:
@@ -88,7 +90,7 @@ class StreamData:
 
     def advance(self, batches: int) -> None:
         """Go on by so many batches."""
-        self._window.batch += batches
+        self._window.advance(batches)
         self._used += batches
 
     @property
@@ -149,7 +151,9 @@ class StreamData:
                     yield filling.piece(epoch, state)
                     filling, started = None, time.perf_counter()
                 if filling is None:
-                    filling = _Filling(batch, first, UNKNOWN_BATCHES if self.steps is None else self.steps)
+                    filling = _Filling(
+                        batch, first, UNKNOWN_BATCHES if self.steps is None else self.steps, self._memory
+                    )
                 filling.add(batch, state)
                 first += 1
                 if filling.is_full or time.perf_counter() - started >= CHUNK_SECONDS:
@@ -217,11 +221,12 @@ class StreamData:
 class _Filling:
     """A chunk to which batches like the first one are added."""
 
-    def __init__(self, like: Any, first: int, most: int) -> None:
+    def __init__(self, like: Any, first: int, most: int, memory: Memory) -> None:
         self.shapes = _shapes(like)
         self._first, self._size = first, len(leaves(like)[0])
         self._room = capacity(like, self._size, most)
-        self._buffer = Buffer(like, self._size, self._room)
+        self._buffer = Buffer(like, self._size, self._room, memory)
+        self._rows = leaves(self._buffer.arrays)
         self._states: list[Any] = []
 
     @property
@@ -230,8 +235,8 @@ class _Filling:
 
     def add(self, batch: Any, state: Any) -> None:
         start = len(self._states) * self._size
-        for array, buffer in zip(leaves(batch), leaves(self._buffer.arrays), strict=True):
-            buffer[start : start + self._size] = array
+        for array, rows in zip(leaves(batch), self._rows, strict=True):
+            rows[start : start + self._size] = array
         self._states.append(state)
 
     def piece(self, epoch: int, state: Any) -> Piece:

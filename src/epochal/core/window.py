@@ -53,6 +53,12 @@ class Window:
         at = self.batch - piece.first
         return Span(piece.chunk, at, min(limit, piece.chunk.count - at))
 
+    def advance(self, batches: int) -> None:
+        """Go on by so many batches, which are under way; reading goes on with the chunk after theirs."""
+        if isinstance(self._pieces, Prefetch) and self.piece is not None and self.batch == self.piece.first:
+            self._pieces.more()
+        self.batch += batches
+
     def _current(self) -> Piece:
         """Return the piece that the next batch is in; wait for it if need be."""
         piece = self.piece

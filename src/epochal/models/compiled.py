@@ -22,6 +22,8 @@ from .ports import Ports
 class Compiled(Network):
     """A network that knows how to train."""
 
+    _losses_by_output: list[OutputLoss | None] | None = None  # looked up once, and needed for every batch that comes
+
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -170,8 +172,17 @@ class Compiled(Network):
             self._optimizer_state = {}
         return engine
 
+    def _forget_engine(self) -> None:
+        super()._forget_engine()
+        self._losses_by_output = None
+
     def _losses(self, outputs: Ports) -> list[OutputLoss | None]:
         """Return the loss of each output."""
+        if self._losses_by_output is None:
+            self._losses_by_output = self._found_losses(outputs)
+        return self._losses_by_output
+
+    def _found_losses(self, outputs: Ports) -> list[OutputLoss | None]:
         assert self._settings is not None
         each = outputs.each(self._settings["loss"], "loss")
         weights = outputs.each(self._settings["loss_weights"], "loss_weights")

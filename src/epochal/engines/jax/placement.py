@@ -89,26 +89,18 @@ def _place(rows: Any) -> Placed:
     x, y, _ = rows
     first_target = len(jax.tree.leaves(x))
     targets = range(first_target, first_target + len(jax.tree.leaves(y)))
-    placed: list[Any] = []
-    classes: list[int] = []
-    for at, array in enumerate(arrays):
-        labels = one_hot_labels(array) if at in targets else None
-        placed.append(jax.device_put(array if labels is None else labels))
-        classes.append(0 if labels is None else array.shape[1])
-    dtypes = tuple(jnp.result_type(a) for a in arrays)
-    return Placed(placed, tree, tuple(classes), dtypes)
+    labels = [one_hot_labels(array) if at in targets else None for at, array in enumerate(arrays)]
+    placed = jax.device_put([a if own is None else own for a, own in zip(arrays, labels, strict=True)])
+    classes = tuple(0 if own is None else a.shape[1] for a, own in zip(arrays, labels, strict=True))
+    return Placed(placed, tree, classes, tuple(jnp.result_type(a) for a in arrays))
 
 
 def one_hot_labels(array: np.ndarray) -> np.ndarray | None:
     """Return the labels, int32, of rows that are all one-hot; None if any isn't. They are lighter to gather."""
-    if (
-        array.ndim != 2
-        or array.shape[1] < 2
-        or np.count_nonzero(array) != len(array)
-        or not (array.max(axis=1) == 1).all()
-    ):
+    if array.ndim != 2 or array.shape[1] < 2 or np.count_nonzero(array) != len(array):
         return None
-    return array.argmax(axis=1).astype(np.int32)
+    labels = array.argmax(axis=1)
+    return labels.astype(np.int32) if (array[np.arange(len(array)), labels] == 1).all() else None
 
 
 def fits(rows: Any) -> bool:
