@@ -1,6 +1,7 @@
 """What a post may say, and how its points are kept and thinned."""
 
 import json
+import sqlite3
 
 import pytest
 from hypothesis import given
@@ -73,7 +74,13 @@ def test_what_is_no_event_is_refused_with_the_reason(body, words):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("x-epochal-run", "a/b"), ("x-epochal-run", "x" * 65), ("x-epochal-seq", "-1"), ("x-epochal-state", "great")],
+    [
+        ("x-epochal-run", "a/b"),
+        ("x-epochal-run", ".."),
+        ("x-epochal-run", "x" * 65),
+        ("x-epochal-seq", "-1"),
+        ("x-epochal-state", "great"),
+    ],
 )
 def test_odd_headers_are_refused(name, value):
     with pytest.raises(BadEventError, match="must match"):
@@ -129,6 +136,55 @@ def test_posts_without_an_id_are_grouped_by_client_and_a_new_start_is_a_new_run(
     store.add([event(e, client=client, loss=1.0) for e in (0, 1) for client in ("10.0.0.1", "10.0.0.2")])
     store.add([event(0, client="10.0.0.1", loss=2.0)])
     assert {run["id"] for run in store.runs()} == {"~10.0.0.1~1", "~10.0.0.2~1", "~10.0.0.1~2"}
+
+
+def test_batches_without_an_id_belong_to_one_run_until_they_come_again(store):
+    for batch in (0, 1, 2):
+        store.add([event(0, batch=batch, loss=1.0)])
+    assert len(store.runs()) == 1
+    store.add([event(0, batch=0, loss=2.0)])
+    assert len(store.runs()) == 2
+
+
+def last_word(run, state):
+    return read_event(b'{"epoch": 0}', {"x-epochal-run": run, "x-epochal-state": state}, "10.0.0.1")
+
+
+def test_the_last_word_of_a_deleted_run_brings_nothing_back(store):
+    store.add([event(0, "a", 0, loss=1.0)])
+    store.delete("a")
+    assert store.add([last_word("a", "finished")]) == [None]
+    assert store.runs() == []
+
+
+def test_a_run_that_failed_and_does_its_last_epoch_again_is_running(store):
+    store.add([event(0, "a", 0, loss=1.0)])
+    store.add([last_word("a", "failed")])
+    store.add([event(0, "a", 0, loss=1.0)])
+    assert [run["state"] for run in store.runs()] == ["running"]
+
+
+def test_rows_may_be_those_of_some_epochs(store):
+    store.add([event(e, "a", e, loss=float(e)) for e in range(9)])
+    _, rows = store.table("a", limit=2, first=3, last=5)
+    assert list(rows) == [(5, None, 5.0), (4, None, 4.0)]
+
+
+def test_a_file_has_one_monitor_at_a_time(store):
+    with pytest.raises(ValueError, match=r"another monitor has runs\.db: name another with --db"):
+        Store(store.path)
+    store.close()
+    Store(store.path).close()
+
+
+def test_nothing_is_acknowledged_when_the_file_has_been_taken_away(store):
+    store.add([event(0, "a", 0, loss=1.0)])
+    store.path.rename(store.path.with_name("elsewhere.db"))
+    with pytest.raises(sqlite3.OperationalError, match="has been taken away; start the monitor again"):
+        store.add([event(1, "a", 1, loss=1.0)])
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        store.runs()
+    assert not store.path.exists()
 
 
 def test_one_bad_event_does_not_spoil_the_commit_of_others(store):

@@ -123,7 +123,7 @@ def test_two_runs_are_compared_in_one_chart(page, monitor):
     wait_for(lambda: points(page, "loss") == expected)
     colours = page.execute_script("return [...document.querySelectorAll('.plot')[0].data].map((t) => t.line.color)")
     assert len(set(colours)) == 2
-    assert page.execute_script("return location.hash") == "#b,a"
+    assert page.execute_script("return location.hash") == "#runs=b,a"
     page.refresh()
     wait_for(lambda: points(page, "loss").keys() == expected.keys())
     shoot(page, "compare")
@@ -131,7 +131,7 @@ def test_two_runs_are_compared_in_one_chart(page, monitor):
 
 def test_log_scale_smoothing_zoom_and_table(page, monitor):
     post(monitor, "a", 30, accuracy=0.5)
-    wait_for(lambda: points(page, "loss"))
+    wait_for(lambda: points(page, "loss").get("training") == 30)
     click(page, "#log")
     layout = "return document.querySelector('.plot').layout"
     wait_for(lambda: page.execute_script(layout + ".yaxis.type") == "log")
@@ -148,6 +148,53 @@ def test_log_scale_smoothing_zoom_and_table(page, monitor):
     post(monitor, "a", 31, first=30)
     wait_for(lambda: len(all_of(page, "#tables tbody tr")) == 31)
     shoot(page, "table")
+
+
+def test_the_table_follows_the_choice_while_a_run_is_live_and_keeps_the_focus(page, monitor):
+    post(monitor, "a", 5)
+    post(monitor, "b", 5)
+    wait_for(lambda: len(all_of(page, "#runs li")) == 2)
+    click(page, "input[value=table]")
+    wait_for(lambda: len(all_of(page, "#tables tbody tr")) == 5)
+    page.execute_script("document.querySelector('.scroll').focus()")
+    ended = threading.Event()
+    posting = threading.Thread(target=post_until, args=(monitor, ended))
+    posting.start()
+    click(page, "#runs li:nth-child(2) input")
+    wait_for(lambda: len(all_of(page, "#tables caption")) == 2)
+    set_value(page, "#last", "3", "change")
+    wait_for(lambda: len(all_of(page, "#tables tbody tr")) == 6)
+    assert posting.is_alive()
+    ended.set()
+    posting.join()
+    assert page.execute_script("return document.activeElement.className") == "scroll"
+
+
+def post_until(monitor, ended):
+    for epoch in range(5, 400):
+        if ended.wait(0.05):
+            return
+        post(monitor, "b", epoch + 1, first=epoch)
+
+
+def test_the_link_to_the_charts_keeps_the_choice_and_odd_addresses_open(page, monitor):
+    post(monitor, "a", 2)
+    post(monitor, "b", 2)
+    wait_for(lambda: len(all_of(page, "#runs li")) == 2)
+    click(page, "#runs li:nth-child(2) input")
+    wait_for(lambda: page.execute_script("return location.hash") == "#runs=b,a")
+    click(page, "#skip")
+    assert page.execute_script("return [location.hash, document.activeElement.id]") == ["#runs=b,a", "content"]
+    page.get(f"{monitor.root}/#%zz")
+    page.refresh()
+    wait_for(lambda: points(page, "loss"))
+
+
+def test_text_is_not_drawn_and_a_chart_without_a_number_says_so(page, monitor):
+    for epoch in range(3):
+        monitor.post({"epoch": epoch, "loss": None, "note": "warm"}, X_Epochal_Run="a")
+    wait_for(lambda: "no finite value" in text(page, ".plot"))
+    assert [figure.get_attribute("data-family") for figure in all_of(page, "figure")] == ["loss"]
 
 
 def set_value(page, selector, value, event):

@@ -185,6 +185,42 @@ def test_what_happens_between_two_messages_is_put_together(monitor):
     viewer.close()
 
 
+def test_text_among_many_numbers_keeps_nobody_from_hearing_more(monitor):
+    viewer = Events(monitor)
+    viewer.next("reset")
+    batches = list(range(1_000))
+    event = {"epoch": 0, "batch": batches, "loss": ["warm", *[0.5] * 999], "note": ["text"] * 1_000}
+    assert monitor.post(event, X_Epochal_Run="r") == 200
+    (series,) = viewer.next("change")[1]["points"]["r"]
+    assert series["metric"] == "loss"
+    assert set(series["value"]) == {0.5}
+    monitor.post({"epoch": 1, "loss": 0.1}, X_Epochal_Run="r")
+    assert viewer.next("change")[1]["points"]["r"][0]["epoch"] == [1]
+    viewer.close()
+
+
+def test_a_run_that_is_deleted_and_goes_on_is_removed_first_and_then_there(monitor):
+    viewer = Events(monitor)
+    viewer.next("reset")
+    monitor.post({"epoch": 0, "loss": 1.0}, X_Epochal_Run="r")
+    viewer.next("change")
+    monitor.ask("DELETE", "/api/runs/r")
+    monitor.post({"epoch": 1, "loss": 1.0}, X_Epochal_Run="r")
+    _, change = viewer.next("change")
+    assert (change["removed"], [run["id"] for run in change["runs"]]) == (["r"], ["r"])
+    viewer.close()
+
+
+def test_a_last_id_that_is_no_number_of_ours_starts_anew(monitor):
+    viewer = Events(monitor)
+    start = viewer.next("reset")[0].split("-")[0]
+    for number in ("9" * 5_000, "-1", "²", ""):
+        stranger = Events(monitor, f"{start}-{number}".encode().decode("latin-1"))
+        stranger.next("reset")
+        stranger.close()
+    viewer.close()
+
+
 def test_a_viewer_that_reads_nothing_is_closed_and_holds_nobody_up(tmp_path):
     with serving(tmp_path / "runs.db", limits=Limits(stalled=0.5)) as monitor, ExitStack() as idle:
         slow = idle.enter_context(monitor.connect())
@@ -232,6 +268,7 @@ def test_a_body_without_a_length_is_counted_while_it_comes(monitor):
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000, 431),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 20_000, 431),
         (b"GET /" + b"x" * 200_000, 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", 431),
         (b"nonsense\r\n\r\n", 400),
     ],
 )
@@ -243,6 +280,45 @@ def test_heads_have_a_limit(monitor, text, code):
             return  # closed in the middle of it
         answer = read_all(sock)
         assert answer == b"" or status(answer) == code
+
+
+@pytest.mark.parametrize("piece", [b"X: y\r\n" * 1_000, b"y" * 6_000], ids=["many", "one"])
+@pytest.mark.parametrize("token", [None, TOKEN])
+def test_what_comes_after_a_body_in_chunks_has_a_limit(tmp_path, piece, token):
+    with serving(tmp_path / "runs.db", token=token) as monitor, monitor.connect() as sock:
+        sock.sendall(f"POST {POST} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ".encode())
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            sock.sendall(piece * 10_000)
+
+
+def test_a_body_in_small_chunks_is_taken(monitor):
+    body = json.dumps({"epoch": 0, "loss": [0.5] * 1_000}).encode()
+    chunks = b"".join(b"1\r\n" + body[at : at + 1] + b"\r\n" for at in range(len(body)))
+    head = f"POST {POST} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert status(raw(monitor, head.encode() + chunks + b"0\r\nTrailer: x\r\n\r\n")) == 200
+
+
+def test_requests_before_the_last_answer_end_the_connection_and_free_its_place(tmp_path):
+    with serving(tmp_path / "runs.db", limits=Limits(viewers=2)) as monitor:
+        for _ in range(4):
+            with monitor.connect() as sock:
+                sock.sendall(
+                    b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                )
+                read_all(sock)
+        viewer = Events(monitor)
+        viewer.next("reset")
+        viewer.close()
+
+
+def test_a_half_sent_body_has_its_deadline_whoever_reads_the_answer_slowly(tmp_path):
+    limits = Limits(body=1.0, stalled=20, idle=20)
+    with serving(tmp_path / "runs.db", limits=limits) as monitor, monitor.connect() as sock:
+        sock.sendall(b"GET /plotly.js HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        time.sleep(0.3)  # writing is paused
+        started = time.monotonic()
+        read_all(sock)
+        assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize(
@@ -389,6 +465,8 @@ def test_a_token_is_asked_for_everywhere(tmp_path):
         assert "SameSite=strict" in cookie
         assert monitor.ask("GET", "/api/runs", Cookie=cookie.split(";")[0])[0] == 200
         assert monitor.ask("GET", "/api/runs", Cookie=cookie.split(";")[0][:-1])[0] == 401
+        for other in ('prefs={"a":1}', "a[b]=1", "x=a b", "=", "alone"):
+            assert monitor.ask("GET", "/api/runs", Cookie=f"{other}; {cookie.split(';')[0]}")[0] == 200, other
         by_number = {"Host": "192.168.1.7:9000", "Authorization": f"Bearer {TOKEN}"}
         assert monitor.ask("GET", "/api/runs", **by_number)[0] == 200
 
@@ -440,6 +518,24 @@ def test_the_command_says_what_is_wrong(tmp_path, capsys, monkeypatch, options, 
     monkeypatch.chdir(tmp_path)
     assert main(["monitor", "--port", "0", *options]) == 1
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+def test_a_port_that_is_none_is_refused(port, capsys):
+    from epochal.cli import main
+
+    with pytest.raises(SystemExit, match="2"):
+        main(["monitor", f"--port={port}"])
+    assert f"a port is a number from 0 to 65535; got '{port}'" in capsys.readouterr().err
+
+
+def test_runs_that_cannot_be_read_are_an_answer_and_posts_are_not_acknowledged(tmp_path):
+    with serving(tmp_path / "runs.db") as monitor:
+        (tmp_path / "runs.db").rename(tmp_path / "elsewhere.db")
+        code, _, words = monitor.ask("GET", "/api/runs")
+        assert (code, "can't be read" in words) == (503, True)
+        assert monitor.post({"epoch": 0}) == 503
+        assert not (tmp_path / "runs.db").exists()
 
 
 def test_without_the_extra_one_line_says_what_to_install():

@@ -1,5 +1,6 @@
 """RemoteMonitor against servers that answer, fail, hang, trickle, redirect, and come back."""
 
+import base64
 import http.client
 import json
 import socket
@@ -164,6 +165,29 @@ def test_json_is_strict():
     ]  # fmt: skip
 
 
+def test_odd_values_are_sent_as_well_as_json_can():
+    nested = [1.0]
+    nested.append(nested)
+    with Server() as server:
+        callback = RemoteMonitor(server.root, send_as_json=True, name="half of a pair: \ud800")
+        callback.on_epoch_end(0, {"large": 10**5000, "itself": nested, "deep": [[[[0.5]]]]})
+        callback.on_epoch_end(1, {"loss": 1.0})
+        callback.close()
+    first, second = server.events
+    assert (first["large"], first["deep"], first["itself"][0]) == (None, [[[[0.5]]]], 1.0)
+    assert second == {"epoch": 1, "loss": 1.0}
+
+
+def test_long_texts_count_for_the_memory_that_waits(monkeypatch):
+    monkeypatch.setattr("epochal.remote.outbox.KEPT_BYTES", 3_000_000)
+    callback = RemoteMonitor(f"http://127.0.0.1:{free_port()}")
+    callback.farewell = 0.0
+    with pytest.warns(UserWarning, match="7 dropped while it was away"):
+        for epoch in range(10):
+            callback.on_epoch_end(epoch, {"note": "x" * 900_000})
+        callback.close()
+
+
 def test_a_server_that_is_down_gets_what_it_missed_in_order_when_it_is_back(capsys):
     port = free_port()
     callback = RemoteMonitor(f"http://127.0.0.1:{port}")
@@ -286,6 +310,61 @@ def test_a_redirect_on_the_same_server_is_followed():
         train(RemoteMonitor(server.root), 1)
     assert [(m, p) for m, p, _, _ in server.requests] == [("POST", "/publish/epoch/end/"), ("POST", "/there/")]
     assert server.events == losses([0, 0])
+
+
+@pytest.mark.parametrize("where", ["HTTP://LOCALHOST:{port}/there/", "http://localhost:{port}/there/"])
+def test_an_address_of_the_same_server_may_be_written_otherwise(where):
+    with Server() as server:
+        server.reply = [answer("301 Moved", Location=where.format(port=server.port)), OK]
+        train(RemoteMonitor(f"http://localhost:{server.port}"), 1)
+        assert [path for _, path, _, _ in server.requests] == ["/publish/epoch/end/", "/there/"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        answer("307 Moved", Location="http://[bad"),
+        answer("429 Later", Retry_After="9" * 400),
+        answer("503 Later", Retry_After="10000000000"),
+    ],
+)
+def test_an_odd_answer_does_not_end_the_sending(odd, monkeypatch):
+    monkeypatch.setattr("epochal.remote.line.LONGEST_WAIT", 0.1)
+    with Server([odd]) as server:
+        callback = RemoteMonitor(server.root)
+        with pytest.warns(UserWarning) as caught:
+            train(callback, 2, end=False)
+            wait_for(lambda: server.events[-1:] == losses([1]))
+            callback.close()
+    said = str(caught[0].message)
+    assert "an event can't be sent" in said or "doesn't take events" in said
+
+
+def test_a_password_in_the_address_is_used_and_never_shown():
+    with Server(answer("500 No")) as server:
+        callback = RemoteMonitor(f"http://bob:hunter%322@127.0.0.1:{server.port}")
+        callback.farewell = 0.3
+        with pytest.warns(UserWarning) as caught:
+            train(callback, 1)
+        assert server.requests[0][2]["authorization"] == "Basic " + base64.b64encode(b"bob:hunter22").decode()
+    assert all("hunter" not in str(w.message) for w in caught)
+    assert f"http://127.0.0.1:{server.port} doesn't take events" in str(caught[0].message)
+
+
+def test_the_users_netrc_does_not_replace_a_header(tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login bob password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with Server() as server:
+        train(RemoteMonitor(server.root, headers={"Authorization": "Bearer x"}), 1)
+    assert server.requests[0][2]["authorization"] == "Bearer x"
+
+
+def test_a_monitor_is_told_the_end_also_if_it_refused_the_last_event():
+    ours = {"X_Epochal_Monitor": "1"}
+    with Server([answer("200 OK", **ours), answer("400 No", "nonsense", **ours), answer("200 OK", **ours)]) as server:
+        with pytest.warns(UserWarning, match=r"refuses|1 of 2"):
+            train(RemoteMonitor(server.root), 2)
+        assert server.requests[-1][2]["x-epochal-state"] == "finished"
 
 
 def test_a_connection_the_server_has_closed_is_opened_again_without_a_word():
@@ -413,6 +492,21 @@ def test_groups_by_time_hold_every_batch_once():
     with Server() as server:
         drive_batches(RemoteMonitor(server.root, every=Every(0.0001, "second")), 1, 50)
     assert [batch for event in server.events[:-1] for batch in event["batch"]] == list(range(50))
+
+
+def test_large_groups_are_posted_in_parts_that_a_monitor_takes(tmp_path):
+    with serving(tmp_path / "runs.db") as monitor:
+        callback = RemoteMonitor(monitor.root, every=Every(10_000, "batch"))
+        callback.on_train_begin({})
+        callback.on_epoch_begin(0, {})
+        for batch in range(10_000):
+            callback.on_train_batch_end(batch, {f"m{n}": batch / 3 for n in range(6)})
+        callback.on_epoch_end(0, {"loss": 1.0})
+        callback.farewell = 30
+        callback.close()
+        (run,) = monitor.get("/api/runs")["runs"]
+        _, _, rows = monitor.ask("GET", f"/api/runs/{run['id']}/rows.csv")
+        assert len(rows.splitlines()) == 1 + 10_000 + 1
 
 
 def test_every_nth_epoch():

@@ -35,7 +35,7 @@ def _add_monitor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; any that others can reach needs a token"
     )
-    parser.add_argument("--port", type=int, default=9000, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=9000, help="port to listen on; 0 takes a free one")
     parser.add_argument("--db", default="epochal-monitor.db", metavar="FILE", help="SQLite file that keeps the runs")
     parser.add_argument(
         "--token",
@@ -43,6 +43,12 @@ def _add_monitor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="what clients must bring; also read from EPOCHAL_MONITOR_TOKEN, where `ps` doesn't show it",
     )
     parser.set_defaults(run=_monitor)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535; got {text!r}")
+    return int(text)
 
 
 def _monitor(options: argparse.Namespace) -> int:

@@ -20,6 +20,9 @@ from ..remote.post import Post, run_headers, settled, strict
 GROUP = 1_000
 """Batches in one post at most."""
 
+VALUES = 20_000
+"""Values in one post of batches at most: less than half of what `epochal monitor` takes."""
+
 
 class RemoteMonitor(Callback):
     """Posts each epoch's logs to a server, in the background: training never waits for it.
@@ -142,9 +145,11 @@ class RemoteMonitor(Callback):
     def _send_group(self) -> None:
         if not self._group:
             return
-        names = dict.fromkeys(name for batch in self._group for name in batch)
-        self._send({"epoch": self._epoch, **{name: [batch.get(name) for batch in self._group] for name in names}})
-        self._group, self._sent = [], time.monotonic()
+        group, self._group, self._sent = self._group, [], time.monotonic()
+        names = dict.fromkeys(name for batch in group for name in batch)
+        most = max(1, min(GROUP, VALUES // len(names)))
+        for part in (group[at : at + most] for at in range(0, len(group), most)):
+            self._send({"epoch": self._epoch, **{name: [batch.get(name) for batch in part] for name in names}})
 
     def _send(self, event: dict[str, Any]) -> None:
         self._post(event, self._seq)
@@ -157,7 +162,9 @@ class RemoteMonitor(Callback):
     def _post(self, event: dict[str, Any], number: int | None, state: str = "") -> None:
         """Leave an event for the thread. Values are read here: they may come from a device, or change later."""
         if self._outbox is None:
-            self._outbox = Outbox(Line(self.root + self.path, self.deadline), self._encode, self.root, self.kept)
+            self._outbox = Outbox(
+                Line(self.root + self.path, self.deadline), self._encode, origin(self.root), self.kept
+            )
         if self._headers is None:
             self._headers = run_headers(self._run, self.name, self.params)
         self._outbox.put(Post(settled(event), self._headers, number, state))
@@ -184,14 +191,22 @@ def _check(root: str, path: str, headers: dict[str, str]) -> None:
         import requests
     except ModuleNotFoundError:
         raise ImportError('RemoteMonitor needs requests: pip install "epochal[remote]"') from None
-    if urlsplit(root).scheme not in ("http", "https") or not urlsplit(root).hostname:
+    if not _is_address(root):
         raise ValueError(f"root must be an address such as 'http://localhost:9000'; got {root!r}.")
-    if origin(root + path) != origin(root):
-        raise ValueError(f"path must stay on {root}; with {path!r} it leads to {origin(root + path)}.")
+    if not _is_address(root + path) or origin(root + path) != origin(root):
+        raise ValueError(f"path must stay on {origin(root)}; {path!r} leads elsewhere.")
     try:
         requests.Request("POST", root + path, headers=headers).prepare()
     except requests.RequestException as error:
         raise ValueError(f"headers must be HTTP headers, as names and values of text: {error}") from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no port, or no host
+        return False
 
 
 def _say(notes: deque[Note]) -> None:

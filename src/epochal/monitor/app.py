@@ -17,7 +17,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
@@ -61,7 +61,8 @@ class Monitor:
             Route("/", index),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
-        self._pages = with_headers(Starlette(routes=routes, lifespan=self._lifespan))
+        unreadable = {sqlite3.Error: _unreadable}
+        self._pages = with_headers(Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=unreadable))
         self._guarded = Guard(self._fork, token, names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,11 +108,12 @@ class Monitor:
         return Response(status_code=204) if removed else _found(None, id)
 
     async def rows(self, request: Request) -> Response:
-        """Show the last rows of a run: `?limit=` of them, latest first."""
+        """Show the last rows of a run, `?first=` to `?last=` epoch: `?limit=` of them, latest first."""
         id, limit = request.path_params["id"], _number(request, "limit", 200, least=1, most=10_000)
+        first, last = _number(request, "first", 0), _number(request, "last", 2**53)
 
         def read() -> dict[str, Any] | None:
-            table = self.store.table(id, limit)
+            table = self.store.table(id, limit, first, last)
             return table and {"columns": table[0], "rows": list(table[1])}
 
         return _found(await asyncio.to_thread(read), id)
@@ -133,6 +135,10 @@ class Monitor:
         last_id = request.headers.get("last-event-id", "")
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(self.stream.watch(last_id), media_type="text/event-stream", headers=headers)
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"the runs can't be read: {error}", 503, {"retry-after": "5"})
 
 
 async def index(request: Request) -> Response:

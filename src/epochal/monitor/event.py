@@ -14,6 +14,9 @@ from urllib.parse import unquote, unquote_to_bytes
 EPOCH_END = 2**53
 """Stands where a batch's number would for a value of the whole epoch, which comes after all its batches."""
 
+RUN_ID = r"(?!\.+$)[A-Za-z0-9._-]{0,64}"
+"""Not only of dots, which would lead an address out of its folder."""
+
 MAX_NAMES = 500
 MAX_NAME = 200
 MAX_TEXT = 2_000
@@ -72,7 +75,7 @@ def read_event(body: bytes, headers: Mapping[str, str], client: str) -> Event:
     if epoch is None:
         raise BadEventError('the event has no "epoch": expected {"epoch": 0, "loss": 0.5, ...}')
     return Event(
-        run=_matching(headers.get("x-epochal-run", ""), r"[A-Za-z0-9._-]{0,64}", "X-Epochal-Run"),
+        run=_matching(headers.get("x-epochal-run", ""), RUN_ID, "X-Epochal-Run"),
         client=client,
         seq=_count_in(headers, "X-Epochal-Seq"),
         digest=int.from_bytes(hashlib.blake2b(body, digest_size=7).digest()),

@@ -16,19 +16,21 @@ from .limits import Limits
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a cap on connections, on headers and on every wait.
+    """uvicorn's HTTP protocol with a cap on connections, on what is no body, and on every wait.
 
-    One timer serves a connection all its life: it learns of a moved deadline only when it fires, so a
-    request costs no timer.
+    A connection has two deadlines: for what it still has to send, and for taking what is written to it. One timer
+    serves both all its life: it learns of a moved deadline only when it fires, so a request costs no timer.
     """
 
     limits = Limits()
-    _deadline: float | None = None
+    _read_by: float | None = None
+    _taken_by: float | None = None
     _late = b""
     _waiting_since = 0.0
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
-    _head_bytes = 0
+    _head_bytes = 0  # of a request whose head isn't through
+    _bytes = _body_bytes = 0  # of a request whose head is through: all, and those that are its body
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection in, in the place of an idle one if there is no other."""
@@ -49,32 +51,57 @@ class GuardedProtocol(HttpToolsProtocol):
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, as long as the headers stay within their limit."""
+        """Read on, as long as headers, and what a body in chunks has around it, stay within their limits."""
         if self.transport is None or self.transport.is_closing():
             return
+        self._bytes += len(data)
         super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > self.limits.head_bytes and not self.transport.is_closing():
-                self.transport.write(_refusal(b"431 Request Header Fields Too Large", b"the headers are too long"))
-                self.transport.close()
+            if self._head_bytes > self.limits.head_bytes:
+                self._refuse(_HEAD_LONG)
+        elif self._bytes - self._body_bytes > self.limits.head_bytes + _FRAMING * self._body_bytes:
+            self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no HTTP, unless it has been answered or cut off already."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the headers."""
+        if not self._asks_nothing():  # no client of ours sends a request before the last one is answered
+            self.transport.abort()
+            raise _CutOffError
         super().on_message_begin()
         self._in_head, self._head_bytes = True, 0
         self._expect(self.limits.head, _HEAD_LATE)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes after a body in chunks is passed over."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Wait for the body."""
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self.limits.head_bytes:
+            self._refuse(_HEAD_LONG)
+            raise _CutOffError
         super().on_headers_complete()
         self._in_head = False
+        self._bytes = self._body_bytes = 0
         self._expect(self.limits.body, _BODY_LATE)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Wait for nothing while the answer is made."""
         super().on_message_complete()
         self.cycle.more_body = False  # uvicorn leaves it True for a body that was answered before its end
+        self._bytes = self._body_bytes = 0
         self._rest()
 
     def on_response_complete(self) -> None:
@@ -86,12 +113,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Give a reader that takes nothing a deadline."""
         super().pause_writing()
-        self._expect(self.limits.stalled)
+        self._taken_by = self.loop.time() + self.limits.stalled
 
     def resume_writing(self) -> None:
         """Lift that deadline."""
         super().resume_writing()
-        self._rest()
+        self._taken_by = None
 
     def _asks_nothing(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -100,28 +127,32 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._asks_nothing():
             self._expect(self.limits.idle)
         else:
-            self._deadline = None
+            self._read_by = None
 
     def _expect(self, seconds: float, late: bytes = b"") -> None:
         self._waiting_since = self.loop.time()
-        self._deadline, self._late = self._waiting_since + seconds, late
+        self._read_by, self._late = self._waiting_since + seconds, late
 
     def _watch(self) -> None:
         """Close the connection if it is late, else look again when it could be."""
         now, limits = self.loop.time(), self.limits
-        if self._deadline is not None and self._deadline <= now:
+        deadlines = [at for at in (self._read_by, self._taken_by) if at is not None]
+        if deadlines and min(deadlines) <= now:
             self._close_late()
             return
         soonest = now + min(limits.head, limits.body, limits.idle, limits.stalled)  # of any deadline set from now on
-        again = soonest if self._deadline is None else min(self._deadline, soonest)
-        self._timer = self.loop.call_at(again, self._watch)
+        self._timer = self.loop.call_at(min([soonest, *deadlines]), self._watch)
 
     def _close_late(self) -> None:
-        if self._late and self._asks_nothing() == self._in_head:  # no half-written answer stands before the words
-            self.transport.write(self._late)
-            self.transport.close()
+        if self._taken_by is None and self._late and self._asks_nothing() == self._in_head:
+            self._refuse(self._late)  # no half-written answer stands before the words
         else:
             self.transport.abort()  # close() would wait for ever for a reader that takes nothing
+
+    def _refuse(self, answer: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+            self.transport.close()
 
     def _evict_idlest(self) -> bool:
         idle = (c for c in self.connections if isinstance(c, GuardedProtocol) and c._asks_nothing())
@@ -131,6 +162,10 @@ class GuardedProtocol(HttpToolsProtocol):
         idlest.transport.abort()
         self.connections.discard(idlest)
         return True
+
+
+class _CutOffError(Exception):
+    """Ends the reading of what a connection has sent."""
 
 
 def guarded(limits: Limits) -> type[GuardedProtocol]:
@@ -143,5 +178,9 @@ def _refusal(status: bytes, words: bytes) -> bytes:
     return head % (status, len(words)) + words
 
 
+_FRAMING = 8
+"""Bytes around each byte of a body in chunks, at most, beside the limit of a head."""
+
+_HEAD_LONG = _refusal(b"431 Request Header Fields Too Large", b"the headers are too long")
 _HEAD_LATE = _refusal(b"408 Request Timeout", b"the headers took too long")
 _BODY_LATE = _refusal(b"408 Request Timeout", b"the body took too long")

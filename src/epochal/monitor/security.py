@@ -11,9 +11,9 @@ import hmac
 import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -140,11 +140,8 @@ class Guard:
 
 
 def _cookies(headers: dict[str, str]) -> list[str]:
-    try:
-        found = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return []
-    return [morsel.value for name, morsel in found.items() if name.startswith(f"{COOKIE}_")]
+    found = cookie_parser(headers.get("cookie", ""))  # which bears odd cookies of other programs on this host
+    return [value for name, value in found.items() if name.startswith(f"{COOKIE}_")]
 
 
 @lru_cache(64)

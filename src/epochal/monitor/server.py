@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 import secrets
 import socket
@@ -30,6 +32,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: Monitor) -> None:
         limits = app.limits
+        logging.getLogger("uvicorn.error").addFilter(_matters)
         self._app = app
         super().__init__(
             uvicorn.Config(
@@ -51,6 +54,12 @@ class Server(uvicorn.Server):
         """End the viewers' streams, then everything else."""
         self._app.stream.close()
         await super().shutdown(sockets)
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """Say whether a record is worth printing: requests that the end cuts off are no errors."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return not (kind and issubclass(kind, asyncio.CancelledError))
 
 
 def serve(

@@ -6,6 +6,7 @@ together, and an event that comes twice, or an epoch that a resumed run does aga
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sqlite3
@@ -16,10 +17,15 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from .event import EPOCH_END, BadEventError, Event, Value
 from .thinning import thin
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None
 
 FORMAT = 1
 MAX_SERIES = 1_000
@@ -107,22 +113,25 @@ class Store:
         path: The file; made, readable by its owner only, if it isn't there.
 
     Raises:
-        ValueError: If the file is of another program or of a later version of this one.
+        ValueError: If the file is of another program, of a later version of this one, or another monitor has it.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600))
+        self._file = _identity(self.path)
+        self._lock = _locked(self.path.with_name(f"{self.path.name}-lock"))
         self._db = self._connect(check_same_thread=False)
         try:
             self._prepare()
         except (sqlite3.DatabaseError, ValueError) as error:
-            self._db.close()
+            self.close()
             raise ValueError(f"{self.path} is no file of this monitor: {error}. Name another with --db.") from None
         self._known: dict[str, Run] = {}
 
     def _connect(self, **options: Any) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, isolation_level=None, timeout=10, **options)
+        there = f"{self.path.absolute().as_uri()}?mode=rw"  # a reader must not make a file that has been taken away
+        return sqlite3.connect(there, uri=True, isolation_level=None, timeout=10, **options)
 
     def _prepare(self) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -139,6 +148,7 @@ class Store:
     def close(self) -> None:
         """Close the file; its write-ahead log is folded into it."""
         self._db.close()
+        self._lock.close()
 
     # Writing
 
@@ -173,6 +183,8 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if _identity(self.path) != self._file:  # what is written now would be gone with the next restart
+            raise sqlite3.OperationalError(f"{self.path} has been taken away; start the monitor again")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -188,13 +200,16 @@ class Store:
         if len(self._known) > KNOWN_RUNS:
             self._known.clear()
         runs = [self._run_of(event) for event in events]
-        digests = self._digests([(run.key, event.seq) for run, event in zip(runs, events, strict=True)])
+        digests = self._digests([(run.key, event.seq) for run, event in zip(runs, events, strict=True) if run])
         added: list[Added | BadEventError | None] = []
         points: list[tuple[int, int, int, int, Value]] = []
         for run, event in zip(runs, events, strict=True):
+            if run is None:
+                added.append(None)
+                continue
             if event.seq is not None:
                 if digests.get((run.key, event.seq)) == event.digest:
-                    added.append(None)
+                    added.append(self._hear_again(run))
                     continue
                 digests[run.key, event.seq] = event.digest
             change = self._take(run, event)
@@ -203,7 +218,7 @@ class Store:
             added.append(change)
         self._insert("events", [(run, seq, digest) for (run, seq), digest in digests.items()])
         self._insert("points", points)
-        self._update({run.key: run for run in runs}.values())
+        self._update({run.key: run for run in runs if run}.values())
         return added
 
     def _take(self, run: Run, event: Event) -> Added:
@@ -223,6 +238,14 @@ class Store:
         run.steps = event.steps or _steps_seen(run.steps, event)
         return Added(run.summary(), points)
 
+    def _hear_again(self, run: Run) -> Added | None:
+        """Take an event that was there already as a sign of life: a resumed run does again what it had posted."""
+        run.seen = time.time()
+        if run.state == "running":
+            return None
+        run.state = "running"
+        return Added(run.summary(), {})
+
     def _digests(self, keys: Sequence[tuple[int, int | None]]) -> dict[tuple[int, int], int]:
         """Return the digests of the events that came under these numbers before.
 
@@ -238,17 +261,26 @@ class Store:
             (run, seq): digest for run, seq, digest in self._db.execute(found, [n for key in numbered for n in key])
         }
 
-    def _run_of(self, event: Event) -> Run:
+    def _run_of(self, event: Event) -> Run | None:
+        """Return an event's run, a new one if need be; none for the last word of a run that has been deleted."""
         if event.run:
-            return self._run(event.run) or self._new_run(event.run, event)
+            found = self._run(event.run)
+            return found if found or (event.state and not event.points) else self._new_run(event.run, event)
         latest = "SELECT id, epoch FROM runs WHERE client = ? AND id LIKE '~%' ORDER BY key DESC LIMIT 1"
         found = self._db.execute(latest, (event.client,)).fetchone()
         run = found and self._run(found[0])
-        if run and not (event.epoch == 0 and run.last):  # a client without ids that starts again is a new run
+        if run and not self._starts_again(run, event):
             return run
         count = self._db.execute("SELECT count(*) FROM runs WHERE client = ?", (event.client,)).fetchone()[0]
         id = next(id for n in range(count + 1, 10**9) if not self._run(id := f"~{event.client}~{n}"))
         return self._new_run(id, event)
+
+    def _starts_again(self, run: Run, event: Event) -> bool:
+        """Say whether an event without an id is of a new run of its client: its epoch 0 comes again."""
+        if event.epoch or not event.points:
+            return False
+        there = "SELECT 1 FROM points WHERE run = ? AND epoch = 0 AND batch = ? LIMIT 1"
+        return run.epoch > 0 or self._db.execute(there, (run.key, event.points[0][1])).fetchone() is not None
 
     def _run(self, id: str) -> Run | None:
         if id not in self._known:
@@ -319,10 +351,12 @@ class Store:
             "series": [columns(grain, metric, thin(series[key], width)) for key, grain, metric in names]
         }
 
-    def table(self, id: str, limit: int | None = None) -> tuple[list[str], Iterator[tuple[Any, ...]]] | None:
+    def table(
+        self, id: str, limit: int | None = None, first: int = 0, last: int = 2**53
+    ) -> tuple[list[str], Iterator[tuple[Any, ...]]] | None:
         """Return the names of a run's columns (epoch, batch, metrics) and its rows, latest first if limited.
 
-        None if there is no such run. The rows are read as they are taken.
+        Those from epoch `first` to `last`. None if there is no such run. The rows are read as they are taken.
         """
         db = self._connect(check_same_thread=False)
         run = next(_runs(db, "WHERE id = ?", (id,)), None)
@@ -331,9 +365,35 @@ class Store:
             return None
         names = db.execute("SELECT key, metric FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
         metrics = list(dict.fromkeys(metric for _, metric in names))
-        return ["epoch", "batch", *metrics], _rows(
-            db, run, {key: metrics.index(metric) for key, metric in names}, limit
-        )
+        places = {key: metrics.index(metric) for key, metric in names}
+        return ["epoch", "batch", *metrics], _rows(db, run, places, limit, first, last)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file a path leads to, None if to none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _locked(path: Path) -> IO[str]:
+    """Return a file that only one process has at a time; the lock dies with the process.
+
+    Raises:
+        ValueError: If another one has it.
+    """
+    lock = open(path, "a+", opener=functools.partial(os.open, mode=0o600))  # noqa: SIM115
+    if fcntl is not None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ValueError(
+                f"another monitor has {path.name.removesuffix('-lock')}: name another with --db."
+            ) from None
+    return lock
 
 
 def columns(grain: Grain, metric: str, points: Sequence[Point]) -> dict[str, Any]:
@@ -355,12 +415,15 @@ def _runs(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> Iterator
         yield Run(*row, last=json.loads(last))
 
 
-def _rows(db: sqlite3.Connection, run: Run, places: dict[int, int], limit: int | None) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    db: sqlite3.Connection, run: Run, places: dict[int, int], limit: int | None, first: int, last: int
+) -> Iterator[tuple[Any, ...]]:
     """Yield `(epoch, batch, *values)` of series at these places: an epoch's batches, then the epoch itself."""
     way = "" if limit is None else "DESC"
-    ordered = f"SELECT epoch, batch, series, value FROM points WHERE run = ? ORDER BY epoch {way}, batch {way}"
+    wanted = "SELECT epoch, batch, series, value FROM points WHERE run = ? AND epoch BETWEEN ? AND ?"
+    ordered = f"{wanted} ORDER BY epoch {way}, batch {way}"
     with closing(db):
-        moments = groupby(db.execute(ordered, (run.key,)), key=itemgetter(0, 1))
+        moments = groupby(db.execute(ordered, (run.key, first, last)), key=itemgetter(0, 1))
         for (epoch, batch), points in islice(moments, limit):
             row: list[Value] = [None] * (max(places.values()) + 1)
             for _, _, series, value in points:

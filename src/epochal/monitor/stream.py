@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 import secrets
 import time
 from collections import deque
@@ -32,9 +34,10 @@ POINTS = 200
 class Stream:
     """Puts together what happens between two messages and hands each message to every viewer.
 
-    A message is `{"now", "runs": [summary], "points": {run: [series]}, "removed": [run]}`. Its id says
-    from which start of the server it is and its number. A viewer who comes back with the last id it
-    had gets the messages it missed, or, where these are gone, a `reset`: read everything again.
+    A message is `{"now", "removed": [run], "runs": [summary], "points": {run: [series]}}`; a run that was
+    removed and has posted again since is in both lists. Its id says from which start of the server it is and
+    its number. A viewer who comes back with the last id it had gets the messages it missed, or, where these are
+    gone, a `reset`: read everything again.
     """
 
     def __init__(self, period: float = PERIOD) -> None:
@@ -61,7 +64,8 @@ class Stream:
                 self._runs[id] = change.run
                 series = self._points.setdefault(id, {})
                 for at, points in change.points.items():
-                    series.setdefault(at, []).extend(points)
+                    if drawn := [point for point in points if not isinstance(point[-1], str)]:
+                        series.setdefault(at, []).extend(drawn)
             else:
                 self._runs.pop(change.run, None)
                 self._points.pop(change.run, None)
@@ -90,7 +94,12 @@ class Stream:
     async def _run(self) -> None:
         while True:
             await self._news.wait()
-            message = self._message()
+            try:
+                message = self._message()
+            except Exception:  # else nobody would ever hear of anything again
+                logging.getLogger(__name__).exception("what changed can't be told; viewers read everything again")
+                self._forget()
+                message = self._reset()
             for viewer in self._viewers:
                 viewer.offer(message)
             await asyncio.sleep(self._period)
@@ -101,7 +110,7 @@ class Stream:
             run: [columns(*at, thin(_latest(points), POINTS)) for at, points in series.items()]
             for run, series in self._points.items()
         }
-        content = {"now": time.time(), "runs": list(self._runs.values()), "points": points, "removed": self._removed}
+        content = {"now": time.time(), "removed": self._removed, "runs": list(self._runs.values()), "points": points}
         message = self._encode("change", content)
         self._forget()
         self._kept.append((self._number, message))
@@ -119,7 +128,8 @@ class Stream:
     def _missed(self, last_id: str) -> list[bytes]:
         start, _, number = last_id.partition("-")
         oldest = self._kept[0][0] if self._kept else self._number + 1
-        if start != self._start or not number.isdecimal() or not oldest - 1 <= int(number) <= self._number:
+        known = start == self._start and re.fullmatch("[0-9]{1,15}", number)
+        if not known or not oldest - 1 <= int(number) <= self._number:
             return [self._reset()]
         missed = [message for at, message in self._kept if at > int(number)]
         return missed if len(missed) < QUEUED else [self._reset()]

@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 REDIRECTS = 3
+
+LONGEST_WAIT = 3600.0
+"""Seconds that a server may ask for; more is taken for this."""
+
+PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,10 @@ class Line:
         self._opened = 0
         self._late = threading.Event()
         self._session = requests.Session()
+        parts = urlsplit(url)
+        # Said here in either case, else requests would look for a password in the user's .netrc
+        own = (unquote(parts.username), unquote(parts.password or "")) if parts.username else _as_it_is
+        self._session.auth = own
         adapter = _watched_adapter(self._connected)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -131,18 +140,25 @@ class Line:
 
 
 def origin(address: str) -> str:
-    """Return scheme, host and port: what a browser calls the same origin."""
+    """Return scheme, host and port: what a browser calls the same origin, and what may be shown of an address."""
     parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = parts.port
+    return f"{parts.scheme}://{host}" + ("" if port in (None, PORTS.get(parts.scheme)) else f":{port}")
+
+
+def _as_it_is(request: Any) -> Any:
+    return request
 
 
 def _answer(status: int, headers: Mapping[str, str], words: str) -> Answer:
     """Say what an answer means for the event: delivered, to be sent again, or refused for good."""
+    ours = "X-Epochal-Monitor" in headers
     if 200 <= status < 300:
-        return Answer(True, from_monitor="X-Epochal-Monitor" in headers)
+        return Answer(True, from_monitor=ours)
     again = status == 429 or status >= 500
-    after = _retry_after(headers.get("Retry-After")) if again else 0.0
-    return Answer(False, f"{status} {' '.join(words.split())[:300]}".strip(), again, after)
+    after = min(_retry_after(headers.get("Retry-After")), LONGEST_WAIT) if again else 0.0
+    return Answer(False, f"{status} {' '.join(words.split())[:300]}".strip(), again, after, ours)
 
 
 def _watched_adapter(connected: Callable[[socket.socket], None]) -> Any:

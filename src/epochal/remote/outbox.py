@@ -92,9 +92,16 @@ class Outbox:
     def _run(self) -> None:
         try:
             while (post := self._next()) is not None:
-                self._handle(post, self._line.send(*self._encode(post)))
+                self._handle(post, self._sent(post))
         except Exception as error:
             self.notes.append(Note(f"RemoteMonitor: nothing more is sent, because of {error!r}."))
+
+    def _sent(self, post: Post) -> Answer:
+        """Send an event and return what came of it; one that can't be sent doesn't keep the others."""
+        try:
+            return self._line.send(*self._encode(post))
+        except Exception as error:
+            return Answer(False, f"an event can't be sent: {error!r}")
 
     def _next(self) -> Post | None:
         """Wait until there is an event to send; None at the end.
@@ -133,7 +140,7 @@ class Outbox:
             self._came_back()
             if here:
                 self._remove_first()
-        self._to_monitor = answer.from_monitor
+        self._to_monitor = answer.from_monitor or (self._to_monitor and not answer.delivered)
         if not answer.delivered and answer.why != self._reported:
             self._reported = answer.why
             self.notes.append(Note(f"RemoteMonitor: {self._server} refuses the events: {answer.why}"))

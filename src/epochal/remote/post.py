@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
+LARGEST_BITS = 1023
+"""Of a whole number that a float can be too: readers of JSON in other languages have floats only."""
+
+DEEPEST = 10
+"""How deep lists may lie in lists; what is deeper, or lies in itself, is text."""
+
 
 @dataclass(slots=True, eq=False)  # not frozen: a frozen one takes three times as long to make, in a hook
 class Post:
@@ -46,12 +52,14 @@ class Post:
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return len(self.event) if isinstance(self.event, str) else 64 * len(self.event)
+        if isinstance(self.event, str):
+            return len(self.event)
+        return sum(64 + (len(value) if isinstance(value, str) else 0) for value in self.event.values())
 
 
 def run_headers(run: str, name: str | None, params: Mapping[str, Any]) -> dict[str, str]:
     """Return what a monitor is told of a run: its id, its name, and how long it is to be."""
-    named = {} if name is None else {"X-Epochal-Name": quote(name)}
+    named = {} if name is None else {"X-Epochal-Name": quote(name, errors="replace")}
     lengths = {f"X-Epochal-{key.title()}": str(n) for key in ("epochs", "steps") if (n := params.get(key))}
     return {"X-Epochal-Run": run, **named, **lengths}
 
@@ -72,17 +80,21 @@ def strict_json(event: dict[str, Any]) -> str:
         return json.dumps(strict(event), allow_nan=False)
 
 
-def strict(value: Any) -> Any:
-    """Return a value that JSON has: NaN and infinity as None, arrays as lists, what it doesn't know as text."""
+def strict(value: Any, level: int = 0) -> Any:
+    """Return a value that JSON has: numbers that no float can be as None, arrays as lists, what it lacks as text."""
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
+    if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
+        return None
     if value is None or isinstance(value, (bool, int, str)):
         return value
+    if level > DEEPEST:
+        return str(value)
     if isinstance(value, Mapping):
-        return {str(name): strict(item) for name, item in cast(Mapping[Any, Any], value).items()}
+        return {str(name): strict(item, level + 1) for name, item in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, (list, tuple)):
-        return [strict(item) for item in cast(Iterable[Any], value)]
+        return [strict(item, level + 1) for item in cast(Iterable[Any], value)]
     plain = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(plain, (list, bool, int, float, str)):
-        return strict(plain)
+        return strict(plain, level)
     return strict(float(plain)) if hasattr(plain, "__float__") else str(plain)

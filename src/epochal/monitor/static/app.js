@@ -10,27 +10,37 @@ const $ = (id) => document.getElementById(id);
 const data = new Data();
 const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 
-let chosen = location.hash.slice(1).split(",").filter(Boolean).map(decodeURIComponent);
+let chosen = chosenIn(location.hash);
 let followNewest = chosen.length === 0; // until somebody chooses
 const colours = new Map(); // run id → index; kept as long as the run is chosen
 
 const runList = new RunList($("runs"), { choose, remove });
 const charts = new Charts($("charts"), { zoom });
-const tables = new Tables($("tables"), (id) => data.rows(id));
+const tables = new Tables($("tables"), (id, range) => data.rows(id, range));
 charts.changed = drawSoon;
+
+function chosenIn(hash) {
+  if (!hash.startsWith("#runs=")) return [];
+  try {
+    return hash.slice(6).split(",").filter(Boolean).map(decodeURIComponent);
+  } catch {
+    return []; // somebody has mistyped the address
+  }
+}
 
 function choose(id, on) {
   followNewest = false;
   chosen = on ? [...chosen, id] : chosen.filter((other) => other !== id);
-  history.replaceState(null, "", chosen.length ? `#${chosen.map(encodeURIComponent).join(",")}` : location.pathname);
+  history.replaceState(null, "", chosen.length ? `#runs=${chosen.map(encodeURIComponent).join(",")}` : location.pathname);
   update();
 }
 
 async function remove(id) {
   const run = data.runs.get(id);
   if (!run || !(await confirmed(`Delete “${title(run)}” and everything it posted?`))) return;
-  await data.remove(id);
-  announce(`${title(run)} deleted`);
+  const failure = await data.remove(id);
+  announce(failure ? `${title(run)} couldn’t be deleted: ${failure}` : `${title(run)} deleted`, Boolean(failure));
+  if (!failure) $("runs-title").focus();
 }
 
 function zoom(range) {
@@ -92,7 +102,9 @@ function isDark() {
   return theme === "dark" || (theme === "auto" && darkSystem.matches);
 }
 
-function announce(text) {
+// Says something to screen readers; to everybody if it is bad news.
+function announce(text, bad = false) {
+  $("announce").classList.toggle("unseen", !bad);
   write($("announce"), text);
 }
 
@@ -131,6 +143,7 @@ data.addEventListener("connection", ({ detail }) => {
   if ($("connection").dataset.state !== detail) write($("connection"), words);
   $("connection").dataset.state = detail;
 });
+data.addEventListener("refused", ({ detail }) => write($("connection"), detail));
 data.addEventListener("runs", () => {
   data.loaded = true;
   write($("lines"), lines());
@@ -153,6 +166,10 @@ for (const id of ["first", "last"]) {
     zoom((first === "" && last === "") || range[0] >= range[1] ? null : range);
   });
 }
+$("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address keeps saying which runs are chosen
+  $("content").focus();
+});
 $("whole").addEventListener("click", () => zoom(null));
 $("theme").value = document.documentElement.dataset.theme;
 $("theme").addEventListener("change", () => {

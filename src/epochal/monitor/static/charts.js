@@ -33,6 +33,7 @@ export class Charts {
     const metrics = new Map();
     for (const item of chosen) {
       for (const series of item.series.values()) {
+        if (!series.value.length || series.value.some((v) => typeof v === "string")) continue; // text isn't drawn
         const name = family(series.metric);
         if (!metrics.has(name)) metrics.set(name, []);
         metrics.get(name).push({ ...item, ...series });
@@ -48,6 +49,7 @@ export class Charts {
     }
     for (const [name, lines] of metrics) {
       const chart = this.#charts.get(name) || this.#add(name);
+      chart.plot.setAttribute("aria-label", described(name, lines));
       if (chart.visible) this.#plot(chart, name, lines, options);
     }
   }
@@ -73,8 +75,7 @@ export class Charts {
     const several = new Set(lines.map((line) => line.run.id)).size > 1;
     const traces = lines.flatMap((line) => tracesOf(line, options, several));
     write(chart.legend, legend(lines));
-    chart.plot.setAttribute("aria-label", described(name, lines));
-    Plotly.react(chart.plot, traces, layout(options, name, constant(lines)), CONFIG);
+    Plotly.react(chart.plot, traces, layout(options, name, lines), CONFIG);
     if (!chart.wired) {
       chart.wired = true;
       chart.plot.on("plotly_relayout", (change) => {
@@ -97,7 +98,10 @@ function constant(lines) {
   return first !== null && lines.every((line) => line.value.every((v) => v === first || v === null)) ? first : null;
 }
 
-function layout({ dark, log, range }, name, only) {
+const NOTHING = { text: "no finite value", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 };
+
+function layout({ dark, log, range }, name, lines) {
+  const only = constant(lines);
   const grid = dark ? "#2c313a" : "#e6e8ec";
   const axis = { gridcolor: grid, linecolor: grid, zerolinecolor: grid, tickfont: { size: 11 }, automargin: true };
   return {
@@ -111,8 +115,9 @@ function layout({ dark, log, range }, name, only) {
     dragmode: COARSE.matches ? false : "zoom",
     showlegend: false,
     xaxis: { ...axis, title: { text: "epochs done", font: { size: 11 }, standoff: 6 }, ...(range ? { range } : { autorange: true }) },
-    yaxis: { ...axis, ...around(only, log), type: log ? "log" : "linear", fixedrange: true, exponentformat: "power" },
+    yaxis: { ...axis, ...around(only, log), type: log ? "log" : "linear", fixedrange: true, exponentformat: "e" },
     uirevision: JSON.stringify([range, log, name]),
+    annotations: lines.some((line) => line.value.some((v) => v !== null)) ? [] : [NOTHING],
   };
 }
 

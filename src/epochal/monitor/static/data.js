@@ -1,6 +1,7 @@
 // What the server knows, kept up to date: the list of runs by its events, and the points of chosen runs.
 
 const WIDTH = 900; // pixels of a chart that points are thinned for
+const RETRY = 2000; // milliseconds after which what failed is tried again
 const TOO_MANY = 4 * WIDTH; // points of a series after which it is asked for again, thinned
 
 export class Data extends EventTarget {
@@ -8,6 +9,7 @@ export class Data extends EventTarget {
   points = new Map(); // run id → {series: Map, pending: [] while it is fetched, again: false}
   range = null; // [first, last] in epochs done
   offset = 0; // server's clock minus ours, in seconds
+  #waiting = null; // changes that come while the list is read
 
   now() {
     return Date.now() / 1000 + this.offset;
@@ -16,23 +18,41 @@ export class Data extends EventTarget {
   connect() {
     const source = new EventSource("/api/events");
     source.onopen = () => this.#emit("connection", "live");
-    source.onerror = () => {
+    source.onerror = async () => {
       this.#emit("connection", "lost");
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 2000);
+      if (source.readyState !== EventSource.CLOSED) return; // the browser tries again
+      const refused = await fetch("/api/runs").then((answer) => (answer.ok ? "" : answer.text()), () => "");
+      if (refused) this.#emit("refused", refused);
+      setTimeout(() => this.connect(), RETRY);
     };
-    source.addEventListener("reset", () => this.reload().catch(() => this.#emit("connection", "lost")));
-    source.addEventListener("change", (event) => this.#change(JSON.parse(event.data)));
+    source.addEventListener("reset", () => this.reload());
+    source.addEventListener("change", (event) => {
+      const change = JSON.parse(event.data);
+      if (this.#waiting) this.#waiting.push(change);
+      else this.#change(change);
+    });
   }
 
+  // Reads the list of runs, until that succeeds. What changes meanwhile comes on top.
   async reload() {
-    const { now, runs, token } = await fetchJSON("/api/runs");
-    this.offset = now - Date.now() / 1000;
-    this.needsToken = token;
-    this.runs = new Map(runs.map((run) => [run.id, run]));
+    const waiting = (this.#waiting = []);
+    let found;
+    try {
+      found = await fetchJSON("/api/runs");
+    } catch {
+      setTimeout(() => this.#waiting === waiting && this.reload(), RETRY);
+      return;
+    }
+    if (this.#waiting !== waiting) return; // another reset came
+    this.#waiting = null;
+    this.offset = found.now - Date.now() / 1000;
+    this.needsToken = found.token;
+    this.runs = new Map(found.runs.map((run) => [run.id, run]));
     for (const id of [...this.points.keys()]) {
       if (this.runs.has(id)) this.fetch(id);
       else this.points.delete(id);
     }
+    waiting.forEach((change) => this.#change(change));
     this.#emit("runs");
   }
 
@@ -62,7 +82,7 @@ export class Data extends EventTarget {
       entry.series = new Map();
       for (const part of [run.series, ...entry.pending]) add(entry.series, part);
     } catch {
-      // the list of runs will say whether it is gone; a lost connection resets everything
+      setTimeout(() => this.points.get(id) === entry && this.runs.has(id) && this.fetch(id), RETRY);
     }
     entry.pending = null;
     if (entry.again) {
@@ -72,24 +92,33 @@ export class Data extends EventTarget {
     this.#emit("points", [id]);
   }
 
-  async rows(id) {
-    return fetchJSON(`/api/runs/${encodeURIComponent(id)}/rows?limit=200`);
+  // Returns the last rows of a run between two numbers of epochs done.
+  async rows(id, range) {
+    const [first, last] = range || [0, 2 ** 53];
+    const query = `limit=200&first=${Math.max(0, Math.ceil(first) - 1)}&last=${Math.max(0, Math.floor(last) - 1)}`;
+    return fetchJSON(`/api/runs/${encodeURIComponent(id)}/rows?${query}`);
   }
 
+  // Deletes a run; returns "", or why that failed.
   async remove(id) {
-    await fetch(`/api/runs/${encodeURIComponent(id)}`, { method: "DELETE" });
+    try {
+      const answer = await fetch(`/api/runs/${encodeURIComponent(id)}`, { method: "DELETE" });
+      return answer.ok || answer.status === 404 ? "" : await answer.text();
+    } catch {
+      return "the monitor can't be reached";
+    }
   }
 
   #change({ now, runs, points, removed }) {
     this.offset = now - Date.now() / 1000;
+    for (const id of removed) {
+      this.runs.delete(id);
+      this.points.delete(id);
+    }
     for (const run of runs) {
       const known = this.runs.get(run.id);
       this.runs.set(run.id, run);
       if (known?.state !== run.state) this.#emit("state", run);
-    }
-    for (const id of removed) {
-      this.runs.delete(id);
-      this.points.delete(id);
     }
     const changed = [];
     for (const [id, series] of Object.entries(points)) {

@@ -1,57 +1,83 @@
-// The chosen runs as tables of their last rows.
+// The chosen runs as tables of their last rows. A table is changed in place, so that whoever reads it keeps their place.
 
 import { number, title } from "./format.js";
-import { element } from "./runs.js";
+import { element, write } from "./runs.js";
+
+const PERIOD = 1000; // milliseconds between two looks at the rows, at least
 
 export class Tables {
+  #tables = new Map(); // run id → {scroll, caption, head, body, shown}
+  #wanted = null;
   #drawing = false;
-  #again = false;
 
   constructor(box, rows) {
     this.box = box;
     this.rows = rows;
   }
 
+  // What is wanted last is drawn next; at most once a second.
   async draw(chosen, range) {
-    if (this.#drawing) {
-      this.#again = true;
-      return;
-    }
+    this.#wanted = { chosen, range };
+    if (this.#drawing) return;
     this.#drawing = true;
-    do {
-      this.#again = false;
-      const tables = await Promise.all(chosen.map(({ run }) => this.rows(run.id).then((found) => table(run, found, range), () => null)));
-      const scrolled = [...this.box.querySelectorAll(".scroll")].map((node) => [node.scrollLeft, node.scrollTop]);
-      this.box.replaceChildren(...tables.filter(Boolean));
-      this.box.querySelectorAll(".scroll").forEach((node, i) => scrolled[i] && node.scrollTo(...scrolled[i]));
-      await new Promise((done) => setTimeout(done, 1000)); // at most one a second
-    } while (this.#again);
+    while (this.#wanted) {
+      const { chosen, range } = this.#wanted;
+      this.#wanted = null;
+      const found = await Promise.all(chosen.map(({ run }) => this.rows(run.id, range).catch(() => null)));
+      this.#show(chosen.map(({ run }, i) => [run, found[i]]).filter(([, rows]) => rows));
+      await new Promise((done) => setTimeout(done, PERIOD));
+    }
     this.#drawing = false;
+  }
+
+  #show(tables) {
+    const ids = new Set(tables.map(([run]) => run.id));
+    for (const [id, table] of this.#tables) {
+      if (ids.has(id)) continue;
+      table.scroll.remove();
+      this.#tables.delete(id);
+    }
+    tables.forEach(([run, rows], place) => {
+      const table = this.#tables.get(run.id) || this.#add(run.id);
+      if (this.box.children[place] !== table.scroll) this.box.insertBefore(table.scroll, this.box.children[place] || null);
+      fill(table, run, rows);
+    });
+  }
+
+  #add(id) {
+    const grid = element("table");
+    const caption = grid.createCaption();
+    const head = grid.createTHead().insertRow();
+    const body = grid.createTBody();
+    const scroll = element("div", { className: "scroll", tabIndex: 0 });
+    scroll.setAttribute("role", "region");
+    scroll.append(grid);
+    const table = { scroll, caption, head, body, shown: "" };
+    this.#tables.set(id, table);
+    return table;
   }
 }
 
-function table(run, { columns, rows }, range) {
-  const grid = element("table");
-  grid.append(element("caption", { textContent: `${title(run)}: the last rows, latest first` }));
+function fill(table, run, { columns, rows }) {
+  write(table.caption, `${title(run)}: the last rows, latest first`);
+  table.scroll.setAttribute("aria-label", `Table of ${title(run)}`);
+  const content = JSON.stringify([columns, rows]);
+  if (content === table.shown) return;
+  table.shown = content;
   const batches = rows.some((row) => row[1] !== null);
-  const shown = columns.map((_, i) => i).filter((i) => i !== 1 || batches);
-  const head = element("tr");
-  for (const i of shown) head.append(element("th", { scope: "col", textContent: columns[i] }));
-  grid.append(element("thead"));
-  grid.tHead.append(head);
-  const body = grid.createTBody();
-  for (const row of rows) {
-    if (range && (row[0] + 1 < range[0] || row[0] > range[1])) continue;
-    const line = body.insertRow();
-    for (const i of shown) {
-      const cell = i === 0 ? element("th", { scope: "row" }) : element("td");
-      cell.textContent = i < 2 ? (row[i] ?? "") : row[i] === null ? "" : number(row[i]);
-      line.append(cell);
-    }
+  const places = columns.map((_, i) => i).filter((i) => i !== 1 || batches);
+  table.head.replaceChildren(...places.map((i) => element("th", { scope: "col", textContent: columns[i] })));
+  table.body.replaceChildren(...rows.map((row) => line(row, places)));
+}
+
+// Epochs are counted as in the charts and in the list: the first one that is done is 1.
+function line(row, places) {
+  const cells = [row[0] + 1, ...row.slice(1)];
+  const made = element("tr");
+  for (const i of places) {
+    const cell = i === 0 ? element("th", { scope: "row" }) : element("td");
+    cell.textContent = i < 2 ? (cells[i] ?? "") : cells[i] === null ? "" : number(cells[i]);
+    made.append(cell);
   }
-  const scroll = element("div", { className: "scroll", tabIndex: 0 });
-  scroll.setAttribute("role", "region");
-  scroll.setAttribute("aria-label", `Table of ${title(run)}`);
-  scroll.append(grid);
-  return scroll;
+  return made;
 }
