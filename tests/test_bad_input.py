@@ -57,7 +57,7 @@ BAD_DATA = {
     "a number": ({"x": 3}, r"must be arrays or an iterable of batches; got int"),
     "ends early": ({"x": ends_early, "steps_per_epoch": 3}, r"ended after 1 batches of epoch 0; 3 were expected"),
     "never yields": ({"x": never_yields, "steps_per_epoch": 3}, r"ended after 0 batches of epoch 0; 3 were expected"),
-    "endless": ({"x": ends_early}, r"say with steps_per_epoch how many batches make an epoch"),
+    "endless": ({"x": ends_early}, r"say with steps_per_epoch how many batches to take"),
     "batches without y": ({"x": [(X,)]}, r"need targets: pass y"),
     "batch of other width": ({"x": [(X[:, :2], CLASSES)]}, r"takes inputs of shape \(None, 4\)"),
     "second batch bad": ({"x": [(X, CLASSES), (X, CLASSES + 5)]}, r"labels? .*"),

@@ -191,7 +191,7 @@ def test_looking_at_the_first_batch_uses_none():
 
 
 def test_a_generator_needs_steps():
-    with pytest.raises(ValueError, match="say with steps_per_epoch how many batches make an epoch"):
+    with pytest.raises(ValueError, match="say with steps_per_epoch how many batches to take"):
         stream(iter(batches([5, 5])))
 
 

@@ -44,7 +44,26 @@ class HuggingFaceBatches:
         return ((batch["x"], batch["y"]) for batch in self.rows.iter(32))
 
 
-SOURCES = {"torch": torch_loader, "tensorflow": tf_data, "grain": grain_dataset, "datasets": HuggingFaceBatches}
+class HuggingFaceStream(HuggingFaceBatches):
+    """The same of a dataset that is streamed, which knows where it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.stream = self.rows.to_iterable_dataset().batch(32)
+        self.state_dict, self.load_state_dict = self.stream.state_dict, self.stream.load_state_dict
+        self.set_epoch = self.stream.set_epoch
+
+    def __iter__(self):
+        return ((batch["x"], batch["y"]) for batch in self.stream)
+
+
+SOURCES = {
+    "torch": torch_loader,
+    "tensorflow": tf_data,
+    "grain": grain_dataset,
+    "datasets": HuggingFaceBatches,
+    "streamed datasets": HuggingFaceStream,
+}
 each_source = pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
 
 
@@ -85,23 +104,25 @@ def test_samples_of_a_torch_dataset_may_be_dicts():
 
 
 class FailsAt(Callback):
-    def __init__(self, batch):
-        self.batch = batch
+    def __init__(self, batches):
+        self.batches = batches
 
     def on_train_batch_end(self, batch, logs=None):
-        if batch == self.batch:
+        self.batches -= 1
+        if not self.batches:
             raise RuntimeError("killed")
 
 
 @each_source
-def test_a_run_that_failed_within_an_epoch_goes_on_where_it_was(make, tmp_path):
+@pytest.mark.parametrize("save_freq", [1, "epoch"])
+def test_a_run_that_failed_within_an_epoch_goes_on_where_it_was(make, save_freq, tmp_path):
     def backup():
-        return BackupAndRestore(tmp_path, save_freq=1)
+        return BackupAndRestore(tmp_path, save_freq=save_freq)
 
     with pytest.raises(RuntimeError, match="killed"):
-        linear().fit(make(), epochs=2, verbose=0, callbacks=[FailsAt(2), backup()])
+        linear().fit(make(), epochs=3, verbose=0, callbacks=[FailsAt(6), backup()])
     model, wanted = linear(), linear()
-    resumed = model.fit(make(), epochs=2, verbose=0, callbacks=[backup()]).history
-    assert resumed == wanted.fit(make(), epochs=2, verbose=0).history
+    resumed = model.fit(make(), epochs=3, verbose=0, callbacks=[backup()]).history
+    assert resumed == wanted.fit(make(), epochs=3, verbose=0).history
     for ours, theirs in zip(model.get_weights(), wanted.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)

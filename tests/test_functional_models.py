@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 from epochal import set_random_seed
-from epochal.callbacks import Callback, CSVLogger, EarlyStopping
+from epochal.callbacks import Callback, CSVLogger, EarlyStopping, TensorBoard
 from epochal.layers import (
     Activation,
     Add,
@@ -396,6 +396,78 @@ def test_a_layer_that_can_not_take_its_inputs_says_where():
     assert caught.value.__notes__ == ["This is the layer 'add', whose inputs have shape (None, 3, 4)."]
     with pytest.raises(TypeError, match="concatenate|shape|dimension"):
         concatenate([a, Flatten()(a)])
+
+
+# Open axes, one output by name, metrics
+
+
+def test_steps_of_any_number_have_targets_of_as_many():
+    given = Input((None, 4))
+    model = Model(given, Dense(3, activation="softmax")(given))
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["acc"])
+    rng = np.random.default_rng(0)
+    batches = [(rng.normal(size=(8, n, 4)).astype("float32"), rng.integers(0, 3, (8, n))) for n in (5, 7, 5)]
+    assert len(model.fit(batches, epochs=2, verbose=0).history["acc"]) == 2
+    with pytest.raises(
+        ValueError, match=r"class numbers of shape \(8, 4\) don't go with predictions of shape \(8, 5, 3\)"
+    ):
+        model.evaluate(batches[0][0], batches[0][1][:, :4], verbose=0)
+
+
+def test_images_of_any_size_have_targets_of_that_size():
+    given = Input((None, None, 1))
+    model = Model(given, Dense(1, activation="sigmoid")(given))
+    model.compile("sgd", "binary_crossentropy")
+    assert model.fit(np.zeros((2, 6, 5, 1)), np.ones((2, 6, 5, 1)), verbose=0).history["loss"][0] > 0
+
+
+def single():
+    given = Input((4,), name="i")
+    model = Model(given, Dense(1, name="out")(given))
+    model.compile(SGD(0.0), "mse")
+    return model
+
+
+X4, Y1, W1 = np.ones((6, 4), "float32"), np.zeros((6, 1), "float32"), np.arange(6.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "weight"), [({"i": X4}, {"out": Y1}, {"out": W1}), ([X4], [Y1], [W1]), (X4, Y1, W1)]
+)
+def test_one_input_and_one_output_may_be_given_by_name_too(x, y, weight):
+    model = single()
+    loss = model.evaluate(x, y, sample_weight=weight, verbose=0)
+    assert loss == pytest.approx(model.predict(X4)[0, 0] ** 2 * W1.mean(), rel=1e-5)
+    assert model.fit(x, y, class_weight={0: 2.0}, verbose=0).history["loss"][0] > 0
+
+
+def test_weighted_metrics_are_logged_beside_the_plain_ones():
+    model = single()
+    model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mae"])
+    weight = np.array([0, 0, 0, 0, 0, 1.0])
+    logs = model.evaluate(X4 * np.arange(6.0)[:, None], Y1, sample_weight=weight, verbose=0, return_dict=True)
+    assert list(logs) == ["loss", "mae", "weighted_mae"]
+    assert logs["weighted_mae"] == pytest.approx(2 * logs["mae"], rel=1e-5)
+    model.compile("sgd", "mse", metrics=["mae", "mae"])
+    with pytest.raises(ValueError, match="two metrics would be logged as 'mae'"):
+        model.fit(X4, Y1, verbose=0)
+
+
+def test_a_metric_needs_the_target_of_its_output_also_without_a_loss():
+    model = two_by_two()
+    model.compile("sgd", loss={model.output_names[1]: "mse"}, metrics={model.output_names[0]: "mae"})
+    with pytest.raises(ValueError, match=f"y lacks '{model.output_names[0]}'"):
+        model.fit(X, {model.output_names[1]: np.zeros((24, 1))}, verbose=0)
+
+
+def test_an_array_among_the_arguments_of_a_layer_is_no_hindrance(tmp_path):
+    given = Input((4,))
+    model = Model(given, Dense(1)(Add()([given, np.ones((1, 4), "float32")])))
+    model.compile("sgd", "mse")
+    board = TensorBoard(tmp_path, histogram_freq=1)
+    model.fit(X4, Y1, validation_data=(X4, Y1), verbose=0, callbacks=[board])
+    first = next(iter(model.activations(X4)))
+    np.testing.assert_array_equal(first["add"], X4 + 1)
 
 
 def test_get_layer():

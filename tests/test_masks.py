@@ -94,6 +94,52 @@ def test_a_layer_of_ones_own_may_say_which_steps_of_its_output_count():
     np.testing.assert_allclose(model.predict(x), wanted, rtol=1e-6)
 
 
+# Losses and metrics
+
+
+def tagger(**settings):
+    """Return a model that says something of each word, compiled."""
+    model = Sequential([Input((4,), "int32"), Embedding(5, 3, mask_zero=True), Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", **settings)
+    return model
+
+
+LABELS = np.array([[0, 1, 1, 0], [1, 0, 0, 1]])
+
+
+def losses_of(model, tokens):
+    shares = model.predict(tokens)
+    return -np.log(np.take_along_axis(shares, LABELS[..., None], 2)[..., 0])
+
+
+def test_masked_steps_count_in_no_loss_and_no_metric():
+    model = tagger(metrics=["acc"], weighted_metrics=["acc"])
+    counts = ONE != 0
+    hits = model.predict(ONE).argmax(-1) == LABELS
+    loss, accuracy, weighted = model.evaluate(ONE, LABELS, verbose=0, sample_weight=np.array([1.0, 3.0]))
+    weights = counts * np.array([[1.0], [3.0]])
+    assert loss == pytest.approx((losses_of(model, ONE) * weights).sum() / counts.sum(), rel=1e-5)
+    assert accuracy == pytest.approx(hits[counts].mean())
+    assert weighted == pytest.approx((hits * weights).sum() / weights.sum())
+
+
+def test_an_epochs_masked_metric_is_over_all_steps_that_count():
+    model = tagger(metrics=["acc"])
+    hits = model.predict(OTHER).argmax(-1) == LABELS
+    logs = model.evaluate(OTHER, LABELS, batch_size=1, verbose=0, return_dict=True)
+    assert logs["acc"] == pytest.approx(hits[OTHER != 0].mean())
+
+
+def test_what_stands_at_masked_steps_changes_no_gradient():
+    models = [tagger(), tagger()]
+    models[1].set_weights(models[0].get_weights())
+    other = np.where(ONE == 0, 1 - LABELS, LABELS)
+    for model, labels in zip(models, (LABELS, other), strict=True):
+        model.fit(ONE, labels, epochs=2, verbose=0)
+    for a, b in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def without_a_mask():
     tokens, vectors = Input((4,), "int32"), Input((4, 3))
     Multiply()([Embedding(5, 3, mask_zero=True)(tokens), vectors])

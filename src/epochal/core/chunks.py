@@ -69,7 +69,7 @@ def as_nest(value: Any, what: str) -> Any:
         return None
     if isinstance(value, Mapping):
         items = cast("Mapping[Any, Any]", value).items()
-        return {name: as_nest(item, f"{what}[{name!r}]") for name, item in sorted(items)}
+        return {name: as_nest(item, f"{what}[{name!r}]") for name, item in sorted(items, key=lambda pair: str(pair[0]))}
     if is_nest(value):
         return tuple(as_nest(item, f"{what}[{at}]") for at, item in enumerate(value))
     return as_array(value, what)
@@ -91,6 +91,9 @@ def is_array(value: Any) -> bool:
 def as_array(value: Any, what: str) -> np.ndarray:
     """Return a NumPy array of numbers, without a copy where there is none needed; a file in memory stays one.
 
+    Numbers are of this machine's byte order and at most 64 bits wide, but for those of a file in memory, which are
+    converted when they are read.
+
     Raises:
         ValueError: If it isn't numeric (strings, objects, rows of different lengths), or has no rows.
     """
@@ -101,7 +104,7 @@ def as_array(value: Any, what: str) -> np.ndarray:
             array = np.from_dlpack(value)
         else:
             array = np.asarray(value)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # what PyTorch raises for tensors that NumPy can't have
         raise ValueError(f"{what} can't be made an array: {error}") from None
     if array.dtype.kind not in "biufc" and array.dtype.name not in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
         raise ValueError(
@@ -109,7 +112,14 @@ def as_array(value: Any, what: str) -> np.ndarray:
         )
     if array.ndim == 0:
         raise ValueError(f"{what} must be an array of samples; got the single value {array!r}.")
-    return array
+    return array if isinstance(array, np.memmap) else array.astype(_plain(array.dtype), copy=False)
+
+
+def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return a dtype that devices have: of this machine's byte order, and no wider than 64 bits."""
+    wide = {np.dtype(np.longdouble): np.dtype(np.float64), np.dtype(np.clongdouble): np.dtype(np.complex128)}
+    native = dtype.newbyteorder("=")
+    return wide.get(native, native)
 
 
 def capacity(batch: Any, size: int, most: int) -> int:
@@ -133,7 +143,7 @@ class Buffer:
 
     def __init__(self, like: Any, size: int, room: int, memory: Memory) -> None:
         self._size, self._room = size, room
-        shapes = [((room * size, *array.shape[1:]), array.dtype) for array in leaves(like)]
+        shapes = [((room * size, *array.shape[1:]), _plain(array.dtype)) for array in leaves(like)]
         ends = list(itertools.accumulate(_aligned(math.prod(shape) * dtype.itemsize) for shape, dtype in shapes))
         held = memory.take(ends[-1])
         places = iter(zip([0, *ends], shapes, strict=False))
@@ -161,7 +171,7 @@ def _array_at(held: np.ndarray, start: int, kind: tuple[tuple[int, ...], np.dtyp
 
 def gather(array: np.ndarray, rows: slice | np.ndarray, out: np.ndarray) -> None:
     """Write some rows of an array, a file in memory perhaps, to `out`."""
-    if isinstance(rows, slice) or not array.flags.c_contiguous:
+    if isinstance(rows, slice) or not array.flags.c_contiguous or array.dtype != out.dtype:
         out[...] = array[rows]
     else:
         np.take(array, rows, axis=0, out=out, mode="clip")  # "raise" would make a copy of `out` first

@@ -58,13 +58,13 @@ def _check_lengths(x: Any, y: Any, weight: Any) -> None:
 
 
 def _weights_by_class(y: Any, class_weight: Mapping[Any, float]) -> np.ndarray:
-    if not isinstance(y, np.ndarray):
+    if len(leaves(y)) != 1:
         raise ValueError(
             "class_weight needs y."
             if y is None
             else "class_weight goes with one output; of several, weigh the samples: sample_weight={name: …}."
         )
-    targets = cast("np.ndarray", y)
+    (targets,) = leaves(y)
     for label in class_weight:
         if not isinstance(label, (int, np.integer)):
             raise ValueError(f"class_weight gives a weight for each class's number; got the class {label!r}.")
@@ -88,7 +88,12 @@ def from_arrays(
 
 
 def from_batches(
-    source: Iterable[Any], steps: int | None, *, arrange: Arrange, class_weight: Mapping[int, float] | None = None
+    source: Iterable[Any],
+    steps: int | None,
+    *,
+    arrange: Arrange,
+    class_weight: Mapping[int, float] | None = None,
+    steps_name: str = "steps_per_epoch",
 ) -> StreamData:
     """Return data of an iterable of batches: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)` each.
 
@@ -101,7 +106,7 @@ def from_batches(
             raise ValueError(f"a batch is x, (x, y) or (x, y, sample_weight); got {len(parts)} parts.")
         return arrange(*arrays(*parts, class_weight=class_weight))
 
-    return StreamData(source, steps, prepare)
+    return StreamData(source, steps, prepare, steps_name)
 
 
 def split(x: Any, y: Any, weight: Any, share: float) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:

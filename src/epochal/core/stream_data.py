@@ -27,6 +27,7 @@ class StreamData:
             all epochs and needs `steps`.
         steps: Batches an epoch; None means until the iterable ends.
         prepare_batch: Makes `(x, y, sample_weight)` of what came, or raises if it can't.
+        steps_name: What errors call `steps`.
 
     Attributes:
         epochs: How many there will be. Only a list or tuple is read ahead into the next epoch: of an iterator an
@@ -39,12 +40,18 @@ class StreamData:
 
     samples = None
 
-    def __init__(self, source: Iterable[Any], steps: int | None, prepare_batch: Callable[[Any], Any]) -> None:
+    def __init__(
+        self,
+        source: Iterable[Any],
+        steps: int | None,
+        prepare_batch: Callable[[Any], Any],
+        steps_name: str = "steps_per_epoch",
+    ) -> None:
         if not hasattr(source, "__iter__"):
             raise TypeError(f"data must be arrays or an iterable of batches; got {type(source).__name__}.")
         self._once = isinstance(source, Iterator)
         if self._once and steps is None:
-            raise ValueError("a generator may go on for ever: say with steps_per_epoch how many batches make an epoch.")
+            raise ValueError(f"a generator may go on for ever: say with {steps_name} how many batches to take.")
         self.steps = steps if steps is not None else _length(source)
         self.epochs = 1
         self._expected = steps
@@ -54,6 +61,9 @@ class StreamData:
         self._before: Any = None  # the iterator's state before what was read last
         self._used = 0  # of all epochs
         self._restored: Mapping[str, Any] | None = None
+        # A source with `set_epoch`, as Hugging Face's, begins every later epoch too at a state that it was given
+        self._stays = not self._once and hasattr(source, "set_epoch")
+        self._fresh = _get_state(source) if self._stays else None
         self._memory = Memory()
         self._window = Window(self._read, background=True)
 
@@ -116,6 +126,8 @@ class StreamData:
         """Bring the iterator to a batch of an epoch; restored data that can't say where they were are skipped."""
         restored, self._restored = self._restored, None
         if not self._once and (restored is not None or self._head is None):
+            if self._stays and (restore := _restoring(self._source)) is not None:
+                restore(self._fresh)
             self._iterator, self._head = iter(self._source), None
         if restored is None:
             return
@@ -135,8 +147,9 @@ class StreamData:
             if not begins:
                 restore(state)
         elif (restore := _restoring(self._source)) is not None:
-            restore(state)
-            self._iterator = iter(self._source)  # again: it may have looked at the source's old state
+            if not (begins and self._stays):
+                restore(state)
+                self._iterator = iter(self._source)  # again: it may have looked at the source's old state
         else:
             raise ValueError(
                 "the data's saved state can't be restored: they have neither load_state_dict nor set_state."

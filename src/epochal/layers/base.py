@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from .. import activations
@@ -156,10 +157,18 @@ def places_of(layer: nnx.Module) -> list[str]:
     return layer.places() if isinstance(layer, Layer) else ["" for _ in weights_of(layer)]
 
 
+NO_WEIGHTS = (nnx.RngState, nnx.Intermediate)
+
+
 def _variables(module: nnx.Module) -> list[tuple[str, nnx.Variable]]:
     variables = [("/".join(map(str, path)), v) for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)]
-    kept = [(name, v) for name, v in variables if not isinstance(v, nnx.RngState)]
+    kept = [(name, v) for name, v in variables if not isinstance(v, NO_WEIGHTS) and not _is_key(v)]
     return sorted(kept, key=lambda item: not is_trainable(item[1]))
+
+
+def _is_key(variable: nnx.Variable) -> bool:
+    """Say whether a variable holds keys of random numbers, which are a stream and no weights, whatever its type."""
+    return jnp.issubdtype(getattr(variable.get_value(), "dtype", jnp.float32), jax.dtypes.prng_key)
 
 
 def is_trainable(variable: nnx.Variable) -> bool:

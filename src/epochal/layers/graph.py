@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from . import masks
 from .base import Activated, Layer, is_trainable, places_of, weights_of
+from .embedding import Embedding
 from .names import numbered_by_class, snake_case
 from .order import in_keras_order, in_order, ranked_layers
 from .tensors import Call, Input, Tensor
@@ -22,6 +24,13 @@ class Slot:
     """Stands for a tensor of the graph: an input or an output of a step, by number."""
 
     at: int
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An array that is an argument of a step; compared by identity, as graphs are when something is compiled."""
+
+    value: Any
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,10 @@ class Step:
 
     def filled(self, values: Mapping[int, Any]) -> masks.Given:
         """Return `(args, kwargs)` with the values of the slots."""
-        leaves = [values[leaf.at] if isinstance(leaf, Slot) else leaf for leaf in self.arguments]
+        leaves = [
+            values[leaf.at] if isinstance(leaf, Slot) else leaf.value if isinstance(leaf, Constant) else leaf
+            for leaf in self.arguments
+        ]
         return jax.tree.unflatten(self.tree, leaves)
 
     def filled_with_masks(self, of_slots: Mapping[int, Any]) -> masks.Given:
@@ -78,6 +90,8 @@ class Graph(Layer):
         layer_names: Their names.
         input_names: The names of the inputs.
         output_names: The names of the outputs: a dict's keys, else those of the layers that make them.
+        taken_dtypes: The dtypes that inputs are brought into, None for one that is left as it comes.
+        masked_outputs: For each output whether a mask says which of its steps count.
         steps: The calls, in an order in which they can be made.
         results: The slots of the outputs.
 
@@ -100,11 +114,13 @@ class Graph(Layer):
         self.input_names = _input_names(inputs, given, names)
         self.input_shapes = tuple(tensor.shape for tensor in given)
         self.input_dtypes = tuple(tensor.dtype for tensor in given)
+        self.taken_dtypes = tuple(_dtype_taken(tensor, calls) for tensor in given)
         self.inputs_by_name, self.outputs_by_name = isinstance(inputs, Mapping), isinstance(outputs, Mapping)
         slots = {id(tensor): at for at, tensor in enumerate(given)}
         self.steps = tuple(_steps(calls, ranked, names, slots))
         self.results = tuple(slots[id(tensor)] for tensor in targets)
         self.output_shapes = tuple(tensor.shape for tensor in targets)
+        self.masked_outputs = tuple(tensor.mask is not None for tensor in targets)
         self.output_names = tuple(outputs) if isinstance(outputs, Mapping) else self._names_of_results()
 
     def _names_of_results(self) -> tuple[str, ...]:
@@ -209,6 +225,17 @@ def _listed(nest: Any, what: str) -> list[Tensor]:
     return listed
 
 
+def _dtype_taken(tensor: Tensor, calls: Sequence[Call]) -> str | None:
+    """Return what an input is cast to: its own dtype if that is of floats, integers where it leads to embeddings only.
+
+    Numbers that stand for something else, as in a function of one's own, are left alone.
+    """
+    takers = [call.layer for call in calls if any(taken is tensor for taken in call.inputs)]
+    if takers and all(isinstance(layer, Embedding) for layer in takers):
+        return "int32"
+    return tensor.dtype if jnp.issubdtype(tensor.dtype, jnp.floating) else None
+
+
 def _check_inputs(inputs: Sequence[Tensor]) -> None:
     for tensor in inputs:
         if not isinstance(tensor, Input):
@@ -225,7 +252,10 @@ def _steps(
     called: dict[int, int] = {}
     for call in calls:
         leaves, tree = jax.tree.flatten((call.args, call.kwargs))
-        arguments = tuple(Slot(slots[id(leaf)]) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+        arguments = tuple(
+            Slot(slots[id(leaf)]) if isinstance(leaf, Tensor) else Constant(leaf) if hasattr(leaf, "shape") else leaf
+            for leaf in leaves
+        )
         slots.update({id(tensor): len(slots) + n for n, tensor in enumerate(call.outputs)})
         layer = at[id(call.layer)]
         times = called[layer] = called.get(layer, -1) + 1

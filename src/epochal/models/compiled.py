@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import numbers
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,16 +14,18 @@ from .. import activations, losses, optimizers
 from .. import metrics as metrics_module
 from ..core.logs import other_name
 from ..engines.jax.engine import JaxEngine
-from ..engines.jax.steps import Measure
+from ..engines.jax.steps import Measure, Output
 from .network import Network
 from .objective import Objective, OutputLoss, OwnObjective
-from .ports import Ports
+from .ports import Ports, sized
 
 
 class Compiled(Network):
     """A network that knows how to train."""
 
-    _losses_by_output: list[OutputLoss | None] | None = None  # looked up once, and needed for every batch that comes
+    # Looked up once, and needed for every batch that comes
+    _losses_by_output: list[OutputLoss | None] | None = None
+    _needs_no_target: Sequence[bool] = ()
 
     def compile(
         self,
@@ -87,7 +90,7 @@ class Compiled(Network):
             The loss, a scalar, or `(loss, outputs)`, which metrics need.
         """
         assert self._outputs is not None
-        values, outputs = self._objective(self._outputs)(self.module, batch, training)
+        values, outputs, _ = self._objective(self._outputs)(self.module, batch, training)
         return values[0], outputs
 
     @property
@@ -126,16 +129,20 @@ class Compiled(Network):
         if y is None or self._settings is None or (self._has_own_objective and self._settings["loss"] is None):
             return x, y, weight
         wanted = self._losses(outputs)
-        y = outputs.arranged(y, "y", [loss is None for loss in wanted])
-        if len(wanted) > 1 and weight is not None:
+        y = outputs.arranged(y, "y", self._needs_no_target)
+        if weight is not None:
             several = isinstance(weight, (Mapping, list, tuple))
             weight = outputs.arranged(
                 weight if several else [weight] * len(wanted), "sample_weight", [True] * len(wanted)
             )
         for loss, shape, target in zip(wanted, outputs.shapes, y if len(wanted) > 1 else [y], strict=True):
             if loss is not None:
-                loss.loss.check(target, shape)
+                loss.loss.check(target, sized(shape, target.shape))
         return x, y, weight
+
+    def _arranged_inputs(self, x: Any, _y: Any, _weight: Any) -> tuple[Any, Any, Any]:
+        """Return data to predict on, whatever comes with them."""
+        return self._arranged(x, None, None)
 
     def _arranged_pair(self, x: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
         """Return data to train on or to evaluate on."""
@@ -149,10 +156,14 @@ class Compiled(Network):
         """Return the engine; it is made at the first use, when the shapes are known."""
         trains = trains and self._settings is not None
         if self._engine is None or (trains and not self._engine_trains):
-            self._engine = self._make_engine(y) if trains else JaxEngine(self.module, None, self._call)
+            self._engine = self._make_engine(y) if trains else self._predicting_engine()
             self._engine_trains = trains
         self._engine.take_up()
         return self._engine
+
+    def _predicting_engine(self) -> JaxEngine:
+        dtype = None if self._settings is None else self._settings["dtype"]
+        return JaxEngine(self.module, None, self._call, dtype=dtype, adapt=self._adapt)
 
     def _make_engine(self, y: Any) -> JaxEngine:
         assert self._settings is not None
@@ -161,12 +172,13 @@ class Compiled(Network):
         measures = self._measures(outputs, y)
         objective: Any
         if self._has_own_objective:
-            objective = OwnObjective(self.compute_loss, self._within, bool(measures))
+            objective = OwnObjective(self.compute_loss, self._within, bool(measures), outputs.names)
         else:
             objective = self._objective(outputs)
         engine = JaxEngine(
-            self.module, objective, self._call, measures, self.optimizer, settings["dtype"], settings["accumulate"]
-        )
+            self.module, objective, self._call, measures, self.optimizer, settings["dtype"], settings["accumulate"],
+            self._adapt,
+        )  # fmt: skip
         if self._optimizer_state:
             engine.load_optimizer(self._optimizer_state)
             self._optimizer_state = {}
@@ -180,6 +192,11 @@ class Compiled(Network):
         """Return the loss of each output."""
         if self._losses_by_output is None:
             self._losses_by_output = self._found_losses(outputs)
+            assert self._settings is not None
+            kinds = [outputs.each(self._settings[kind], kind, nested=True) for kind in ("metrics", "weighted_metrics")]
+            measured = [any(of_output) for of_output in zip(*kinds, strict=True)]
+            losses = self._losses_by_output
+            self._needs_no_target = [not (loss or has) for loss, has in zip(losses, measured, strict=True)]
         return self._losses_by_output
 
     def _found_losses(self, outputs: Ports) -> list[OutputLoss | None]:
@@ -207,17 +224,23 @@ class Compiled(Network):
         assert self._settings is not None
         several = len(outputs.names) > 1
         each_loss = outputs.each(self._settings["loss"], "loss")
-        targets: Any = y if several and y is not None else [y] * len(outputs.names)
-        found = []
+        masked = [False] * len(outputs.names) if self._graph is None else self._graph.masked_outputs
+        found: dict[str, Measure] = {}
         for kind in ("metrics", "weighted_metrics"):
             for at, listed in enumerate(outputs.each(self._settings[kind], kind, nested=True)):
+                output = Output(at, outputs.names[at]) if several else None
                 for identifier in [] if listed is None else listed if isinstance(listed, (list, tuple)) else [listed]:
-                    target = (None,) if targets[at] is None else targets[at].shape
-                    metric = metrics_module.get(identifier, each_loss[at], outputs.shapes[at], target)
+                    target = (None,) if y is None else (output.of(y) if output else y).shape
+                    metric = metrics_module.get(identifier, each_loss[at], sized(outputs.shapes[at], target), target)
                     name = identifier if isinstance(identifier, str) else metric.name
                     name = f"{outputs.names[at]}_{name}" if several else name
-                    found.append(Measure(name, metric, kind == "weighted_metrics", at if several else None))
-        return found
+                    weighted = kind == "weighted_metrics"
+                    if weighted and name in found:
+                        name = f"weighted_{name}"
+                    if name in found:
+                        raise ValueError(f"two metrics would be logged as {name!r}: give one of them another name.")
+                    found[name] = Measure(name, metric, weighted, output, masked[at])
+        return list(found.values())
 
     @contextmanager
     def _within(self, module: nnx.Module) -> Iterator[None]:
@@ -263,7 +286,7 @@ def _flat(nest: Any) -> list[Any]:
 
 
 def _weight(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"loss_weights are numbers; got {value!r}.")
     return float(value)
 

@@ -44,7 +44,7 @@ class Inspected(Compiled):
         """
         x, _, _ = self._arranged(*inputs.arrays(x))
         self._ready(trains=False)
-        return self._inspection.outputs(self.module, x, batch_size)
+        return self._inspection.outputs(self.module, self._adapt(x), batch_size)
 
     def gradients(
         self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = BATCH_SIZE
@@ -60,7 +60,7 @@ class Inspected(Compiled):
         self._check_compiled()
         x, y, weight = self._arranged_pair(*inputs.arrays(x, y, sample_weight))
         engine = self._ready(y)
-        return self._inspection.gradients(self.module, engine.objective, x, y, weight, batch_size)
+        return self._inspection.gradients(self.module, engine.objective, self._adapt(x), y, weight, batch_size)
 
     def layer_graph(self) -> list[LayerNode]:
         """Return the inputs and the layers with their shapes, and which takes whose output.

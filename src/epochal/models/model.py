@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from ..callbacks import History, ProgbarLogger
+from ..callbacks import History, LambdaCallback, LearningRateScheduler, ProgbarLogger
 from ..core import inputs, loop
 from ..core.array_data import ArrayData
 from ..core.callback import Callback, Dispatcher
@@ -154,11 +154,13 @@ class Model(Saved):
         """Return the validation, and its arrays if it has any."""
         if given is None:
             return None, None
+        if inputs.is_array(given):
+            given = (given,)
         if _is_arrays_to_validate_on(given):
             parts = self._arranged_pair(*inputs.arrays(*given))
             data = inputs.from_arrays(*parts, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
             return Validation(data, freq), parts
-        data = inputs.from_batches(given, steps, arrange=self._arranged_pair)
+        data = inputs.from_batches(given, steps, arrange=self._arranged_pair, steps_name="validation_steps")
         data.peek()
         return Validation(data, freq), None
 
@@ -176,6 +178,7 @@ class Model(Saved):
             result = engine.train(data.span(1), False)
             signals.replacing = False
             signals.deliver()
+        self._show()
         return self._values(result.rows()[0], return_dict)
 
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -249,7 +252,7 @@ class Model(Saved):
             steps: Batches to predict, if not all.
             callbacks: Their predict hooks are called.
         """
-        data = self._given_data(x, None, None, batch_size, steps, self._arranged, trains=False)
+        data = self._given_data(x, None, None, batch_size, steps, self._arranged_inputs, trains=False)
         call = self._dispatcher(callbacks, verbose, data)
         assert self._engine is not None
         with call:
@@ -262,7 +265,7 @@ class Model(Saved):
     ) -> Any:  # fmt: skip
         _check_counts(1, batch_size=batch_size, steps=steps)
         if y is None and not inputs.is_arrays(x):
-            data: Any = inputs.from_batches(x, steps, arrange=arrange)
+            data: Any = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps")
             self._ready(data.peek()[1], trains)
             return data
         parts = arrange(*inputs.arrays(x, y, weight))
@@ -284,6 +287,8 @@ def _check_counts(least: int = 0, **counts: int | None) -> None:
 
 def _is_arrays_to_validate_on(given: Any) -> bool:
     """Say whether validation data are `(x, y)` or `(x, y, sample_weight)`, and not a list of such batches."""
+    if isinstance(given, tuple) and len(given) == 1:
+        return True
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
         return False
     return isinstance(given, tuple) or not isinstance(given[0], tuple)
@@ -295,7 +300,8 @@ def _with_automatic(callbacks: Iterable[Any] | None, verbose: int, shows_module:
     automatic: list[Any] = [History()] if not any(isinstance(c, History) for c in listed) else []
     if verbose and not any(isinstance(c, ProgbarLogger) for c in listed):
         automatic.append(ProgbarLogger())
-    of_the_user = [c for c in listed if not type(c).__module__.startswith("epochal.")]
+    runs_functions = (LambdaCallback, LearningRateScheduler)
+    of_the_user = [c for c in listed if isinstance(c, runs_functions) or not type(c).__module__.startswith("epochal.")]
     return [*([ShowModule()] if shows_module and of_the_user else []), *listed, *automatic]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ from flax import nnx
 from ..callbacks import History
 from ..core.chunks import map_arrays
 from ..core.names import suggest
-from ..engines.jax.engine import JaxEngine
+from ..engines.jax.engine import JaxEngine, write_back
 from ..engines.jax.failures import named
 from ..layers import Lambda
 from ..layers.base import is_trainable, weights_of
@@ -39,6 +39,7 @@ class Network:
         self._inputs: Ports | None = None  # unknown for a plain module: it takes any nest
         self._outputs: Ports | None = None
         self._input_like: Any = None  # what a plain module was given: a nest of shapes and dtypes
+        self._outputs_by_shapes: dict[str, Ports] = {}  # of a plain module, by what it is given
         self._traced: nnx.Module | None = None  # the module inside a step that is being compiled
         self._adopt_ports()
 
@@ -47,9 +48,22 @@ class Network:
         """The module, holding the weights after the last finished batch; within `compute_loss`, that of the step."""
         if self._traced is not None:
             return self._traced
+        self._refresh()
         if self._engine is not None:
             self._engine.sync()
         return self._built()
+
+    def _refresh(self) -> None:
+        """Take up what you, or other models that have these layers too, have written into them."""
+        if self._engine is not None:
+            self._engine.take_up()
+        elif self._module is not None:
+            write_back(id(v) for _, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
+
+    def _show(self) -> None:
+        """Let your own module hold the weights; a graph of layers is brought up to date when it is asked for."""
+        if self._engine is not None and self._graph is None:
+            self._engine.sync()
 
     def _built(self) -> nnx.Module:
         if self._module is None:
@@ -112,9 +126,19 @@ class Network:
             self._build_like(x)
             return self._graph(x) if self._graph is not None else Lambda(self.module, name=self.name)(x, *more)
         self._build_for(x)
-        module = self.module
+        if self._inputs is not None and not more:
+            x = self._adapt(self._inputs.arranged(x, "x"))
+        module = nnx.merge(*nnx.split(self.module))
         module.eval()
         return module(x, *more)
+
+    def _adapt(self, x: Any) -> Any:
+        """Return inputs, in the model's order, in the dtypes that its inputs say."""
+        if (graph := self._graph) is None:
+            return x
+        arrays = x if len(graph.input_names) > 1 else (x,)
+        cast = [a if dtype is None else a.astype(dtype) for a, dtype in zip(arrays, graph.taken_dtypes, strict=True)]
+        return tuple(cast) if len(cast) > 1 else cast[0]
 
     def _named_layers(self) -> list[tuple[str, nnx.Module]]:
         assert self._module is not None
@@ -127,6 +151,7 @@ class Network:
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of all weights, in the layers' order; in a layer, trainable ones first."""
         variables = list(self._weights().values())
+        self._refresh()
         if self._engine is not None:
             return self._engine.read(variables)
         return [np.array(variable.get_value()) for variable in variables]
@@ -143,8 +168,10 @@ class Network:
         for (name, variable), value in zip(variables.items(), weights, strict=True):
             if np.shape(value) != variable.shape:
                 raise ValueError(f"{name} has shape {variable.shape}; got an array of shape {np.shape(value)}.")
+        self._refresh()
         if self._engine is not None:
             self._engine.write(variables.values(), weights)
+            self._show()
             return
         for variable, value in zip(variables.values(), weights, strict=True):
             variable.set_value(jnp.asarray(value, variable.dtype))
@@ -178,24 +205,28 @@ class Network:
     def _know(self, x: Any) -> None:
         """Learn from inputs, arrays or a nest of them, what can't be known without."""
         self._build_for(x)
-        if self._outputs is None:
-            likes = map_arrays(lambda a: jax.ShapeDtypeStruct(a.shape, jnp.result_type(a)), x)
-            self._input_like = likes
-            self._outputs = ports_of_nest("output", output_like(self._built(), likes))
+        if self._graph is None:
+            shapes = str(map_arrays(lambda a: (a.shape[1:], a.dtype), x))
+            if shapes not in self._outputs_by_shapes:
+                likes = map_arrays(lambda a: jax.ShapeDtypeStruct(a.shape, jnp.result_type(a)), x)
+                self._input_like = likes
+                self._outputs_by_shapes[shapes] = ports_of_nest("output", output_like(self._built(), likes))
+            self._outputs = self._outputs_by_shapes[shapes]
 
     def _call(self, module: Any, x: Any) -> Any:
         return module(x)
 
-    def _forward(self, module: Any, x: Any) -> tuple[list[Any], list[Any]]:
-        """Return all outputs in order, and what their last activations were applied to, None where there are none."""
+    def _forward(self, module: Any, x: Any) -> tuple[list[Any], list[Any], list[Any]]:
+        """Return all outputs in order, what their last activations were applied to, and their masks.
+
+        The latter two are None where there are none.
+        """
         if not isinstance(module, Graph):
-            made = module(x)
-            if isinstance(made, Mapping):
-                made = [made[name] for name in self.output_names]
-            listed = list(made) if isinstance(made, (list, tuple)) else [made]
-            return listed, [None] * len(listed)
-        values, _, logits = module.run(module.unpacked(x))
-        return [values[slot] for slot in module.results], [logits.get(slot) for slot in module.results]
+            listed = jax.tree.leaves(module(x))
+            return listed, [None] * len(listed), [None] * len(listed)
+        values, masks, logits = module.run(module.unpacked(x))
+        of_results = [[found.get(slot) for slot in module.results] for found in (values, logits, masks)]
+        return of_results[0], of_results[1], of_results[2]
 
     def summary(self, print_fn: Any = print) -> None:
         """Print the layers, their output shapes, their weights and, where it isn't the one above, what they take."""
@@ -230,8 +261,9 @@ def layers_of(module: Any) -> list[tuple[str, nnx.Module]]:
 
 def output_like(module: nnx.Module, x: Any) -> Any:
     """Return shapes and dtypes of what a module returns in inference mode, without computing it."""
-    module.eval()
-    graph, state = nnx.split(module)
+    copy = nnx.merge(*nnx.split(module))
+    copy.eval()
+    graph, state = nnx.split(copy)
 
     def call(state: Any, x: Any) -> Any:
         with named():

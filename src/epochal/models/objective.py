@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 
 from ..engines.jax.precision import wide
+from ..engines.jax.steps import steps_as_samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,36 +36,43 @@ class Objective:
     """The weighted sum of the outputs' losses; each is logged too if there are several outputs.
 
     Args:
-        forward: `(module, x) -> (outputs, logits)`, each in the order of the outputs.
+        forward: `(module, x) -> (outputs, logits, masks)`, each in the order of the outputs.
         losses: One an output; None for one that isn't trained.
     """
 
     def __init__(
-        self, forward: Callable[[Any, Any], tuple[list[Any], list[Any]]], losses: Sequence[OutputLoss | None]
+        self, forward: Callable[[Any, Any], tuple[list[Any], list[Any], list[Any]]], losses: Sequence[OutputLoss | None]
     ) -> None:
         self._forward, self._losses = forward, losses
         self._several = len(losses) > 1
         self.names = ["loss", *(f"{loss.name}_loss" for loss in losses if loss is not None and self._several)]
 
-    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any]:
-        """Return the loss and those it is made of, and the outputs."""
+    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
+        """Return the loss and those it is made of, the outputs, and their masks."""
         x, y, weight = batch
-        outputs, logits = self._forward(module, x)
+        outputs, logits, masks = self._forward(module, x)
+        if not any(self._losses):
+            raise ValueError("no output has a loss: compile with one, or compute it in compute_loss.")
         found = [
-            (of_output.weight, self._of(of_output, at, y, outputs, logits, weight))
+            (of_output.weight, self._of(of_output, at, y, outputs, logits, masks, weight))
             for at, of_output in enumerate(self._losses)
             if of_output is not None
         ]
         total = functools.reduce(operator.add, [value if share == 1 else share * value for share, value in found])
         parts = [value for _, value in found] if self._several else []
-        return [total, *parts], tuple(outputs) if self._several else outputs[0]
+        if self._several:
+            return [total, *parts], tuple(outputs), tuple(masks)
+        return [total], outputs[0], masks[0]
 
-    def _of(self, of_output: OutputLoss, at: int, y: Any, outputs: Any, logits: Any, weight: Any) -> Any:
+    def _of(self, of_output: OutputLoss, at: int, y: Any, outputs: Any, logits: Any, masks: Any, weight: Any) -> Any:
         if self._several:
             y, weight = y[at], None if weight is None else weight[at]
-        if of_output.from_logits is not None:
-            return of_output.from_logits(y, wide(logits[at]), weight)
-        return of_output.loss(y, wide(outputs[at]), weight)
+        exact = of_output.from_logits is not None
+        loss, made = (of_output.from_logits, logits[at]) if exact else (of_output.loss, outputs[at])
+        if masks[at] is None:
+            return loss(y, wide(made), weight)
+        y, made, counts = steps_as_samples(y, made, weight, masks[at])
+        return loss(y, wide(made), counts * (masks[at].size / jnp.maximum(masks[at].sum(), 1)))
 
 
 class OwnObjective:
@@ -74,15 +82,23 @@ class OwnObjective:
         compute_loss: `(batch, training)`, which finds the module in the model.
         within: `(module)`: a context in which the model's module is this one.
         needs_outputs: Whether there are metrics.
+        output_names: The order of outputs that come in a dict.
     """
 
     names = ("loss",)
 
-    def __init__(self, compute_loss: Callable[..., Any], within: Callable[[Any], Any], needs_outputs: bool) -> None:
+    def __init__(
+        self,
+        compute_loss: Callable[..., Any],
+        within: Callable[[Any], Any],
+        needs_outputs: bool,
+        output_names: Sequence[str],
+    ) -> None:
         self._compute_loss, self._within, self._needs_outputs = compute_loss, within, needs_outputs
+        self._output_names = output_names
 
-    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any]:
-        """Return the loss, and the outputs if there are any."""
+    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
+        """Return the loss, the outputs if there are any, and no masks."""
         with self._within(module):
             found: Any = self._compute_loss(batch, training)
         loss: Any
@@ -93,4 +109,7 @@ class OwnObjective:
             raise ValueError(
                 "metrics need the outputs: compute_loss must return (loss, outputs), or compile without them."
             )
-        return [jnp.asarray(loss, jnp.float32)], tuple(outputs) if isinstance(outputs, list) else outputs
+        if isinstance(outputs, Mapping):
+            outputs = [outputs[name] for name in self._output_names]
+            outputs = outputs[0] if len(outputs) == 1 else outputs
+        return [jnp.asarray(loss, jnp.float32)], tuple(outputs) if isinstance(outputs, list) else outputs, None

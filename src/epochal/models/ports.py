@@ -106,14 +106,24 @@ class Ports:
 
 
 def ports_of_nest(kind: str, nest: Any) -> Ports:
-    """Return ports for what a plain module returns: a dict's names, else `output_1`, `output_2`, …"""
-    if isinstance(nest, Mapping):
-        names, listed = tuple(map(str, nest)), list(nest.values())
-    elif isinstance(nest, (list, tuple)):
-        names, listed = tuple(f"{kind}_{number + 1}" for number in range(len(nest))), list(nest)
-    else:
-        names, listed = (kind,), [nest]
-    return Ports(kind, names, tuple(tuple(like.shape) for like in listed))
+    """Return ports for what a plain module returns: a dict's names, else `output_1`, `output_2`, …
+
+    Of a nest the names are put together: `hidden_2` is the second item under `hidden`.
+    """
+    leaves = jax.tree_util.tree_flatten_with_path(nest)[0]
+    names = tuple(_path_name(kind, path) for path, _ in leaves)
+    return Ports(kind, names, tuple(tuple(like.shape) for _, like in leaves))
+
+
+def sized(shape: Shape, like: Shape) -> Shape:
+    """Return a shape whose open axes, but for the batch, have the sizes that another one has there."""
+    return tuple(like[at] if n is None and 0 < at < len(like) else n for at, n in enumerate(shape))
+
+
+def _path_name(kind: str, path: Sequence[Any]) -> str:
+    keys = [getattr(key, "key", getattr(key, "idx", getattr(key, "name", None))) for key in path]
+    parts = [str(key + 1) if isinstance(key, int) else str(key) for key in keys]
+    return "_".join([kind, *parts] if not keys or isinstance(keys[0], int) else parts)
 
 
 def _described(given: Any) -> str:

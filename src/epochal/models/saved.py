@@ -120,6 +120,7 @@ class Saved(Inspected):
 
     def _on_device(self, variables: Iterable[nnx.Variable]) -> list[jax.Array]:
         """Return the current values of variables, random keys as their numbers; the next step consumes them."""
+        self._refresh()
         if self._engine is not None:
             return self._engine.leaves(variables)
         return [plain(variable.get_value()) for variable in variables]
@@ -132,8 +133,10 @@ class Saved(Inspected):
     def _adopt(self, weights: Sequence[np.ndarray]) -> None:
         """Replace all weights by arrays of the right shapes and dtypes that nobody else will use."""
         variables = self._weights().values()
+        self._refresh()
         if self._engine is not None:
             self._engine.adopt(variables, weights)
+            self._show()
             return
         for variable, value in zip(variables, weights, strict=True):
             variable.set_value(jax.device_put(value))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..layers import Embedding, Input, Layer, Tensor
+import jax.numpy as jnp
+
+from ..layers import Embedding, Input, Lambda, Layer, Tensor
 from ..layers.base import as_layer
 from ..layers.graph import Graph, unique_names
 from ..layers.tensors import connect
@@ -96,7 +98,15 @@ class Sequential(Model):
         if self._module is None:
             if not hasattr(x, "shape"):
                 raise ValueError(f"{self.name} takes one array; got {len(x)} of them.")
-            self._build_with(Input(tuple(x.shape)[1:], str(x.dtype)))
+            self._build_with(Input(tuple(x.shape)[1:], self._dtype_taken(x.dtype)))
+
+    def _dtype_taken(self, dtype: Any) -> str:
+        """Return the dtype of an input that nobody has declared, given that of the first data."""
+        first = self._listed[0] if self._listed else None
+        if isinstance(first, Embedding):
+            return "int32"
+        takes_any = not isinstance(first, Layer) or isinstance(first, Lambda)
+        return str(dtype) if takes_any and not jnp.issubdtype(dtype, jnp.floating) else "float32"
 
     def _build_with(self, given: Input) -> None:
         if not self._listed:

@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 
-from ..layers.graph import Slot
+from ..layers.graph import Constant, Slot
 from .named import Json
 
 DEEPEST = 32
@@ -55,8 +55,9 @@ def to_json(value: Any, tensors: Mapping[int, Json]) -> Any:
         return {"class_name": "__tuple__", "items": [to_json(item, tensors) for item in value]}
     if type(value) is dict and "class_name" not in value and all(isinstance(key, str) for key in value):
         return {key: to_json(item, tensors) for key, item in value.items()}
+    kind = type(value.value if isinstance(value, Constant) else value).__name__
     raise ValueError(
-        f"it is called with a value of type {type(value).__name__}, which a file can't hold; it holds numbers, texts, "
+        f"it is called with a value of type {kind}, which a file can't hold; it holds numbers, texts, "
         "and lists, tuples and dicts of them. Let a layer of your own make the value."
     )
 

@@ -42,7 +42,9 @@ def _attribute(value: Any) -> Any:
         return AttrValue(i=value)
     if isinstance(value, float):
         return AttrValue(f=value)
-    if isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(n, int) for n in value):
+    if isinstance(value, Sequence) and not isinstance(value, str) and all(type(n) is bool for n in value):
+        return AttrValue(list=AttrValue.ListValue(b=value))
+    if isinstance(value, Sequence) and not isinstance(value, str) and all(type(n) is int for n in value):
         return AttrValue(list=AttrValue.ListValue(i=value))
     if isinstance(value, Mapping):  # an object within the settings, such as an initializer
         value = cast(Mapping[str, Any], value).get("class_name", value)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 Differentiated = Callable[[Any, Any, Any], tuple[Any, Any, Any, Any]]
-"""`(params, other, batch) -> (gradients, values, other, y_pred)` of a mean over the batch."""
+"""`(params, other, batch) -> (gradients, values, other, made)` of a mean over the batch."""
 
 
 def in_parts(differentiated: Differentiated, parts: int) -> Differentiated:
@@ -27,20 +27,20 @@ def in_parts(differentiated: Differentiated, parts: int) -> Differentiated:
 
         def add(carry: Any, part: Any) -> Any:
             sums, other = carry
-            gradients, values, other, y_pred = differentiated(params, other, part)
+            gradients, values, other, made = differentiated(params, other, part)
             share = len(jax.tree.leaves(part)[0]) / samples
             added = jax.tree.map(lambda total, value: total + share * value, sums, (gradients, values))
-            return (added, other), y_pred
+            return (added, other), made
 
         stacked = jax.tree.map(lambda a: a[: whole * size].reshape(whole, size, *a.shape[1:]), batch)
         like = jax.eval_shape(differentiated, params, other, jax.tree.map(lambda a: a[0], stacked))
         carry = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like[:2]), other
-        carry, y_pred = lax.scan(add, carry, stacked)
-        y_pred = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), y_pred)
+        carry, made = lax.scan(add, carry, stacked)
+        made = jax.tree.map(lambda a: a.reshape(whole * size, *a.shape[2:]), made)
         if samples > whole * size:
             carry, last = add(carry, jax.tree.map(lambda a: a[whole * size :], batch))
-            y_pred = jax.tree.map(lambda *ends: jnp.concatenate(ends), y_pred, last)
+            made = jax.tree.map(lambda *ends: jnp.concatenate(ends), made, last)
         (gradients, values), other = carry
-        return gradients, values, other, y_pred
+        return gradients, values, other, made
 
     return of_parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import jax
 import numpy as np
@@ -18,6 +18,18 @@ from .placement import Layout, Placement
 from .programs import Program
 from .state import State, outline
 from .steps import Measure, Objective, Steps
+
+AHEAD: WeakSet[JaxEngine] = WeakSet()
+"""The engines whose states are newer than their modules' own arrays."""
+
+
+def write_back(variables: Iterable[int], but: JaxEngine | None = None) -> None:
+    """Let variables, by their ids, hold what engines that are ahead of them have: models may have layers in common."""
+    if others := [engine for engine in AHEAD if engine is not but]:
+        ids = set(variables)
+        for engine in others:
+            if not ids.isdisjoint(engine.variable_ids):
+                engine.sync()
 
 
 class SpanResult:
@@ -68,6 +80,7 @@ class JaxEngine:
         optimizer: Has `learning_rate` and `transform()`; see `epochal.optimizers`.
         dtype: What floats are computed in, if not in the dtypes they have; weights keep theirs.
         accumulate: In how many parts a training batch goes through the module.
+        adapt: Brings inputs into the dtypes that the module takes.
     """
 
     def __init__(
@@ -79,15 +92,18 @@ class JaxEngine:
         optimizer: Any = None,
         dtype: Any = None,
         accumulate: int = 1,
+        adapt: Callable[[Any], Any] = lambda x: x,
     ) -> None:
         self.module, self.optimizer = module, optimizer
         transform = optimizer.transform() if optimizer is not None else None
-        module.eval()
-        testing = nnx.split(module, nnx.Param, ...)[0]
-        module.train()
-        training, params, other = nnx.split(module, nnx.Param, ...)
+        nnx.pop(module, nnx.Intermediate)  # what it has sown before is no part of its state
+        copy = nnx.merge(*nnx.split(module))  # whether the module itself is in training mode is its owner's business
+        copy.eval()
+        testing = nnx.split(copy, nnx.Param, ...)[0]
+        copy.train()
+        training, params, other = nnx.split(copy, nnx.Param, ...)
         self._steps = Steps(
-            objective, predict, measures, training, testing, transform, dtype=dtype, accumulate=accumulate
+            objective, predict, measures, training, testing, transform, dtype=dtype, accumulate=accumulate, adapt=adapt
         )
         self.measures = list(measures)
         self.names = [*(objective.names if objective else ()), *(measure.name for measure in measures)]
@@ -110,7 +126,6 @@ class JaxEngine:
         self._adopt_rate()
         self._variables = _variables(module)
         self._paths = {id(variable): path for path, variable in self._variables.items()}
-        self._ahead = False  # whether the module's own arrays are older than the state
         self._remember_shown()
 
     # Spans
@@ -118,7 +133,7 @@ class JaxEngine:
     def train(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
         """Start a span of training steps and store the new state."""
         self._push_rate()
-        self._ahead = True
+        AHEAD.add(self)
         try:
             table, cold = self._run("train", self._state, [], span, stop_when_not_finite)
         except Exception as error:
@@ -233,7 +248,7 @@ class JaxEngine:
         self._steps = dataclasses.replace(self._steps, decay=decay)
         self._state = State(parts | {"average": parts["params"] if decay is not None else ()})
         self._rate_at = self._find_rate()
-        self._ahead = True
+        AHEAD.add(self)
         self._programs.clear()
         self._at_hand.clear()
         self._predict = jax.jit(self._output)
@@ -241,13 +256,14 @@ class JaxEngine:
     def adopt_average(self) -> None:
         """Go on with the averaged weights as the weights."""
         self._state.replace("params", jax.tree.map(jax.numpy.copy, self._state.parts()["average"]))
-        self._ahead = True
+        AHEAD.add(self)
 
     # Weights, by the module's own variables
 
     def _places(self, variable: nnx.Variable) -> list[int]:
         """Return where a variable's values are: the ones to be seen first, then the ones that are trained."""
-        path = self._paths[id(variable)]
+        if (path := self._paths.get(id(variable))) is None:
+            raise ValueError("the module has other variables than when it was compiled: compile it again.")
         places = (self._state.place(f"{part}/{path}/value") for part in ("average", "params", "other"))
         return [place for place in places if place is not None]
 
@@ -260,7 +276,7 @@ class JaxEngine:
         for variable, value in zip(variables, values, strict=True):
             for place in self._places(variable):
                 self._state.write(place, value)
-        self._ahead = True
+        AHEAD.add(self)
 
     def leaves(self, variables: Iterable[nnx.Variable]) -> list[jax.Array]:
         """Return what `read` does as it is on the device; the next step consumes it."""
@@ -271,14 +287,14 @@ class JaxEngine:
         for variable, value in zip(variables, values, strict=True):
             for place in self._places(variable):
                 self._state.adopt(place, value)
-        self._ahead = True
+        AHEAD.add(self)
 
     def sync(self) -> None:
         """Write copies of the current state into the module's own arrays, if they are older."""
-        if self._ahead:
+        if self in AHEAD and not self.lost:
             parts = jax.tree.map(jax.numpy.copy, self._state.parts())
             nnx.update(self.module, self._steps.shown(parts), parts["other"])
-            self._ahead = False
+            AHEAD.discard(self)
             self._remember_shown()
 
     def _remember_shown(self) -> None:
@@ -289,11 +305,17 @@ class JaxEngine:
 
         Others are the user, and models that have layers in common with this one.
         """
+        write_back(self._paths, but=self)
         for path, variable in self._variables.items():
             if (value := variable.get_value()) is not self._shown[path]:
                 for place in self._places(variable):
                     self._state.take_up(place, value)
                 self._shown[path] = value
+
+    @property
+    def variable_ids(self) -> Iterable[int]:
+        """The ids of the module's variables."""
+        return self._paths.keys()
 
     @property
     def lost(self) -> bool:
@@ -330,7 +352,7 @@ class JaxEngine:
         self._state.restore(state["arrays"])
         if (rate := state["learning_rate"]) is not None:
             self.optimizer.learning_rate, self._pushed_rate = rate, None
-        self._ahead = True
+        AHEAD.add(self)
 
     def identity(self) -> dict[str, Any]:
         """Describe what a saved state must fit."""

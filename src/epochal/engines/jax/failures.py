@@ -35,7 +35,7 @@ def _calls(traceback: TracebackType | None) -> Iterator[tuple[nnx.Module, Any]]:
         frame = traceback.tb_frame
         values = dict(frame.f_locals)
         code = frame.f_code
-        if isinstance(owner := values.get("self"), nnx.Module):
+        if code.co_argcount and isinstance(owner := values.get(code.co_varnames[0]), nnx.Module):
             yield owner, [values.get(name) for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]]
         traceback = traceback.tb_next
 

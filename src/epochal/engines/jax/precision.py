@@ -25,4 +25,5 @@ def wide(nest: Any) -> Any:
 
 def as_before(new: Any, old: Any) -> Any:
     """Return a new value in the dtype that the old one has, so that a loop's carry keeps its structure."""
+    new = jnp.asarray(new)
     return new if new.dtype == old.dtype else new.astype(old.dtype)

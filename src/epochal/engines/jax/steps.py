@@ -40,8 +40,8 @@ class Objective(Protocol):
         """The values' names in the logs: `loss`, and what it is made of."""
         ...
 
-    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[Sequence[Any], Any]:
-        """Return the values, scalars of which the first is minimised, and the outputs, or None for them.
+    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[Sequence[Any], Any, Any]:
+        """Return the values, scalars of which the first is minimised, the outputs and their masks; None for none.
 
         Args:
             module: In training or in inference mode.
@@ -52,6 +52,26 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
+class Output:
+    """One of several outputs of a module."""
+
+    number: int
+    name: str
+
+    def of(self, nest: Any) -> Any:
+        """Return what is about this output: by its name in a dict, else by its number.
+
+        Raises:
+            ValueError: If the nest is a single array.
+        """
+        if isinstance(nest, Mapping):
+            return nest.get(self.name)
+        if not isinstance(nest, (list, tuple)):
+            raise ValueError(f"metrics by output need a list or a dict of targets and of outputs; got {nest!r}.")
+        return nest[self.number]
+
+
+@dataclass(frozen=True)
 class Measure:
     """A metric as a fit logs it.
 
@@ -59,31 +79,47 @@ class Measure:
         name: Its key in the logs.
         metric: Computes it.
         weighted: Whether the sample weights count.
-        output: The number of the output it is about; None if there is only one.
+        output: The output it is about; None if there is only one.
+        masked: Whether a mask says which steps of the output count.
     """
 
     name: str
     metric: Any
     weighted: bool = False
-    output: int | None = None
+    output: Output | None = None
+    masked: bool = False
 
     @property
     def is_mean(self) -> bool:
         """Whether its value for an epoch is the size-weighted mean of the batches' values."""
-        return hasattr(self.metric, "per_sample") and not self.weighted
+        return hasattr(self.metric, "per_sample") and not (self.weighted or self.masked)
 
-    def of_batch(self, y: Any, y_pred: Any, weight: Any) -> Any:
-        """Return the value of one batch alone."""
+    def of_batch(self, y: Any, made: Any, weight: Any) -> Any:
+        """Return the value of one batch alone; `made` is the outputs and their masks."""
         if self.is_mean:
-            return self.metric.per_sample(self._own(y), self._own(y_pred)).mean()
-        return self.metric.result(self.updated(self.metric.init(), y, y_pred, weight))
+            return self.metric.per_sample(self._own(y), self._own(made[0])).mean()
+        return self.metric.result(self.updated(self.metric.init(), y, made, weight))
 
-    def updated(self, state: Any, y: Any, y_pred: Any, weight: Any) -> Any:
+    def updated(self, state: Any, y: Any, made: Any, weight: Any) -> Any:
         """Return the state after one more batch."""
-        return self.metric.update(state, self._own(y), self._own(y_pred), self._own(weight) if self.weighted else None)
+        y, y_pred, mask = self._own(y), self._own(made[0]), self._own(made[1])
+        weight = self._own(weight) if self.weighted else None
+        if mask is not None:
+            y, y_pred, weight = steps_as_samples(y, y_pred, weight, mask)
+        return self.metric.update(state, y, y_pred, weight)
 
     def _own(self, nest: Any) -> Any:
-        return nest if self.output is None or nest is None else nest[self.output]
+        return nest if self.output is None or nest is None else self.output.of(nest)
+
+
+def steps_as_samples(y: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
+    """Return labels and outputs, `(batch, steps, …)`, as `(batch × steps, …)`, and a weight for each step.
+
+    That is its sample's weight, or 0 where the mask, `(batch, steps)`, says that the step doesn't count.
+    """
+    mask = mask.astype(jnp.float32)
+    weights = mask if weight is None else mask * weight[:, None]
+    return *(a.reshape(-1, *a.shape[2:]) for a in (y, y_pred)), weights.reshape(-1)
 
 
 @dataclass(frozen=True)
@@ -100,6 +136,7 @@ class Steps:
         decay: How much of the averaged weights a step keeps; None if there is no average.
         dtype: What floats are computed in, if not in the dtypes they have; weights keep theirs.
         accumulate: In how many parts a batch goes through the module.
+        adapt: Brings inputs into the dtypes that the module takes; what it makes integers isn't cast to `dtype`.
     """
 
     objective: Objective | None
@@ -111,6 +148,7 @@ class Steps:
     decay: float | None = None
     dtype: Any = None
     accumulate: int = 1
+    adapt: Callable[[Any], Any] = lambda x: x
 
     def train(self, parts: Mapping[str, Any], batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the parts after one optimizer step, and the batch's loss and metrics."""
@@ -119,7 +157,7 @@ class Steps:
         differentiated = (
             in_parts(self._differentiated, self.accumulate) if self.accumulate > 1 else self._differentiated
         )
-        gradients, values, other, y_pred = differentiated(parts["params"], parts["other"], batch)
+        gradients, values, other, made = differentiated(parts["params"], parts["other"], batch)
         updates, optimizer = self.optimizer.update(gradients, parts["optimizer"], parts["params"])
         params = optax.apply_updates(parts["params"], updates)
         after = {
@@ -128,24 +166,24 @@ class Steps:
             "params": params,
             "other": other,
             "optimizer": optimizer,
-            "metrics": self._updated(parts["metrics"], y, y_pred, weight),
+            "metrics": self._updated(parts["metrics"], y, made, weight),
         }
-        return after, self._values(values, y, y_pred, weight)
+        return after, self._values(values, y, made, weight)
 
     def _differentiated(self, params: Any, other: Any, batch: Any) -> tuple[Any, Any, Any, Any]:
-        """Return the loss's gradients, the objective's values, the module's other state after it, and the outputs."""
+        """Return the loss's gradients, the objective's values, the module's other state after it, and what it made."""
 
         def loss_of(params: Any) -> Any:
             module = self._merged(self.training, params, other)
-            values, y_pred = self._objective(module, self._inputs_cast(batch), True)
+            values, *made = self._objective(module, self._inputs_cast(batch), True)
             nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
             after = jax.tree.map(as_before, nnx.split(module, nnx.Param, ...)[2], other)
-            return values[0], (tuple(values), after, wide(y_pred) if self.dtype else y_pred)
+            return values[0], (tuple(values), after, wide(made) if self.dtype else made)
 
-        (_, (values, other, y_pred)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
-        return gradients, values, other, y_pred
+        (_, (values, other, made)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+        return gradients, values, other, made
 
-    def _objective(self, module: Any, batch: Any, training: bool) -> tuple[Sequence[Any], Any]:
+    def _objective(self, module: Any, batch: Any, training: bool) -> tuple[Sequence[Any], Any, Any]:
         assert self.objective is not None
         with named():
             return self.objective(module, batch, training)
@@ -158,7 +196,7 @@ class Steps:
 
     def _inputs_cast(self, batch: Any) -> Any:
         x, y, weight = batch
-        return self._cast(x), y, weight
+        return self._cast(self.adapt(x)), y, weight
 
     def _averaged(self, average: Any, params: Any) -> Any:
         """Move the averaged weights a little: Keras's rule, `decay * average + (1 - decay) * weights`."""
@@ -174,14 +212,16 @@ class Steps:
         """Return the metrics' states after one batch, and the batch's loss and metrics."""
         _, y, weight = batch
         module = self._merged(self.testing, self.shown(parts), parts["other"])
-        values, y_pred = self._objective(module, self._inputs_cast(batch), False)
-        y_pred = wide(y_pred) if self.dtype else y_pred
-        return self._updated(metrics, y, y_pred, weight), self._values(values, y, y_pred, weight)
+        values, *made = self._objective(module, self._inputs_cast(batch), False)
+        made = wide(made) if self.dtype else made
+        return self._updated(metrics, y, made, weight), self._values(values, y, made, weight)
 
     def outputs(self, parts: Mapping[str, Any], x: Any) -> Any:
         """Return a batch's outputs in inference mode."""
         with named():
-            y_pred = self.predict(self._merged(self.testing, self.shown(parts), parts["other"]), self._cast(x))
+            y_pred = self.predict(
+                self._merged(self.testing, self.shown(parts), parts["other"]), self._cast(self.adapt(x))
+            )
         return wide(y_pred) if self.dtype else y_pred
 
     def initial_metrics(self) -> list[Any]:
@@ -193,10 +233,10 @@ class Steps:
         carried = [measure for measure in self.measures if not measure.is_mean]
         return {m.name: m.metric.result(state) for m, state in zip(carried, states, strict=True)}
 
-    def _updated(self, states: Sequence[Any], y: Any, y_pred: Any, weight: Any) -> list[Any]:
+    def _updated(self, states: Sequence[Any], y: Any, made: Any, weight: Any) -> list[Any]:
         carried = [measure for measure in self.measures if not measure.is_mean]
-        return [m.updated(state, y, y_pred, weight) for m, state in zip(carried, states, strict=True)]
+        return [m.updated(state, y, made, weight) for m, state in zip(carried, states, strict=True)]
 
-    def _values(self, values: Sequence[Any], y: Any, y_pred: Any, weight: Any) -> Any:
-        values = [*values, *(measure.of_batch(y, y_pred, weight) for measure in self.measures)]
+    def _values(self, values: Sequence[Any], y: Any, made: Any, weight: Any) -> Any:
+        values = [*values, *(measure.of_batch(y, made, weight) for measure in self.measures)]
         return jnp.stack([jnp.asarray(value, jnp.float32) for value in values])

@@ -1,0 +1,99 @@
+"""Models that have layers in common, and whoever else writes into a layer, see each other's weights at any time."""
+
+import numpy as np
+import pytest
+
+from epochal.callbacks import Callback
+from epochal.layers import Dense, Input
+from epochal.models import Model, Sequential
+from epochal.optimizers import SGD
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(20, 4)).astype("float32")
+Y = RNG.normal(size=(20, 1)).astype("float32")
+
+
+@pytest.fixture
+def pair():
+    """Return two models that share a layer, compiled, and a third one that ends with it."""
+    given = Input((4,))
+    hidden = Dense(3, name="shared")(given)
+    one, other = Model(given, Dense(1, name="a")(hidden)), Model(given, Dense(1, name="b")(hidden))
+    for model in (one, other):
+        model.compile(SGD(0.1), "mse")
+    return one, other, Model(given, hidden)
+
+
+def shared(model):
+    return model.named_weights()["shared/kernel"]
+
+
+def by_hand(weights, batches):
+    """Train kernel and bias of the shared layer and of two heads by turns, as the models do."""
+    (k, b), heads = weights
+    for head, x, y in batches:
+        hk, hb = heads[head]
+        h = x @ k + b
+        grad = 2 * (h @ hk + hb - y) / len(y)
+        heads[head] = (hk - 0.1 * h.T @ grad, hb - 0.1 * grad.sum(0))
+        back = grad @ hk.T
+        k, b = k - 0.1 * x.T @ back, b - 0.1 * back.sum(0)
+    return k
+
+
+def test_training_by_turns_batch_after_batch_is_that_of_one_layer(pair):
+    one, other, _ = pair
+    k, b, *first = one.get_weights()
+    start = (k, b), [tuple(first), tuple(other.get_weights()[2:])]
+    turns = [(0, X, Y), (0, X[:5], Y[:5]), (1, X, Y), (0, X, Y), (1, X[:7], Y[:7])]
+    for head, x, y in turns:
+        (one, other)[head].train_on_batch(x, y)
+    wanted = by_hand(start, turns)
+    np.testing.assert_allclose(shared(one), wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(shared(one), shared(other))
+
+
+def test_what_a_fit_has_learnt_is_read_saved_and_predicted_with_elsewhere(pair, tmp_path):
+    one, other, encoder = pair
+    other.fit(X, Y, verbose=0)
+    one.fit(X, Y, epochs=3, verbose=0)
+    np.testing.assert_array_equal(shared(other), shared(one))
+    np.testing.assert_array_equal(encoder.get_weights()[0], shared(one))
+    other.save_weights(tmp_path / "w.h5")
+    before = other.get_weights()
+    other.load_weights(tmp_path / "w.h5")
+    assert all(map(np.array_equal, before, other.get_weights()))
+
+
+def test_a_model_within_the_one_that_trains_predicts_with_its_weights_of_the_moment(pair):
+    one, _, encoder = pair
+    seen = []
+
+    class Looks(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kernel, bias = self.model.get_weights()[:2]
+            seen.append(np.abs(encoder.predict(X) - (X @ kernel + bias)).max())
+
+    one.fit(X, Y, epochs=3, verbose=0, callbacks=[Looks()])
+    assert max(seen) < 1e-5
+
+
+def test_weights_that_one_model_is_given_are_the_others_too(pair):
+    one, other, encoder = pair
+    one.fit(X, Y, verbose=0)
+    other.set_weights([np.zeros_like(w) for w in other.get_weights()])
+    assert not one.get_weights()[0].any()
+    assert one.get_weights()[2].any()
+    np.testing.assert_allclose(one.predict(X), np.broadcast_to(one.get_weights()[3], (20, 1)))
+    encoder.set_weights([np.ones((4, 3)), np.zeros(3)])
+    assert (shared(one) == 1).all()
+
+
+def test_a_nested_model_has_what_the_outer_one_has_learnt():
+    inner = Sequential([Input((4,)), Dense(3)])
+    outer = Sequential([Input((4,)), inner, Dense(1)])
+    outer.compile(SGD(0.1), "mse")
+    before = inner.get_weights()[0]
+    outer.train_on_batch(X, Y)
+    assert not np.array_equal(inner.get_weights()[0], before)
+    np.testing.assert_array_equal(inner.get_weights()[0], outer.get_weights()[0])
