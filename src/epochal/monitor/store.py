@@ -6,7 +6,6 @@ together, and an event that comes twice, or an epoch that a resumed run does aga
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sqlite3
@@ -16,16 +15,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from operator import itemgetter
-from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
+from .database import Database
 from .event import EPOCH_END, BadEventError, Event, Value
 from .thinning import thin
-
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows
-    fcntl = None
 
 FORMAT = 1
 MAX_SERIES = 1_000
@@ -117,38 +111,13 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600))
-        self._file = _identity(self.path)
-        self._lock = _locked(self.path.with_name(f"{self.path.name}-lock"))
-        self._db = self._connect(check_same_thread=False)
-        try:
-            self._prepare()
-        except (sqlite3.DatabaseError, ValueError) as error:
-            self.close()
-            raise ValueError(f"{self.path} is no file of this monitor: {error}. Name another with --db.") from None
+        self._database = Database(path, SCHEMA, FORMAT)
+        self.path, self._db = self._database.path, self._database.writer
         self._known: dict[str, Run] = {}
-
-    def _connect(self, **options: Any) -> sqlite3.Connection:
-        there = f"{self.path.absolute().as_uri()}?mode=rw"  # a reader must not make a file that has been taken away
-        return sqlite3.connect(there, uri=True, isolation_level=None, timeout=10, **options)
-
-    def _prepare(self) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if found > FORMAT:
-            raise ValueError(f"a later epochal wrote it (format {found}; this one reads {FORMAT})")
-        if found == 0 and self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise ValueError("another program's tables are in it")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut too
-        self._db.execute("PRAGMA foreign_keys = ON")
-        if found == 0:
-            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
 
     def close(self) -> None:
         """Close the file; its write-ahead log is folded into it."""
-        self._db.close()
-        self._lock.close()
+        self._database.close()
 
     # Writing
 
@@ -183,16 +152,11 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        if _identity(self.path) != self._file:  # what is written now would be gone with the next restart
-            raise sqlite3.OperationalError(f"{self.path} has been taken away; start the monitor again")
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-            self._db.execute("COMMIT")
+            with self._database.transaction():
+                yield
         except BaseException:
             self._known.clear()  # they may know of what is now undone
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             raise
 
     def _add(self, events: Sequence[Event]) -> list[Added | BadEventError | None]:
@@ -325,7 +289,7 @@ class Store:
 
     def runs(self, limit: int = 500) -> list[dict[str, Any]]:
         """Return the summaries of the runs last heard of, latest first."""
-        with closing(self._connect()) as db:
+        with closing(self._database.connect()) as db:
             return [run.summary() for run in _runs(db, "ORDER BY seen DESC LIMIT ?", (limit,))]
 
     def run(self, id: str, width: int, first: int = 0, last: int = 2**53) -> dict[str, Any] | None:
@@ -333,7 +297,7 @@ class Store:
 
         None if there is no such run. Text is left out: it cannot be drawn.
         """
-        with closing(self._connect()) as db:
+        with closing(self._database.connect()) as db:
             db.execute("BEGIN")
             run = next(_runs(db, "WHERE id = ?", (id,)), None)
             if run is None:
@@ -358,7 +322,7 @@ class Store:
 
         Those from epoch `first` to `last`. None if there is no such run. The rows are read as they are taken.
         """
-        db = self._connect(check_same_thread=False)
+        db = self._database.connect(check_same_thread=False)
         run = next(_runs(db, "WHERE id = ?", (id,)), None)
         if run is None:
             db.close()
@@ -367,33 +331,6 @@ class Store:
         metrics = list(dict.fromkeys(metric for _, metric in names))
         places = {key: metrics.index(metric) for key, metric in names}
         return ["epoch", "batch", *metrics], _rows(db, run, places, limit, first, last)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return which file a path leads to, None if to none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _locked(path: Path) -> IO[str]:
-    """Return a file that only one process has at a time; the lock dies with the process.
-
-    Raises:
-        ValueError: If another one has it.
-    """
-    lock = open(path, "a+", opener=functools.partial(os.open, mode=0o600))  # noqa: SIM115
-    if fcntl is not None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise ValueError(
-                f"another monitor has {path.name.removesuffix('-lock')}: name another with --db."
-            ) from None
-    return lock
 
 
 def columns(grain: Grain, metric: str, points: Sequence[Point]) -> dict[str, Any]:

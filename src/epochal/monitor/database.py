@@ -1,0 +1,112 @@
+"""A SQLite file that one process has: opened, locked, and written as a whole or not at all."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None
+
+
+class Database:
+    """The file, its one connection that writes, and as many that read as are wanted.
+
+    Args:
+        path: The file; made, readable by its owner only, if it isn't there.
+        schema: The statements that make its tables.
+        version: The schema's number, which is kept in the file.
+
+    Attributes:
+        writer: The connection that writes, in one thread at a time.
+
+    Raises:
+        ValueError: If the file is of another program, of a later version of this one, or another process has it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], schema: str, version: int) -> None:
+        self.path = Path(path)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600))
+        self._file = _identity(self.path)
+        self._lock = _locked(self.path.with_name(f"{self.path.name}-lock"))
+        try:
+            self.writer = self.connect(check_same_thread=False)
+            self._prepare(schema, version)
+        except (sqlite3.Error, ValueError) as error:
+            self.close()
+            raise ValueError(f"{self.path} is no file of this monitor: {error}. Name another with --db.") from None
+
+    def connect(self, **options: Any) -> sqlite3.Connection:
+        """Return a connection that reads."""
+        there = f"{self.path.absolute().as_uri()}?mode=rw"  # a reader must not make a file that has been taken away
+        return sqlite3.connect(there, uri=True, isolation_level=None, timeout=10, **options)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is written inside, or nothing of it if it raises.
+
+        Raises:
+            sqlite3.Error: If it couldn't be committed, or the file isn't there any more.
+        """
+        if _identity(self.path) != self._file:  # what is written now would be gone with the next restart
+            raise sqlite3.OperationalError(f"{self.path} has been taken away; start the monitor again")
+        self.writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.writer.execute("COMMIT")
+        except BaseException:
+            if self.writer.in_transaction:
+                self.writer.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the file; its write-ahead log is folded into it."""
+        if hasattr(self, "writer"):
+            self.writer.close()
+        self._lock.close()
+
+    def _prepare(self, schema: str, version: int) -> None:
+        found = self.writer.execute("PRAGMA user_version").fetchone()[0]
+        if found > version:
+            raise ValueError(f"a later epochal wrote it (format {found}; this one reads {version})")
+        if found == 0 and self.writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise ValueError("another program's tables are in it")
+        self.writer.execute("PRAGMA journal_mode = WAL")
+        self.writer.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut too
+        self.writer.execute("PRAGMA foreign_keys = ON")
+        if found == 0:
+            self.writer.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {version}; COMMIT;")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file a path leads to, None if to none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _locked(path: Path) -> IO[str]:
+    """Return a file that only one process has at a time; the lock dies with the process.
+
+    Raises:
+        ValueError: If another one has it.
+    """
+    lock = open(path, "a+", opener=functools.partial(os.open, mode=0o600))  # noqa: SIM115
+    if fcntl is not None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ValueError(
+                f"another monitor has {path.name.removesuffix('-lock')}: name another with --db."
+            ) from None
+    return lock
