@@ -192,11 +192,9 @@ class Compiled(Network):
         """Return the loss of each output."""
         if self._losses_by_output is None:
             self._losses_by_output = self._found_losses(outputs)
-            assert self._settings is not None
-            kinds = [outputs.each(self._settings[kind], kind, nested=True) for kind in ("metrics", "weighted_metrics")]
-            measured = [any(of_output) for of_output in zip(*kinds, strict=True)]
-            losses = self._losses_by_output
-            self._needs_no_target = [not (loss or has) for loss, has in zip(losses, measured, strict=True)]
+            measured = {at for _, at, _ in self._listed_metrics(outputs)}
+            losses = enumerate(self._losses_by_output)
+            self._needs_no_target = [loss is None and at not in measured for at, loss in losses]
         return self._losses_by_output
 
     def _found_losses(self, outputs: Ports) -> list[OutputLoss | None]:
@@ -219,6 +217,14 @@ class Compiled(Network):
     def _objective(self, outputs: Ports) -> Objective:
         return Objective(self._forward, self._losses(outputs))
 
+    def _listed_metrics(self, outputs: Ports) -> Iterator[tuple[bool, int, Any]]:
+        """Yield for each metric, in log order, whether it is weighted, the number of its output, and what it is."""
+        assert self._settings is not None
+        for kind in ("metrics", "weighted_metrics"):
+            for at, listed in enumerate(outputs.each(self._settings[kind], kind, nested=True)):
+                items = listed if isinstance(listed, (list, tuple)) else [] if listed is None else [listed]
+                yield from ((kind == "weighted_metrics", at, item) for item in items)
+
     def _measures(self, outputs: Ports, y: Any) -> list[Measure]:
         """Return the metrics in log order: output by output, then the weighted ones."""
         assert self._settings is not None
@@ -226,20 +232,17 @@ class Compiled(Network):
         each_loss = outputs.each(self._settings["loss"], "loss")
         masked = [False] * len(outputs.names) if self._graph is None else self._graph.masked_outputs
         found: dict[str, Measure] = {}
-        for kind in ("metrics", "weighted_metrics"):
-            for at, listed in enumerate(outputs.each(self._settings[kind], kind, nested=True)):
-                output = Output(at, outputs.names[at]) if several else None
-                for identifier in [] if listed is None else listed if isinstance(listed, (list, tuple)) else [listed]:
-                    target = (None,) if y is None else (output.of(y) if output else y).shape
-                    metric = metrics_module.get(identifier, each_loss[at], sized(outputs.shapes[at], target), target)
-                    name = identifier if isinstance(identifier, str) else metric.name
-                    name = f"{outputs.names[at]}_{name}" if several else name
-                    weighted = kind == "weighted_metrics"
-                    if weighted and name in found:
-                        name = f"weighted_{name}"
-                    if name in found:
-                        raise ValueError(f"two metrics would be logged as {name!r}: give one of them another name.")
-                    found[name] = Measure(name, metric, weighted, output, masked[at])
+        for weighted, at, identifier in self._listed_metrics(outputs):
+            output = Output(at, outputs.names[at]) if several else None
+            target = (None,) if y is None else (output.of(y) if output else y).shape
+            metric = metrics_module.get(identifier, each_loss[at], sized(outputs.shapes[at], target), target)
+            name = identifier if isinstance(identifier, str) else metric.name
+            name = f"{outputs.names[at]}_{name}" if several else name
+            if weighted and name in found:
+                name = f"weighted_{name}"
+            if name in found:
+                raise ValueError(f"two metrics would be logged as {name!r}: give one of them another name.")
+            found[name] = Measure(name, metric, weighted, output, masked[at])
         return list(found.values())
 
     @contextmanager
