@@ -14,7 +14,10 @@ PIECES = 4
 """How many there should be: one with the device, one that waits for it, one being filled, one on its way back."""
 
 WAIT_SECONDS = 0.05
-"""How long to wait for a piece to come back when there are so many, before there is one more."""
+"""How long to wait for a piece to come back when there are so many, before there is one more.
+
+Half as long each time that none came: somebody keeps them, as a model does that passes its inputs through.
+"""
 
 LOOK_SECONDS = 0.0005
 """How often Python's garbage is collected meanwhile: with it goes what JAX's own threads have let go."""
@@ -35,7 +38,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._back: queue.SimpleQueue[mmap.mmap] = queue.SimpleQueue()
-        self._pieces = 0
+        self._pieces, self._patience = 0, WAIT_SECONDS
 
     def take(self, size: int) -> np.ndarray:
         """Return so many bytes, with any values in them."""
@@ -51,12 +54,15 @@ class Memory:
 
     def _returned(self) -> mmap.mmap | None:
         """Return a piece that came back, None if there is none and may be one more."""
-        end = time.monotonic() + WAIT_SECONDS
+        end = time.monotonic() + self._patience
         while True:
             try:
                 return self._back.get(timeout=LOOK_SECONDS)
             except queue.Empty:
-                if self._pieces < PIECES or time.monotonic() > end:
+                if self._pieces < PIECES:
+                    return None
+                if time.monotonic() > end:
+                    self._patience /= 2
                     return None
                 gc.collect(0)
 
