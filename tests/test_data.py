@@ -8,7 +8,7 @@ from epochal.core import chunks as module
 from epochal.core import loop
 from epochal.core.array_data import ArrayData, epoch_order
 from epochal.core.chunks import as_array
-from epochal.core.inputs import arrays, from_batches, split
+from epochal.core.inputs import arrays, from_batches, is_arrays, split
 from epochal.core.seeds import fresh_seed, set_random_seed
 from epochal.core.stream_data import StreamData
 
@@ -258,6 +258,24 @@ def test_arrays_and_a_stream_of_the_same_batches_train_alike():
 
 
 # What is passed to fit
+
+
+@pytest.mark.parametrize(
+    ("given", "arrays"),
+    [
+        (X, True),
+        ([X, X], True),
+        (((X, X), X), True),
+        ([X, {"a": X}], True),
+        ([[0.0, 1.0], [2.0, 3.0]], True),
+        ([(X, Y), (X, Y)], False),
+        (((X,), (X,)), False),
+        ([{"a": X}], False),
+        (iter([]), False),
+    ],
+)
+def test_what_is_arrays_and_what_is_batches(given, arrays):
+    assert is_arrays(given) is arrays
 
 
 def test_class_weights_are_multiplied_into_sample_weights():

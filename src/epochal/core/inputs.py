@@ -18,7 +18,7 @@ Arrange = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
 def is_arrays(x: Any) -> bool:
     """Say whether `x` is samples in arrays, and not an iterable of batches."""
     if isinstance(x, (list, tuple)):
-        return not (x and (isinstance(x[0], tuple) or is_nest(x[0])))
+        return not (x and all(isinstance(item, tuple) or is_nest(item) for item in cast("Any", x)))
     return isinstance(x, Mapping) or is_array(x) or hasattr(x, "__array_interface__")
 
 
