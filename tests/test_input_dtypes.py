@@ -46,6 +46,15 @@ def test_numbers_of_words_stay_whole_in_bfloat16(declared):
     assert np.flatnonzero(model.get_weights()[0][:, 0]).tolist() == [257, 513, 999]
 
 
+def test_numbers_of_words_stay_whole_also_on_their_way_into_a_nested_model():
+    start, given = Input((2,)), Input((2,))
+    inner = Model(start, Embedding(1_000, 2)(start))
+    model = Model(given, inner(given))
+    rows = model.get_weights()[0][[301, 999]]
+    model.compile("sgd", "mse", dtype="bfloat16")
+    np.testing.assert_allclose(model.predict(np.array([[301, 999]], "int32"))[0], rows, rtol=0.01)
+
+
 def test_bfloat16_is_what_predict_computes_in_before_and_after_the_first_fit():
     model = Sequential([Input((4,)), Dense(3)])
     model.compile("sgd", "mse", dtype="bfloat16")

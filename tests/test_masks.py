@@ -123,6 +123,17 @@ def test_masked_steps_count_in_no_loss_and_no_metric():
     assert weighted == pytest.approx((hits * weights).sum() / weights.sum())
 
 
+def test_a_mask_may_have_several_axes_of_steps():
+    tokens = np.stack([ONE, OTHER], 1)  # (2, 2, 4)
+    model = Sequential([Input((2, 4), "int32"), Embedding(5, 3, mask_zero=True), Dense(1)])
+    model.compile("sgd", "mse")
+    y, weight = np.ones((2, 2, 4, 1), "float32"), np.array([1.0, 2.0])
+    errors = (model.predict(tokens)[..., 0] - 1) ** 2 * (tokens != 0)
+    assert model.evaluate(tokens, y, verbose=0) == pytest.approx(errors.sum() / (tokens != 0).sum(), rel=1e-5)
+    weighted = (errors * weight[:, None, None]).sum() / (tokens != 0).sum()
+    assert model.evaluate(tokens, y, sample_weight=weight, verbose=0) == pytest.approx(weighted, rel=1e-5)
+
+
 def test_an_epochs_masked_metric_is_over_all_steps_that_count():
     model = tagger(metrics=["acc"])
     hits = model.predict(OTHER).argmax(-1) == LABELS

@@ -1,5 +1,9 @@
 """Models that have layers in common, and whoever else writes into a layer, see each other's weights at any time."""
 
+import gc
+import sys
+import threading
+
 import numpy as np
 import pytest
 
@@ -97,3 +101,110 @@ def test_a_nested_model_has_what_the_outer_one_has_learnt():
     outer.train_on_batch(X, Y)
     assert not np.array_equal(inner.get_weights()[0], before)
     np.testing.assert_array_equal(inner.get_weights()[0], outer.get_weights()[0])
+
+
+@pytest.mark.parametrize("way", ["train", "set", "load", "fit"])
+def test_what_a_model_has_learnt_stays_when_only_its_layers_are_kept(way, tmp_path):
+    def encoder():
+        given = Input((4,))
+        hidden = Dense(3)(given)
+        whole = Model(given, Dense(1)(hidden))
+        whole.compile(SGD(0.1), "mse")
+        whole.predict(X)
+        before = whole.get_weights()[0]
+        if way == "train":
+            whole.train_on_batch(X, Y)
+        elif way == "fit":
+            whole.fit(X, Y, verbose=0)
+        elif way == "set":
+            whole.set_weights([w + 1 for w in whole.get_weights()])
+        else:
+            other = Sequential([Input((4,)), Dense(3), Dense(1)])
+            other.save_weights(tmp_path / "w.h5")
+            whole.load_weights(tmp_path / "w.h5")
+        return Model(given, hidden), before, whole.get_weights()[0]
+
+    kept, before, wanted = encoder()
+    gc.collect()
+    np.testing.assert_array_equal(kept.get_weights()[0], wanted)
+    assert not np.array_equal(before, wanted)
+
+
+@pytest.mark.parametrize("fits", [False, True])
+def test_training_another_model_in_a_hook_loses_no_step(pair, fits):
+    one, other, _ = pair
+    other.compile(SGD(0.0), "mse")
+
+    class TrainsTheOther(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 0:
+                other.fit(X, Y, verbose=0) if fits else other.train_on_batch(X, Y)
+
+    start = one.get_weights()
+    one.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
+    wanted = one.get_weights()
+    one.compile(SGD(0.1), "mse")
+    one.set_weights(start)
+    one.fit(X, Y, batch_size=4, shuffle=False, verbose=0, callbacks=[TrainsTheOther()])
+    for ours, theirs in zip(one.get_weights(), wanted, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_fit_goes_on_from_what_another_model_has_learnt_in_its_hook(pair):
+    one, other, _ = pair
+    one.compile(SGD(0.0), "mse")
+
+    class TrainsTheOther(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            other.train_on_batch(X, Y)
+
+    turns = [(1, X, Y)] * 3
+    k, b, *_ = one.get_weights()
+    start = (k, b), [(), tuple(other.get_weights()[2:])]
+    one.fit(X[:12], Y[:12], batch_size=4, verbose=0, callbacks=[TrainsTheOther()])
+    np.testing.assert_allclose(shared(one), by_hand(start, turns), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("look", ["one", "other", "compile"])
+def test_a_write_into_a_shared_layer_counts_whoever_looks_first(look):
+    given = Input((4,))
+    layer = Dense(3, name="shared")
+    one, other = Model(given, Dense(1)(layer(given))), Model(given, layer(given))
+    one.compile(SGD(0.1), "mse")
+    one.train_on_batch(X, Y)
+    one.fit(X, Y, verbose=0)
+    dict(layer.weights())["kernel"][...] = np.full((4, 3), 3.0, "float32")
+    if look == "compile":
+        one.compile("sgd", "mse")
+    else:
+        {"one": one, "other": other}[look].get_weights()
+    assert (shared(one) == 3).all()
+    assert (shared(other) == 3).all()
+
+
+def test_models_in_several_threads_do_not_disturb_each_other():
+    ended, failed = threading.Event(), []
+
+    def trains():
+        try:
+            for _ in range(60):
+                model = Sequential([Input((4,)), Dense(1)])
+                model.predict(X)
+                model.set_weights([np.ones((4, 1)), np.zeros(1)])
+        except Exception as error:
+            failed.append(error)
+        ended.set()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        thread = threading.Thread(target=trains)
+        thread.start()
+        model = Sequential([Input((4,)), Dense(1)])
+        model.predict(X)
+        while not ended.is_set():
+            model.get_weights()
+        thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert failed == []

@@ -6,17 +6,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from . import masks
-from .base import Activated, Layer, is_trainable, places_of, weights_of
+from .base import Activated, Lambda, Layer, is_trainable, places_of, weights_of
 from .embedding import Embedding
 from .names import numbered_by_class, snake_case
 from .order import in_keras_order, in_order, ranked_layers
 from .tensors import Call, Input, Tensor
+
+HOLDERS: WeakKeyDictionary[nnx.Module, WeakSet[Graph]] = WeakKeyDictionary()
+"""The graphs that have a layer."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ class Graph(Layer):
         self.keras_class = "Sequential" if sequential and len(ranked) == len(calls) else "Functional"
         names = unique_names(ranked)
         self.layers = nnx.List(ranked)
+        for layer in ranked:
+            HOLDERS.setdefault(layer, WeakSet()).add(self)
         self.layer_names = tuple(names)
         self.input_names = _input_names(inputs, given, names)
         self.input_shapes = tuple(tensor.shape for tensor in given)
@@ -127,6 +133,13 @@ class Graph(Layer):
         makers = {slot: self.layer_names[step.layer] for step in self.steps for slot in step.outputs}
         makers |= dict(enumerate(self.input_names))
         return tuple(_numbered([makers[slot] for slot in self.results]))
+
+    @property
+    def shares_layers(self) -> bool:
+        """Whether somebody else may have some of the layers too: another graph, or a function made of modules."""
+        return self in HOLDERS or any(
+            isinstance(layer, (Graph, Lambda)) or len(HOLDERS.get(layer, ())) > 1 for layer in self.layers
+        )
 
     def call(self, x: Any) -> Any:
         """Return the outputs for inputs in a list, or in a dict by name; a single one may come by itself."""
@@ -230,10 +243,15 @@ def _dtype_taken(tensor: Tensor, calls: Sequence[Call]) -> str | None:
 
     Numbers that stand for something else, as in a function of one's own, are left alone.
     """
-    takers = [call.layer for call in calls if any(taken is tensor for taken in call.inputs)]
-    if takers and all(isinstance(layer, Embedding) for layer in takers):
+    takers = [(call.layer, at) for call in calls for at, taken in enumerate(call.inputs) if taken is tensor]
+    if takers and all(_takes_numbers_of_words(layer, at) for layer, at in takers):
         return "int32"
     return tensor.dtype if jnp.issubdtype(tensor.dtype, jnp.floating) else None
+
+
+def _takes_numbers_of_words(layer: Any, at: int) -> bool:
+    """Say whether a layer, or the layers in a nested model, look up what they get as their input number `at`."""
+    return isinstance(layer, Embedding) or (isinstance(layer, Graph) and layer.taken_dtypes[at] == "int32")
 
 
 def _check_inputs(inputs: Sequence[Tensor]) -> None:

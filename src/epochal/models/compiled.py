@@ -53,7 +53,8 @@ class Compiled(Network):
             dtype: What floats are computed in, such as "bfloat16"; weights, losses and logs stay float32. None: as
                 they come.
             accumulate: In how many parts, one after the other, a batch goes through the model. The gradients and
-                logs are those of the whole batch, but for rounding; batch normalization sees the parts.
+                logs are those of the whole batch, but for rounding; batch normalization sees the parts, and where an
+                output has a mask each part's loss is a mean over its own steps.
 
         Raises:
             ValueError: If a name is unknown; the nearest are listed.

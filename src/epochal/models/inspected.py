@@ -55,7 +55,8 @@ class Inspected(Compiled):
             x: Samples.
             y: Their targets.
             sample_weight: The weight of each sample in the loss.
-            batch_size: Samples whose gradient is computed at once; the result is that of all of them.
+            batch_size: Samples whose gradient is computed at once; the result is that of all of them, but for
+                outputs with a mask, of whose losses each batch's is a mean over its own steps.
         """
         self._check_compiled()
         x, y, weight = self._arranged_pair(*inputs.arrays(x, y, sample_weight))

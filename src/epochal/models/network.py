@@ -13,7 +13,7 @@ from flax import nnx
 from ..callbacks import History
 from ..core.chunks import map_arrays
 from ..core.names import suggest
-from ..engines.jax.engine import JaxEngine, write_back
+from ..engines.jax.engine import AHEAD, JaxEngine
 from ..engines.jax.failures import named
 from ..layers import Lambda
 from ..layers.base import is_trainable, weights_of
@@ -42,6 +42,7 @@ class Network:
         self._outputs_by_shapes: dict[str, Ports] = {}  # of a plain module, by what it is given
         self._traced: nnx.Module | None = None  # the module inside a step that is being compiled
         self._adopt_ports()
+        self._refresh()  # its layers may be those of a model that nobody will have any more
 
     @property
     def module(self) -> Any:
@@ -58,11 +59,11 @@ class Network:
         if self._engine is not None:
             self._engine.take_up()
         elif self._module is not None:
-            write_back(id(v) for _, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
+            AHEAD.write_back(id(v) for _, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
 
     def _show(self) -> None:
-        """Let your own module hold the weights; a graph of layers is brought up to date when it is asked for."""
-        if self._engine is not None and self._graph is None:
+        """Let your own module, and layers that others have too, hold the weights; others do when they are asked for."""
+        if self._engine is not None and (self._graph is None or self._graph.shares_layers):
             self._engine.sync()
 
     def _built(self) -> nnx.Module:

@@ -79,6 +79,7 @@ class Sequential(Model):
         self._forget_engine()
         self._module, self._output = module, output
         self._adopt_ports()
+        self._refresh()
 
     @property
     def layers(self) -> list[Any]:

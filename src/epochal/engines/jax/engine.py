@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -19,17 +20,47 @@ from .programs import Program
 from .state import State, outline
 from .steps import Measure, Objective, Steps
 
-AHEAD: WeakSet[JaxEngine] = WeakSet()
-"""The engines whose states are newer than their modules' own arrays."""
+
+class Ahead:
+    """The engines whose states are newer than their modules' own arrays.
+
+    Of two that have variables in common only one is ever ahead: whoever goes ahead has taken up the other's first.
+
+    Attributes:
+        changes: How often an engine went ahead, or wrote back: whoever has seen less should look again.
+    """
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self._engines: WeakSet[JaxEngine] = WeakSet()
+        self._lock = threading.Lock()  # models may be used in several threads
+
+    def add(self, engine: JaxEngine) -> int:
+        """Note that an engine is ahead, and return how many changes there have been."""
+        with self._lock:
+            self._engines.add(engine)
+            self.changes += 1
+            return self.changes
+
+    def discard(self, engine: JaxEngine) -> int:
+        """Note that an engine has written back, and return how many changes there have been."""
+        with self._lock:
+            self._engines.discard(engine)
+            self.changes += 1
+            return self.changes
+
+    def write_back(self, variables: Iterable[int], but: JaxEngine | None = None) -> None:
+        """Let variables, by their ids, hold what engines that are ahead of them have."""
+        with self._lock:
+            others = [engine for engine in self._engines if engine is not but]
+        if others:
+            ids = set(variables)
+            for engine in others:
+                if not ids.isdisjoint(engine.variable_ids):
+                    engine.sync()
 
 
-def write_back(variables: Iterable[int], but: JaxEngine | None = None) -> None:
-    """Let variables, by their ids, hold what engines that are ahead of them have: models may have layers in common."""
-    if others := [engine for engine in AHEAD if engine is not but]:
-        ids = set(variables)
-        for engine in others:
-            if not ids.isdisjoint(engine.variable_ids):
-                engine.sync()
+AHEAD = Ahead()
 
 
 class SpanResult:
@@ -126,14 +157,17 @@ class JaxEngine:
         self._adopt_rate()
         self._variables = _variables(module)
         self._paths = {id(variable): path for path, variable in self._variables.items()}
+        self._ahead, self._seen = False, AHEAD.changes
         self._remember_shown()
 
     # Spans
 
     def train(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
         """Start a span of training steps and store the new state."""
+        if self._seen != AHEAD.changes:
+            self.take_up()
         self._push_rate()
-        AHEAD.add(self)
+        self._go_ahead()
         try:
             table, cold = self._run("train", self._state, [], span, stop_when_not_finite)
         except Exception as error:
@@ -248,7 +282,7 @@ class JaxEngine:
         self._steps = dataclasses.replace(self._steps, decay=decay)
         self._state = State(parts | {"average": parts["params"] if decay is not None else ()})
         self._rate_at = self._find_rate()
-        AHEAD.add(self)
+        self._go_ahead()
         self._programs.clear()
         self._at_hand.clear()
         self._predict = jax.jit(self._output)
@@ -256,7 +290,7 @@ class JaxEngine:
     def adopt_average(self) -> None:
         """Go on with the averaged weights as the weights."""
         self._state.replace("params", jax.tree.map(jax.numpy.copy, self._state.parts()["average"]))
-        AHEAD.add(self)
+        self._go_ahead()
 
     # Weights, by the module's own variables
 
@@ -276,7 +310,7 @@ class JaxEngine:
         for variable, value in zip(variables, values, strict=True):
             for place in self._places(variable):
                 self._state.write(place, value)
-        AHEAD.add(self)
+        self._go_ahead()
 
     def leaves(self, variables: Iterable[nnx.Variable]) -> list[jax.Array]:
         """Return what `read` does as it is on the device; the next step consumes it."""
@@ -287,15 +321,23 @@ class JaxEngine:
         for variable, value in zip(variables, values, strict=True):
             for place in self._places(variable):
                 self._state.adopt(place, value)
-        AHEAD.add(self)
+        self._go_ahead()
 
     def sync(self) -> None:
         """Write copies of the current state into the module's own arrays, if they are older."""
-        if self in AHEAD and not self.lost:
+        if self._ahead and not self.lost:
+            self._take_up_written()
             parts = jax.tree.map(jax.numpy.copy, self._state.parts())
             nnx.update(self.module, self._steps.shown(parts), parts["other"])
-            AHEAD.discard(self)
+            self._ahead = False
+            self._seen = AHEAD.discard(self)
             self._remember_shown()
+
+    def _go_ahead(self) -> None:
+        """Note that the module's own arrays are older than the state."""
+        if not self._ahead:
+            self._ahead = True
+            self._seen = AHEAD.add(self)
 
     def _remember_shown(self) -> None:
         self._shown = {path: variable.get_value() for path, variable in self._variables.items()}
@@ -305,7 +347,11 @@ class JaxEngine:
 
         Others are the user, and models that have layers in common with this one.
         """
-        write_back(self._paths, but=self)
+        AHEAD.write_back(self._paths, but=self)
+        self._seen = AHEAD.changes
+        self._take_up_written()
+
+    def _take_up_written(self) -> None:
         for path, variable in self._variables.items():
             if (value := variable.get_value()) is not self._shown[path]:
                 for place in self._places(variable):
@@ -352,7 +398,7 @@ class JaxEngine:
         self._state.restore(state["arrays"])
         if (rate := state["learning_rate"]) is not None:
             self.optimizer.learning_rate, self._pushed_rate = rate, None
-        AHEAD.add(self)
+        self._go_ahead()
 
     def identity(self) -> dict[str, Any]:
         """Describe what a saved state must fit."""

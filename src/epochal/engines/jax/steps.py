@@ -115,11 +115,12 @@ class Measure:
 def steps_as_samples(y: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
     """Return labels and outputs, `(batch, steps, …)`, as `(batch × steps, …)`, and a weight for each step.
 
-    That is its sample's weight, or 0 where the mask, `(batch, steps)`, says that the step doesn't count.
+    That is its sample's weight, or 0 where the mask, `(batch, steps)`, says that the step doesn't count. A mask may
+    have several axes of steps.
     """
     mask = mask.astype(jnp.float32)
-    weights = mask if weight is None else mask * weight[:, None]
-    return *(a.reshape(-1, *a.shape[2:]) for a in (y, y_pred)), weights.reshape(-1)
+    weights = mask if weight is None else mask * weight.reshape(-1, *[1] * (mask.ndim - 1))
+    return *(a.reshape(-1, *a.shape[mask.ndim :]) for a in (y, y_pred)), weights.reshape(-1)
 
 
 @dataclass(frozen=True)
