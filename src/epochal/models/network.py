@@ -13,7 +13,8 @@ from flax import nnx
 from ..callbacks import History
 from ..core.chunks import map_arrays
 from ..core.names import suggest
-from ..engines.jax.engine import AHEAD, JaxEngine
+from ..engines.jax.ahead import AHEAD
+from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
 from ..layers import Lambda
 from ..layers.base import is_trainable, weights_of

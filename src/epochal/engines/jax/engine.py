@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 import jax
 import numpy as np
@@ -15,52 +14,11 @@ from flax import nnx
 from ...core.chunks import map_arrays
 from ...core.logs import fetch
 from ...core.protocols import Chunk, Span
+from .ahead import AHEAD
 from .placement import Layout, Placement
 from .programs import Program
 from .state import State, outline
 from .steps import Measure, Objective, Steps
-
-
-class Ahead:
-    """The engines whose states are newer than their modules' own arrays.
-
-    Of two that have variables in common only one is ever ahead: whoever goes ahead has taken up the other's first.
-
-    Attributes:
-        changes: How often an engine went ahead, or wrote back: whoever has seen less should look again.
-    """
-
-    def __init__(self) -> None:
-        self.changes = 0
-        self._engines: WeakSet[JaxEngine] = WeakSet()
-        self._lock = threading.Lock()  # models may be used in several threads
-
-    def add(self, engine: JaxEngine) -> int:
-        """Note that an engine is ahead, and return how many changes there have been."""
-        with self._lock:
-            self._engines.add(engine)
-            self.changes += 1
-            return self.changes
-
-    def discard(self, engine: JaxEngine) -> int:
-        """Note that an engine has written back, and return how many changes there have been."""
-        with self._lock:
-            self._engines.discard(engine)
-            self.changes += 1
-            return self.changes
-
-    def write_back(self, variables: Iterable[int], but: JaxEngine | None = None) -> None:
-        """Let variables, by their ids, hold what engines that are ahead of them have."""
-        with self._lock:
-            others = [engine for engine in self._engines if engine is not but]
-        if others:
-            ids = set(variables)
-            for engine in others:
-                if not ids.isdisjoint(engine.variable_ids):
-                    engine.sync()
-
-
-AHEAD = Ahead()
 
 
 class SpanResult:
