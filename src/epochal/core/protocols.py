@@ -139,7 +139,7 @@ class Data(Protocol):
         ...
 
     def advance(self, batches: int) -> None:
-        """Go on by so many batches."""
+        """Go on by so many batches, which are under way: what comes after their chunk may be read now."""
         ...
 
     def prepare(self, epoch: int) -> None:

@@ -158,6 +158,7 @@ def places_of(layer: nnx.Module) -> list[str]:
 
 
 NO_WEIGHTS = (nnx.RngState, nnx.Intermediate)
+"""Variables that are a module's random streams, or what it has sown."""
 
 
 def _variables(module: nnx.Module) -> list[tuple[str, nnx.Variable]]:
