@@ -202,14 +202,14 @@ def test_what_is_no_iterable_is_refused():
 
 def test_a_generator_that_ends_early_says_where():
     data = stream(iter(batches([5, 5])), steps=3)
-    with pytest.raises(ValueError, match=r"the data ended after 2 batches of epoch 0; 3 were expected"):
+    with pytest.raises(ValueError, match=r"the data ended after 2 batches of epoch 1; 3 were expected"):
         epoch_of(data)
 
 
 @pytest.mark.parametrize(("source", "steps"), [([], None), (iter([]), 2)])
 def test_data_that_never_yield_say_so(source, steps):
     with pytest.raises(
-        ValueError, match=r"the data ended after 0 batches of epoch 0; (at least one was|2 were) expected"
+        ValueError, match=r"the data ended after 0 batches of epoch 1; (at least one was|2 were) expected"
     ):
         stream(source, steps).peek()
 
@@ -225,7 +225,7 @@ def test_an_error_in_the_users_data_comes_after_the_batches_before_it(k):
     with pytest.raises(OSError, match="disk gone") as caught:
         fit([recorder], data=stream(failing_at(k), steps=9))
     assert recorder.batches("on_train_batch_end") == list(range(k))
-    assert caught.value.__notes__ == [f"This was raised for batch {k} of epoch 0 of the data."]
+    assert caught.value.__notes__ == [f"This was raised for batch {k + 1} of epoch 1 of the data, counted from 1."]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_an_error_in_the_users_data_comes_after_the_batches_before_it(k):
 def test_a_batch_that_is_none_is_refused_where_it_comes(batch, message):
     with pytest.raises(ValueError, match=message) as caught:
         epoch_of(stream([(X, Y), batch]))
-    assert "batch 1 of epoch 0" in caught.value.__notes__[0]
+    assert "batch 2 of epoch 1" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])

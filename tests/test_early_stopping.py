@@ -62,7 +62,7 @@ def test_it_remembers_the_best_and_says_why_it_stopped():
     stopping = EarlyStopping(patience=2)
     fit([stopping], epochs=9, logged={"val_loss": [3, 1.5, 2, 2, 2, 2, 2, 2, 2]})
     assert (stopping.best, stopping.best_epoch, stopping.stopped_epoch) == (1.5, 1, 3)
-    assert stopping.stopped_reason == "val_loss was best in epoch 1: 1.5; epochs without improvement: 2."
+    assert stopping.stopped_reason == "val_loss was best in epoch 2: 1.5; epochs without improvement: 2."
 
 
 def test_a_fit_that_runs_to_its_end_was_not_stopped():
@@ -80,7 +80,7 @@ def test_a_value_that_was_never_finite_is_said_so():
 
 
 @pytest.mark.parametrize(
-    ("verbose", "shown"), [(0, ""), (1, "Epoch 3: early stopping. val_loss was best in epoch 1: 2; ")]
+    ("verbose", "shown"), [(0, ""), (1, "Epoch 3: early stopping. val_loss was best in epoch 2: 2; ")]
 )
 def test_verbose_says_it(capsys, verbose, shown):
     fit([EarlyStopping(verbose=verbose)], epochs=5, logged={"val_loss": [3, 2, 2, 2, 2]})

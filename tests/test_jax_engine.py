@@ -235,7 +235,7 @@ def test_a_nan_in_batch_k_ends_the_training_right_after_it(spans_of, capsys, k, 
     terminate, model, other = TerminateOnNaN(), linear(), linear()
     history = model.fit(x, Y[:48], batch_size=4, epochs=3, verbose=0, callbacks=[terminate], shuffle=False)
     assert terminate.stopped_batch == k
-    assert f"Batch {k}: the loss is " in capsys.readouterr().out
+    assert f"batch {k + 1}: the loss is " in capsys.readouterr().out
     assert len(history.history["loss"]) == 1
     assert not math.isfinite(history.history["loss"][0])
     other.fit(x[: 4 * k + 4], Y[: 4 * k + 4], batch_size=4, verbose=0, shuffle=False)

@@ -24,7 +24,7 @@ def test_it_stops_after_the_very_batch_and_says_which(spans_of, capsys, value, b
     history = fit([terminate, recorder], epochs=5, data=bad(value, batch), validation=ArrayData(X, Y))
     assert terminate.stopped_batch == batch
     assert recorder.batches("on_train_batch_end") == list(range(batch + 1))
-    assert capsys.readouterr().out == f"Batch {batch}: the loss is {abs(value)}, terminating training.\n"
+    assert capsys.readouterr().out == f"Epoch 1, batch {batch + 1}: the loss is {abs(value)}, terminating training.\n"
     assert history.epoch == [0]
     assert recorder.names()[-1] == "on_train_end"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +13,7 @@ from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.generation import Damaged, Generation
 from ..core.logs import Logs
+from ..core.printing import say, warn
 from ..core.writer import Job
 
 try:
@@ -82,7 +82,7 @@ class BackupAndRestore(Callback):
                 + "\nDelete it to start afresh, or pass strict=False to go on all the same."
             )
         if run_state.is_finished(saved, self.params["epochs"]):
-            print(f"{self.backup_dir}/ is finished ({saved['epoch']} epochs); raise epochs or delete it to train.")
+            say(f"{self.backup_dir}/ is finished ({saved['epoch']} epochs); raise epochs or delete it to train.")
         return saved
 
     def save_run(self, state: Mapping[str, Any]) -> None:
@@ -91,7 +91,7 @@ class BackupAndRestore(Callback):
         if not run_state.is_finite(state):
             if not self._warned:
                 self._warned = True
-                warnings.warn(
+                warn(
                     f"weights aren't finite: {self.backup_dir}/ keeps the last state in which they were.", stacklevel=2
                 )
             return
@@ -145,7 +145,7 @@ class BackupAndRestore(Callback):
             try:
                 saved = generation.read(self._path(number))
             except Damaged as damage:
-                warnings.warn(f"{damage}; the generation before is tried.", stacklevel=2)
+                warn(f"{damage}; the generation before is tried.", stacklevel=2)
                 continue
             self._whole = [number]
             return saved

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from ..core.callback import Callback
 from ..core.logs import Logs, knows
+from ..core.printing import warn
 
 
 class CSVLogger(Callback):
@@ -58,7 +58,7 @@ class CSVLogger(Callback):
         if unknown and not self._warned:
             self._warned = True
             message = f"{self.filename} has no column for {', '.join(unknown)}: not in the first epoch."
-            warnings.warn(message, stacklevel=2)
+            warn(message, stacklevel=2)
         self._write(file, [epoch, *(logs.get(name, "NA") for name in self._columns)])
         file.flush()
         self._length = file.tell()

@@ -8,6 +8,7 @@ from typing import Any
 from ..core.callback import Callback
 from ..core.logs import Logs
 from ..core.monitor import Monitor
+from ..core.printing import say
 
 
 class EarlyStopping(Callback):
@@ -25,10 +26,10 @@ class EarlyStopping(Callback):
         start_from_epoch: Epochs, from 0, before which nothing is counted.
 
     Attributes:
-        stopped_epoch: The epoch after which it stopped, or None.
-        stopped_reason: Why, in words, or None.
+        stopped_epoch: The epoch after which it stopped, counted from 0, or None.
+        stopped_reason: Why, in words that count epochs from 1, as the progress bar does, or None.
         best: The best value so far, or None.
-        best_epoch: Its epoch, or None.
+        best_epoch: Its epoch, counted from 0, or None.
 
     Each fit starts afresh, unless the run is resumed.
 
@@ -66,6 +67,10 @@ class EarlyStopping(Callback):
         """The best value so far."""
         return self.monitor.best
 
+    def awaited_logs(self) -> list[str]:
+        """Return the monitored name."""
+        return [self.monitor.name]
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start afresh."""
         self.monitor.start(self.params, self.model)
@@ -90,17 +95,19 @@ class EarlyStopping(Callback):
     def _stop(self, epoch: int) -> None:
         self.stopped_epoch, self.model.stop_training = epoch, True
         best = (
-            "never had a finite value" if self.best is None else f"was best in epoch {self.best_epoch}: {self.best:.6g}"
+            "never had a finite value"
+            if self.best_epoch is None
+            else f"was best in epoch {self.best_epoch + 1}: {self.best:.6g}"
         )
         self.stopped_reason = f"{self.monitor.name} {best}; epochs without improvement: {self.wait}."
         if self.verbose:
-            print(f"Epoch {epoch + 1}: early stopping. {self.stopped_reason}")
+            say(f"Epoch {epoch + 1}: early stopping. {self.stopped_reason}")
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Put the best weights back."""
         if self.best_weights is not None:
-            if self.verbose:
-                print(f"Restoring the weights of epoch {self.best_epoch}.")
+            if self.verbose and self.best_epoch is not None:
+                say(f"Restoring the weights of epoch {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
     def state_dict(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.printing import say
 
 
 class LearningRateScheduler(Callback):
@@ -38,10 +39,13 @@ class LearningRateScheduler(Callback):
         if getattr(rate, "ndim", None) == 0:
             rate = rate.item()
         if type(rate) is bool or not isinstance(rate, Real) or not math.isfinite(rate):
-            raise ValueError(f"the schedule must return a finite number; for epoch {epoch} it returned {rate!r}.")
+            asked = f"schedule({epoch}{', lr' if self._takes_rate else ''})"
+            raise ValueError(
+                f"the schedule must return a finite number; for epoch {epoch + 1}, {asked} returned {rate!r}."
+            )
         optimizer.lr = float(rate)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: setting the learning rate to {float(rate):.6g}.")
+            say(f"Epoch {epoch + 1}: setting the learning rate to {float(rate):.6g}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log the rate."""

@@ -15,6 +15,7 @@ from ..core.callback import Callback
 from ..core.logs import ByName, Logs, knows
 from ..core.monitor import Monitor, warn_if_unknown
 from ..core.names import suggest
+from ..core.printing import say
 from ..core.writer import Job
 
 
@@ -74,9 +75,12 @@ class ModelCheckpoint(Callback):
         self._writing: Job | None = None
         self._check_what_batches_know()
 
+    def awaited_logs(self) -> list[str]:
+        """Return the names in the template, and the monitored one if only the best is saved."""
+        return [*self.fields, *([self.monitor.name] if self.save_best_only else [])]
+
     def _check_what_batches_know(self) -> None:
-        needed = [*self.fields, *([self.monitor.name] if self.save_best_only else [])]
-        late = [name for name in needed if name.startswith("val_")]
+        late = [name for name in self.awaited_logs() if name.startswith("val_")]
         if self.every.unit != "epoch" and late:
             raise ValueError(f"{late[0]!r} is known only when an epoch ends; save_freq={self.every} saves within it.")
 
@@ -121,7 +125,7 @@ class ModelCheckpoint(Callback):
         path = self._fill(epoch, logs)
         if self.verbose:
             better = f"{self.monitor.name} improved to {self.monitor.best:.6g}, " if self.save_best_only else ""
-            print(f"Epoch {epoch + 1}: {better}saving {path}.")
+            say(f"Epoch {epoch + 1}: {better}saving {path}.")
         self._queue(path, before)
 
     def _queue(self, path: str, best_before: float | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from ..core.cadence import Every
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.printing import is_terminal, say, write
 
 BAR_WIDTH = 30
 REDRAW_SECONDS = 0.1
@@ -190,14 +191,14 @@ class Plain:
     def finish(self, line: str) -> None:
         """Print the line."""
         if not self._silent:
-            print(line, flush=True)
+            say(line)
 
     def end(self) -> None:
         """Do nothing."""
 
 
 class Terminal:
-    """A line redrawn in place."""
+    """A line redrawn in place, as long as standard output is a terminal; afterwards finished lines only."""
 
     redraws = True
 
@@ -206,27 +207,24 @@ class Terminal:
 
     def show(self, line: str) -> None:
         """Replace the line, cut to the terminal's width."""
-        width = shutil.get_terminal_size().columns - 1
-        sys.stdout.write("\r\x1b[2K" + line[:width])
-        sys.stdout.flush()
-        self._open = True
+        if is_terminal(sys.stdout):
+            write("\r\x1b[2K" + line[: shutil.get_terminal_size().columns - 1])
+            self._open = True
 
     def finish(self, line: str) -> None:
         """Replace the line for the last time."""
-        sys.stdout.write("\r\x1b[2K" + line + "\n")
-        sys.stdout.flush()
+        write(f"\r\x1b[2K{line}\n" if is_terminal(sys.stdout) else f"{line}\n")
         self._open = False
 
     def end(self) -> None:
         """Go to the next line."""
-        if self._open:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-            self._open = False
+        if self._open and is_terminal(sys.stdout):
+            write("\n")
+        self._open = False
 
 
 class Notebook:
-    """One output with all lines, updated in place."""
+    """One output with all lines, updated in place; plain lines where the notebook can't show it."""
 
     redraws = True
 
@@ -241,16 +239,22 @@ class Notebook:
     def finish(self, line: str) -> None:
         """Keep the line."""
         self._lines.append(line)
-        self._update(self._lines)
+        if not self._update(self._lines):
+            say(line)
 
-    def _update(self, lines: list[str]) -> None:
-        from IPython.display import display  # pyright: ignore
+    def _update(self, lines: list[str]) -> bool:
+        """Show the lines, and say whether that went well."""
+        try:
+            from IPython.display import display  # pyright: ignore
 
-        output = {"text/plain": "\n".join(lines)}
-        if self._handle is None:
-            self._handle = display(output, raw=True, display_id=True)
-        else:
-            self._handle.update(output, raw=True)
+            output = {"text/plain": "\n".join(lines)}
+            if self._handle is None:
+                self._handle = display(output, raw=True, display_id=True)
+            else:
+                self._handle.update(output, raw=True)
+        except Exception:  # the front end has gone, or is another one than it said
+            return False
+        return True
 
     def end(self) -> None:
         """Do nothing: the output stays as it is."""
@@ -261,9 +265,16 @@ def _screen(verbose: int) -> Screen:
         raise ValueError(f"verbose must be 0, 1 or 2; got {verbose!r}.")
     if verbose != 1:
         return Plain(silent=not verbose)
-    if "ipykernel" in sys.modules and type(sys.modules["IPython"].get_ipython()).__name__ == "ZMQInteractiveShell":
+    if _is_notebook():
         return Notebook()
-    return Terminal() if sys.stdout.isatty() else Plain()
+    return Terminal() if is_terminal(sys.stdout) else Plain()
+
+
+def _is_notebook() -> bool:
+    if "ipykernel" not in sys.modules or "IPython" not in sys.modules:
+        return False
+    shell = getattr(sys.modules["IPython"], "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
 
 
 def _values(logs: Logs | None) -> str:

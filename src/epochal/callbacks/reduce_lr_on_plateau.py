@@ -8,6 +8,7 @@ from typing import Any
 from ..core.callback import Callback
 from ..core.logs import Logs
 from ..core.monitor import Monitor
+from ..core.printing import say
 
 
 class ReduceLROnPlateau(Callback):
@@ -54,6 +55,10 @@ class ReduceLROnPlateau(Callback):
         self.cooldown, self.min_lr = cooldown, min_lr
         self.wait = self.cooldown_counter = 0
 
+    def awaited_logs(self) -> list[str]:
+        """Return the monitored name."""
+        return [self.monitor.name]
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start afresh."""
         self.monitor.start(self.params, self.model)
@@ -79,7 +84,7 @@ class ReduceLROnPlateau(Callback):
         if old > self.min_lr:
             self.model.optimizer.lr = new = max(old * self.factor, self.min_lr)
             if self.verbose:
-                print(f"Epoch {epoch + 1}: reducing the learning rate from {old:.6g} to {new:.6g}.")
+                say(f"Epoch {epoch + 1}: reducing the learning rate from {old:.6g} to {new:.6g}.")
 
     def state_dict(self) -> dict[str, Any]:
         """Return what was counted; the rate itself is the optimizer's."""

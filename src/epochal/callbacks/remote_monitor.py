@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import uuid
-import warnings
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ..core.cadence import Every
 from ..core.callback import Callback
+from ..core.printing import say, warn
 from ..remote.line import Line, origin
 from ..remote.outbox import Note, Outbox
 from ..remote.post import Post, run_headers, settled, strict
@@ -214,6 +213,6 @@ def _say(notes: deque[Note]) -> None:
     while notes:
         note = notes.popleft()
         if note.good:
-            print(note.text, file=sys.stderr)
+            say(note.text, "stderr")
         else:
-            warnings.warn(note.text, stacklevel=4)
+            warn(note.text, stacklevel=4)

@@ -8,10 +8,11 @@ from typing import Any
 from ..core.cadence import Cadence, WhenNotFinite
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.printing import say
 
 
 class TerminateOnNaN(Callback):
-    """Stops after the very batch whose loss is NaN or infinite, and prints which.
+    """Stops after the very batch whose loss is NaN or infinite, and prints which, counted from 1.
 
     That batch's step has been applied. The loss is looked at inside the span, so watching costs nothing.
 
@@ -23,22 +24,27 @@ class TerminateOnNaN(Callback):
 
     def __init__(self) -> None:
         self.stopped_batch: int | None = None
+        self._epoch = 0
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start afresh."""
         self.stopped_batch = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch that batches belong to."""
+        self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Stop if the loss isn't finite."""
         loss = (logs or Logs()).get("loss")
         if loss is not None and not math.isfinite(loss):
             self.stopped_batch, self.model.stop_training = batch, True
-            print(f"Batch {batch}: the loss is {loss}, terminating training.")
+            say(f"Epoch {self._epoch + 1}, batch {batch + 1}: the loss is {loss}, terminating training.")
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the batch it stopped at."""
-        return {"stopped_batch": self.stopped_batch}
+        """Return the batch it stopped at, and the epoch under way."""
+        return {"stopped_batch": self.stopped_batch, "epoch": self._epoch}
 
     def load_state_dict(self, state: Any) -> None:
         """Take up what `state_dict` returned."""
-        self.stopped_batch = state["stopped_batch"]
+        self.stopped_batch, self._epoch = state["stopped_batch"], state["epoch"]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import difflib
 import dis
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from .cadence import Cadence, Every
@@ -108,6 +108,13 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Called after a batch of a prediction; `logs["outputs"]` is its output array."""
+
+    def awaited_logs(self) -> Sequence[str]:
+        """Return the names in the epoch logs without which this callback does nothing.
+
+        A `val_…` among them is an error before the first batch of a fit without validation.
+        """
+        return ()
 
     def on_exception(self, error: BaseException) -> None:
         """Called when anything raised inside the fit, Ctrl-C too, before `close`."""

@@ -11,6 +11,7 @@ from .callback import Dispatcher
 from .logs import Logs
 from .passes import Pass
 from .run import Run
+from .validated import check_validated
 
 
 def fit(run: Run) -> None:
@@ -30,6 +31,7 @@ def fit(run: Run) -> None:
 
 def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
     run.model.stop_training = False
+    check_validated(run)
     run.call("on_train_begin", Logs())
     if saved is not None:
         run_state.restore(run, saved)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from .logs import knows
 from .names import suggest
+from .printing import warn
 
 MODES = ("auto", "min", "max")
 
@@ -96,7 +96,7 @@ def warn_if_unknown(what: str, name: str, params: Mapping[str, Any]) -> None:
     """Warn if nothing is known to log this name; a callback may still do."""
     known = list(params.get("metrics") or ())
     if known and not knows(known, name):
-        warnings.warn(f"{what} is no metric of this fit. {suggest(name, known)}", stacklevel=4)
+        warn(f"{what} is no metric of this fit. {suggest(name, known)}", stacklevel=4)
 
 
 def _direction(name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from .cadence import WhenNotFinite
 from .callback import Dispatcher, Phase
 from .logs import Logs
 from .means import Means
+from .printing import warn
 from .protocols import Data, Engine, Result, Span
 from .signals import Signals
 from .spans import Pace, Wakes
@@ -76,7 +76,7 @@ class Pass:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         ended = self._data.close(CLOSE_SECONDS if error is None else HURRY_SECONDS)
         if not ended and error is None:
-            warnings.warn(
+            warn(
                 f"the data are still being asked for a batch after {CLOSE_SECONDS:g} s: they are left to it in the "
                 f"background, and an iterator can't be used again.",
                 stacklevel=2,
@@ -147,9 +147,9 @@ class Pass:
         try:
             return self._execute(span, self._wakes.finds_not_finite)
         except Exception as error:
-            last = self.batch + span.count - 1
-            batches = f"batch {last}" if span.count == 1 else f"batches {self.batch} to {last}"
-            error.add_note(f"This was raised for {batches} of epoch {self._epoch}.")
+            first, last = self.batch + 1, self.batch + span.count
+            batches = f"batch {last}" if span.count == 1 else f"batches {first} to {last}"
+            error.add_note(f"This was raised for {batches} of epoch {self._epoch + 1}, counted from 1.")
             raise
 
     def _count_waiting(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -11,6 +10,7 @@ import numpy as np
 
 from .callback import HOOKS, Callback, overridden
 from .logs import Logs
+from .printing import warn
 from .run import Run
 
 GIVEN_BY_FIT = {"model", "params", "validation_data", "writer", "cadence", "replay"}
@@ -125,7 +125,7 @@ def _callback_states(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, _frozen(callback.state_dict())
         elif name not in run.named_as_stateless and _remembers(callback):
             run.named_as_stateless.add(name)
-            warnings.warn(
+            warn(
                 f"{type(callback).__name__} has no state_dict: what it remembers starts afresh "
                 f"when the run is resumed.",
                 stacklevel=2,

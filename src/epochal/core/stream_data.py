@@ -9,6 +9,7 @@ from typing import Any, cast
 from .chunks import Buffer, capacity, leaves, map_arrays
 from .memory import Memory
 from .prefetch import Piece
+from .printing import say
 from .protocols import Span
 from .window import CLOSE_SECONDS, Window
 
@@ -136,7 +137,7 @@ class StreamData:
             self._head = None
             self._restore_iterator(state, begins=not self._once and used == 0)
         elif used:
-            print(f"The data keep no state of their own: skipping the {used} batches that were used before.")
+            say(f"The data keep no state of their own: skipping the {used} batches that were used before.")
             for _ in range(used - (self._head is not None)):
                 next(self._iterator, None)
             self._head = None
@@ -193,7 +194,7 @@ class StreamData:
             return
         if self._expected is not None or number == 0:
             raise ValueError(
-                f"the data ended after {number} batches of epoch {epoch}; "
+                f"the data ended after {number} batches of epoch {epoch + 1}; "
                 f"{'at least one was' if self._expected is None else f'{self._expected} were'} expected."
             )
 
@@ -203,7 +204,7 @@ class StreamData:
             item = next(self._iterator, _END)
             return None if item is _END else (self._prepare(item), self._before)
         except Exception as error:
-            error.add_note(f"This was raised for batch {number} of epoch {epoch} of the data.")
+            error.add_note(f"This was raised for batch {number + 1} of epoch {epoch + 1} of the data, counted from 1.")
             raise
 
     def _state(self) -> Any:

@@ -13,6 +13,7 @@ from flax import nnx
 from ..callbacks import History
 from ..core.chunks import map_arrays
 from ..core.names import suggest
+from ..core.printing import say
 from ..engines.jax.ahead import AHEAD
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
@@ -230,8 +231,13 @@ class Network:
         of_results = [[found.get(slot) for slot in module.results] for found in (values, logits, masks)]
         return of_results[0], of_results[1], of_results[2]
 
-    def summary(self, print_fn: Any = print) -> None:
-        """Print the layers, their output shapes, their weights and, where it isn't the one above, what they take."""
+    def summary(self, print_fn: Any = None) -> None:
+        """Print the layers, their output shapes, their weights and, where it isn't the one above, what they take.
+
+        Args:
+            print_fn: Called with each line; None prints it.
+        """
+        print_fn = print_fn or say
         self._built()
         nodes = {} if self._graph is None else {name: (shape, taken) for name, shape, taken in self._graph.outline()}
         rows = [("layer (type)", "output shape", "weights", "number")]

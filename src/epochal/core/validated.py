@@ -1,0 +1,48 @@
+"""Callbacks that wait for a `val_…` which no epoch will have."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+from .callback import overridden
+from .logs import knows
+from .printing import warn
+from .run import Run
+
+
+def check_validated(run: Run) -> None:
+    """Look, before the first hook, for callbacks that await a `val_…` which nothing will log.
+
+    A user's own callback that comes before may add the value itself: then the first epoch shows it.
+
+    Raises:
+        ValueError: If the fit has no validation; it is a warning where none of its epochs is due for it.
+    """
+    names = list(run.engine.names)
+    for at, callback in enumerate(run.call.callbacks):
+        wanted = getattr(callback, "awaited_logs", tuple)()
+        late = next((name for name in wanted if name.startswith("val_") and not knows(names, name)), None)
+        if late is None or any(map(_may_add_logs, run.call.callbacks[:at])):
+            continue
+        what = f"{type(callback).__name__} needs {late!r}"
+        if run.validation is None:
+            raise ValueError(
+                f"{what}, which only a fit with validation has: pass validation_data=(x, y) or validation_split=0.1 "
+                f"to fit, or name one of {', '.join(names)}."
+            )
+        if isinstance(run.validation.freq, (int, Container)) and not _is_ever_due(run):
+            first, last = run.epoch + 1, run.epochs
+            warn(f"{what}, but validation_freq={run.validation.freq!r} validates none of the epochs {first} to {last}.")
+
+
+def _is_ever_due(run: Run) -> bool:
+    assert run.validation is not None
+    return run.epoch >= run.epochs or any(map(run.validation.is_due, range(run.epoch, run.epochs)))
+
+
+def _may_add_logs(callback: Any) -> bool:
+    """Say whether a callback has a hook at the epoch's end that isn't one of this package, which add no `val_…`."""
+    hook = overridden(callback, "on_epoch_end")
+    ours = __name__.partition(".")[0]
+    return hook is not None and (getattr(hook, "__module__", None) or "").partition(".")[0] != ours
