@@ -141,7 +141,7 @@ def test_a_typo_warns_at_train_begin_and_is_an_error_after_the_first_epoch():
         pytest.warns(UserWarning, match=r"'val_los' is no metric of this fit\. Did you mean 'val_loss'"),
         pytest.raises(ValueError, match=r"'val_los' is not in the logs: loss, error, val_loss\."),
     ):
-        fit([recorder, EarlyStopping("val_los")], logged={"val_loss": [1, 1]})
+        fit([recorder, EarlyStopping("val_los", mode="min")], logged={"val_loss": [1, 1]})
     assert recorder.names()[-2:] == ["on_epoch_end", "on_exception"]
 
 

@@ -376,7 +376,7 @@ def test_a_monitor_that_nothing_logs_is_an_error_after_the_first_epoch(tmp_path)
         pytest.warns(UserWarning, match="the monitored 'val_los' is no metric of this fit"),
         pytest.raises(ValueError, match="the monitored 'val_los' is not in the logs"),
     ):
-        train(ModelCheckpoint(tmp_path / "best.h5", "val_los", save_best_only=True))
+        train(ModelCheckpoint(tmp_path / "best.h5", "val_los", mode="min", save_best_only=True))
 
 
 def test_verbose_prints_each_save(tmp_path, capsys):

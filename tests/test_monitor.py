@@ -32,8 +32,6 @@ NAN, INF = math.nan, math.inf
         ("r2_score", "max"),
         ("mean_squared_error", "min"),
         ("val_mae", "min"),
-        ("vacca", "min"),
-        ("lr", "min"),
     ],
 )
 def test_auto_knows_the_direction_by_the_name(name, direction):
@@ -54,9 +52,9 @@ class Judge:
         self.direction = lambda name: direction
 
 
-@pytest.mark.parametrize(("said", "direction"), [("max", "max"), ("min", "min"), (None, "min")])
+@pytest.mark.parametrize(("said", "direction"), [("max", "max"), ("min", "min"), (None, "max")])
 def test_a_metric_may_say_its_own_direction(said, direction):
-    monitor = Monitor("val_score")
+    monitor = Monitor("val_f1_score")
     monitor.start({}, Judge(said))
     assert monitor.direction == direction
 
@@ -103,7 +101,7 @@ def test_a_slow_decline_is_measured_from_the_best():
 
 
 def test_a_typo_warns_at_train_begin_with_the_nearest_names():
-    monitor = Monitor("val_los")
+    monitor = Monitor("val_los", "min")
     with pytest.warns(UserWarning, match=r"the monitored 'val_los' is no metric of this fit\. Did you mean 'val_loss'"):
         monitor.start({"metrics": ["loss", "acc", "val_loss", "val_acc"]})
 
@@ -120,7 +118,7 @@ def test_nothing_is_said_of_a_name_that_is_or_may_be_there(params):
     [(False, {"loss": 1.0, "acc": 0.5}), (True, {"loss": 1.0, "acc": 0.5, "val_loss": 1.0, "val_acc": 0.5})],
 )
 def test_a_name_still_missing_after_a_whole_epoch_is_an_error_that_lists_the_names(validates, logs):
-    monitor = Monitor("val_los")
+    monitor = Monitor("val_los", "min")
     monitor.start({"do_validation": validates})
     with pytest.raises(ValueError, match=rf"'val_los' is not in the logs: {', '.join(logs)}\. "):
         monitor.read(Logs(logs))

@@ -36,7 +36,7 @@ Direction = Literal["min", "max"] | None
 class Metric:
     """A metric with a state; for one of your own, write `init`, `update` and `result`.
 
-    `name` is the name in the logs; `direction` says which way is better, None leaves it to the name.
+    `name` is the name in the logs; `direction`, "min" or "max", says which way is better, None leaves it to the name.
     """
 
     name: str
@@ -69,7 +69,8 @@ class MeanMetric(Metric):
     """
 
     def __init__(self, fn: SampleLoss, name: str | None = None, direction: Direction = None):
-        self.fn, self.name, self.direction = fn, name or getattr(fn, "__name__", type(fn).__name__), direction
+        self.fn, self.name = fn, name or getattr(fn, "__name__", type(fn).__name__)
+        self.direction = direction or getattr(fn, "direction", None)
 
     def per_sample(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
         """Return one value a sample, `(batch,)`."""
@@ -615,6 +616,8 @@ def _of_loss(loss: Loss) -> Metric:
 
 
 def _check(metric: Metric, loss: Loss | None) -> None:
+    if metric.direction not in ("min", "max", None):
+        raise ValueError(f"the direction of {metric.name} is 'min', 'max' or None; got {metric.direction!r}.")
     if isinstance(metric, F1Score) and metric.average is None:
         raise ValueError("F1Score(average=None) gives one value a class, a logged value is one number: use 'macro'")
     by_threshold = isinstance(metric, AUC | _Counts) or (isinstance(metric, F1Score) and metric.threshold is not None)

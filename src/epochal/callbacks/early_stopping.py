@@ -19,7 +19,7 @@ class EarlyStopping(Callback):
         min_delta: An improvement is a change by more than this, in the value's units.
         patience: Epochs without improvement; 0 counts as 1.
         verbose: 1 says why it stopped.
-        mode: "min", "max", or "auto" by the name.
+        mode: "min", "max", or "auto": what the metric or its name tells, else an error asks.
         baseline: An epoch counts as an improvement only if it is also better than this.
         restore_best_weights: Whether a fit that ends normally ends with the weights of the best epoch,
             also if patience wasn't used up.

@@ -29,7 +29,7 @@ class ModelCheckpoint(Callback):
         verbose: 1 prints each save.
         save_best_only: Whether to save only when the monitored value is better than ever.
         save_weights_only: Whether to leave out the model's description and the optimizer's state.
-        mode: "min", "max", or "auto" by the name.
+        mode: "min", "max", or "auto": what the metric or its name tells, else an error asks.
         period: Epochs between saves.
         save_freq: "epoch", or a number of batches.
         initial_value_threshold: What the first saved value must be better than.

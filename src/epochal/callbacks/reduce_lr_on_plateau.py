@@ -19,7 +19,7 @@ class ReduceLROnPlateau(Callback):
         factor: Greater than 0, less than 1: the new rate is `lr * factor`.
         patience: Epochs without improvement; 0 counts as 1.
         verbose: 1 prints each reduction.
-        mode: "min", "max", or "auto" by the name.
+        mode: "min", "max", or "auto": what the metric or its name tells, else an error asks.
         min_delta: An improvement is a change by more than this, in the value's units; 1e-4 if None.
         cooldown: Epochs after a reduction that are not counted.
         min_lr: The rate is never reduced below this.

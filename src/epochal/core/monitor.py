@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from .directions import HIGHER, LOWER, direction_of
 from .logs import knows
 from .names import suggest
 from .printing import warn
 
 MODES = ("auto", "min", "max")
-
-_HIGHER_IS_BETTER = re.compile(r"(^|_)(acc|accuracy|auc|precision|recall|f\d*|f\d*_?score|fbeta\w*|r2|r2_?score)$")
 
 
 class Monitor:
@@ -21,36 +19,48 @@ class Monitor:
 
     Args:
         name: The key in the epoch logs. `acc` and `accuracy` are taken for each other.
-        mode: "min", "max" or "auto": maximise accuracy, AUC, precision, recall, F-scores and R²,
-            minimise the rest; a metric object may say its own direction.
+        mode: "min", "max" or "auto": what the metric object says, else what the name tells; see `direction_of`.
         min_delta: Better means better by more than this, in the value's units; its sign is ignored.
 
     Raises:
         ValueError: If `mode` is none of the three.
+
+    Attributes:
+        direction: "min" or "max"; None as long as nobody has said.
     """
 
     def __init__(self, name: str = "val_loss", mode: str = "auto", min_delta: float = 0.0) -> None:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}; got {mode!r}.")
         self.name, self.mode, self.min_delta = name, mode, abs(float(min_delta))
-        self.direction = _direction(name) if mode == "auto" else mode
+        self.direction = direction_of(name) if mode == "auto" else mode
         self.best: float | None = None
         self.seen = False
         self._validates = False
 
     def start(self, params: Mapping[str, Any], model: Any = None, best: float | None = None) -> None:
-        """Begin a fit: forget what was seen, ask `model.direction(name)`, and warn if nothing logs this name.
+        """Begin a fit: forget what was seen, settle the direction, and warn if nothing logs this name.
 
         Args:
             params: The fit's facts; `metrics` and `do_validation` are read.
-            model: What is trained, if it may know directions of its metrics.
+            model: What is trained; `model.direction(name)` may know which way one of its metrics is better.
             best: The best value to begin with.
+
+        Raises:
+            ValueError: If neither the metric nor its name tells which way is better.
         """
         self.best, self.seen = best, False
         self._validates = bool(params.get("do_validation"))
-        if self.mode == "auto" and (ask := getattr(model, "direction", None)):
-            self.direction = ask(self.name) or self.direction
         warn_if_unknown(f"the monitored {self.name!r}", self.name, params)
+        if self.mode == "auto":
+            ask = getattr(model, "direction", None)
+            said = ask(self.name) if ask is not None else None
+            self.direction = direction_of(self.name) if said is None else said
+        if self.direction not in ("min", "max"):
+            raise ValueError(
+                f"nobody says which way the monitored {self.name!r} is better: give mode='min' or mode='max', or its "
+                f"metric a direction. Names tell it that have a part such as {', '.join(sorted(HIGHER | LOWER))}."
+            )
 
     def read(self, logs: Mapping[str, Any]) -> float | None:
         """Return the monitored value, or None in an epoch that doesn't have it.
@@ -97,7 +107,3 @@ def warn_if_unknown(what: str, name: str, params: Mapping[str, Any]) -> None:
     known = list(params.get("metrics") or ())
     if known and not knows(known, name):
         warn(f"{what} is no metric of this fit. {suggest(name, known)}", stacklevel=4)
-
-
-def _direction(name: str) -> str:
-    return "max" if _HIGHER_IS_BETTER.search(name.lower()) else "min"

@@ -12,6 +12,7 @@ from flax import nnx
 
 from .. import activations, losses, optimizers
 from .. import metrics as metrics_module
+from ..core.directions import direction_of
 from ..core.logs import other_name
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.steps import Measure, Output
@@ -104,10 +105,14 @@ class Compiled(Network):
             raise ValueError(f"{self.name} isn't compiled: call model.compile(optimizer=…, loss=…) first.")
 
     def direction(self, name: str) -> str | None:
-        """Return "min" or "max" if a metric of this name says which way is better, else None."""
+        """Return which way a metric of this name is better: "min", "max", or "unknown" if it doesn't tell.
+
+        None if no metric is logged under this name.
+        """
         name = name.removeprefix("val_")
         measures = self._engine.measures if self._engine is not None else ()
-        return next((m.metric.direction for m in measures if m.name in (name, other_name(name))), None)
+        found = next((m for m in measures if m.name in (name, other_name(name))), None)
+        return None if found is None else found.metric.direction or direction_of(found.own_name) or "unknown"
 
     @property
     def _names(self) -> list[str]:

@@ -90,6 +90,11 @@ class Measure:
     masked: bool = False
 
     @property
+    def own_name(self) -> str:
+        """The name without that of the output."""
+        return self.name if self.output is None else self.name.replace(f"{self.output.name}_", "", 1)
+
+    @property
     def is_mean(self) -> bool:
         """Whether its value for an epoch is the size-weighted mean of the batches' values."""
         return hasattr(self.metric, "per_sample") and not (self.weighted or self.masked)
