@@ -20,9 +20,9 @@ def made(*arrays, **settings):
     """Return a layer with random weights, and these by name."""
     layer = MultiHeadAttention(2, 3, **settings)
     layer(*arrays)
-    for _, variable in layer.weights():
+    for _, variable in layer.named_weights():
         variable.set_value(jnp.asarray(RNG.normal(size=variable.shape), jnp.float32))
-    return layer, {name: np.asarray(v.get_value()) for name, v in layer.weights()}
+    return layer, {name: np.asarray(v.get_value()) for name, v in layer.named_weights()}
 
 
 def attended(w, query, value, key, visible=None):
@@ -89,14 +89,14 @@ def test_dropout_is_of_the_weights_of_the_mean_and_in_training_only():
 def test_weights_have_keras_names_shapes_and_first_values():
     layer = MultiHeadAttention(4, 8)
     layer(np.ones((1, 2, 100), "float32"), np.ones((1, 3, 100), "float32"))
-    shapes = {name: tuple(variable.shape) for name, variable in layer.weights()}
+    shapes = {name: tuple(variable.shape) for name, variable in layer.named_weights()}
     assert list(shapes) == [
         f"{part}/{kind}" for part in ("query", "key", "value", "attention_output") for kind in ("kernel", "bias")
     ]
     assert shapes["query/kernel"] == (100, 4, 8)
     assert shapes["query/bias"] == (4, 8)
     assert shapes["attention_output/kernel"] == (4, 8, 100)
-    for name, variable in layer.weights():
+    for name, variable in layer.named_weights():
         limit = np.sqrt(6 / 132) if "kernel" in name else 0
         assert abs(variable.get_value()).max() == pytest.approx(limit, rel=0.01)
 

@@ -66,9 +66,9 @@ def made(case, x=X, **settings):
     """Return a layer with random weights, and these by name."""
     layer = case[0](3, return_sequences=True, return_state=True, **case[1], **settings)
     layer(x)
-    for _, variable in layer.weights():
+    for _, variable in layer.named_weights():
         variable.set_value(jnp.asarray(RNG.normal(size=variable.shape), jnp.float32))
-    return layer, {name.split("/")[1]: np.asarray(v.get_value()) for name, v in layer.weights()}
+    return layer, {name.split("/")[1]: np.asarray(v.get_value()) for name, v in layer.named_weights()}
 
 
 def looped(case, weights, x=X, mask=None, states=None):

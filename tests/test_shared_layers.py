@@ -173,7 +173,7 @@ def test_a_write_into_a_shared_layer_counts_whoever_looks_first(look):
     one.compile(SGD(0.1), "mse")
     one.train_on_batch(X, Y)
     one.fit(X, Y, verbose=0)
-    dict(layer.weights())["kernel"][...] = np.full((4, 3), 3.0, "float32")
+    dict(layer.named_weights())["kernel"][...] = np.full((4, 3), 3.0, "float32")
     if look == "compile":
         one.compile("sgd", "mse")
     else:

@@ -142,7 +142,7 @@ class MultiHeadAttention(Layer):
         output = self.attention_output(jnp.einsum("bhqv,bvhd->bqhd", dropped, told))
         return (output, weights) if return_attention_scores else output
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         return [
             (f"{name}/{weight}", variable)
             for name in ("query", "key", "value", "attention_output")
@@ -150,7 +150,7 @@ class MultiHeadAttention(Layer):
         ]
 
     def places(self) -> list[str]:
-        parts = (name.split("/")[0].removeprefix("attention_") for name, _ in self.weights())
+        parts = (name.split("/")[0].removeprefix("attention_") for name, _ in self.named_weights())
         return [f"{part}_dense" for part in parts]
 
     def get_config(self) -> dict[str, Any]:

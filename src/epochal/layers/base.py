@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import jax
@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .. import activations
-from . import tensors
+from . import parts, tensors
 
 Shape = tuple[int | None, ...]
 
 
-class Layer(nnx.Module):
+class Layer(nnx.Module, pytree=False):
     """The base of the layers here.
 
     For one of your own, make its variables in `build`, and compute in `call`.
@@ -38,8 +38,10 @@ class Layer(nnx.Module):
     uses_mask = False
     keeps_mask: int = False
 
+    attribute_order: tuple[str, ...] = ()
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+        super().__init_subclass__(**{"pytree": False} | kwargs)  # so that attributes may be plain lists of layers
         if "__call__" in vars(cls):
             raise TypeError(f"{cls.__name__}: write what the layer computes in `call`; `__call__` also draws graphs.")
 
@@ -61,6 +63,11 @@ class Layer(nnx.Module):
             return tensors.connect(self, args, kwargs)
         self.build_for(args, kwargs)
         return self.call(*args, **kwargs)
+
+    def _setattr(self, name: str, value: Any) -> None:
+        super()._setattr(name, parts.kept(value))
+        if name not in self.attribute_order:
+            object.__setattr__(self, "attribute_order", (*self.attribute_order, name))
 
     def build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Make the variables for these arguments of `call`, arrays or tensors, if there are none yet."""
@@ -84,13 +91,27 @@ class Layer(nnx.Module):
         """
         return mask if self.keeps_mask and hasattr(mask, "shape") else None
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    @property
+    def weights(self) -> list[nnx.Variable]:
+        """The variables, those of the layers inside included, in Keras's order: trainable ones first."""
+        return [variable for _, variable in weights_of(self)]
+
+    def sublayers(self) -> Iterator[Any]:
+        """Yield the layers and models directly inside: in attributes, and in lists, tuples and dicts there."""
+        seen: set[int] = set()
+        for part in parts.parts(self):
+            for value in _layers_in(part.value):
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    yield value
+
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         """Return the variables by Keras's names and in Keras's order: trainable ones first."""
         return _variables(self)
 
     def places(self) -> list[str]:
-        """Return for each of `weights` the group, below the layer's own, where a `.weights.h5` file of Keras has it."""
-        return ["" for _ in self.weights()]
+        """Return for each of `named_weights` the group, below the layer's own, where a `.weights.h5` file of Keras has it."""
+        return ["" for _ in self.named_weights()]
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings as Keras's own JSON values."""
@@ -132,6 +153,15 @@ class Lambda(Layer):
         return self.function(*args, **kwargs)
 
 
+def _layers_in(value: Any) -> Iterator[Any]:
+    """Yield a value if it is a layer or a model, else the layers and models in it if it is another module."""
+    if isinstance(value, Layer) or parts.is_model(value):
+        yield value
+    elif isinstance(value, nnx.Pytree):
+        for part in parts.parts(value):
+            yield from _layers_in(part.value)
+
+
 def as_layer(layer: Any) -> nnx.Module:
     """Return a layer for what a user put into a model.
 
@@ -149,7 +179,7 @@ def as_layer(layer: Any) -> nnx.Module:
 
 def weights_of(layer: nnx.Module) -> list[tuple[str, nnx.Variable]]:
     """Return a layer's variables with names: a Keras layer's own order, else parameters first, then other state."""
-    return layer.weights() if isinstance(layer, Layer) else _variables(layer)
+    return layer.named_weights() if isinstance(layer, Layer) else _variables(layer)
 
 
 def places_of(layer: nnx.Module) -> list[str]:

@@ -86,11 +86,11 @@ class Bidirectional(Layer):
         returned = (*merged, *states, *more)
         return returned if len(returned) > 1 else merged[0]
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         return [
             (f"{layer.name}/{name}", variable)
             for layer in (self.forward_layer, self.backward_layer)
-            for name, variable in layer.weights()
+            for name, variable in layer.named_weights()
         ]
 
     def places(self) -> list[str]:

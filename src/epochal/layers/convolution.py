@@ -72,7 +72,7 @@ class _Convolution(Activated):
     def linear(self, x: jax.Array) -> jax.Array:
         return self.convolution(x)
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         return kernel_and_bias(self.convolution)
 
     def get_config(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Dense(Activated):
     def linear(self, x: jax.Array) -> jax.Array:
         return self.kernel_and_bias(x)
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         return kernel_and_bias(self.kernel_and_bias)
 
     def get_config(self) -> dict[str, Any]:

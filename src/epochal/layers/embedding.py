@@ -50,7 +50,7 @@ class Embedding(Layer):
         """Return which integers are no padding."""
         return x != 0 if self.mask_zero else None
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         return [("embeddings", self.table.embedding)]
 
     def get_config(self) -> dict[str, Any]:

@@ -207,7 +207,7 @@ class Graph(Layer):
         """Return the layers with their names."""
         return list(zip(self.layer_names, self.layers, strict=True))
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         """Return all weights by `layer/weight`: trainable ones first, as Keras keeps those of a nested model."""
         named = [(f"{name}/{weight}", v) for name, layer in self.named_layers() for weight, v in weights_of(layer)]
         return sorted(named, key=lambda item: not is_trainable(item[1]))

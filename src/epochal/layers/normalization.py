@@ -52,7 +52,7 @@ class BatchNormalization(Layer):
     def call(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
         return self.normalization(x, mask=None if mask is None else mask[..., None])
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         inner = self.normalization
         moving = [("moving_mean", inner.mean), ("moving_variance", inner.var)]
         return present(gamma=inner.scale, beta=inner.bias) + moving
@@ -90,7 +90,7 @@ class LayerNormalization(Layer):
     def call(self, x: jax.Array) -> jax.Array:
         return self.normalization(x)
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         return present(gamma=self.normalization.scale, beta=self.normalization.bias)
 
     def get_config(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class GroupNormalization(Layer):
     def call(self, x: jax.Array) -> jax.Array:
         return jnp.moveaxis(self.normalization(jnp.moveaxis(x, self.axis, -1)), -1, self.axis)
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         return present(gamma=self.normalization.scale, beta=self.normalization.bias)
 
     def get_config(self) -> dict[str, Any]:

@@ -156,12 +156,12 @@ class Recurrent(Layer):
             return states[0]
         return jnp.where(counted, states[0], 0)
 
-    def weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         named = present(kernel=self.kernel, recurrent_kernel=self.recurrent_kernel, bias=self.bias)
         return [(f"{snake_case(self)}_cell/{name}", variable) for name, variable in named]
 
     def places(self) -> list[str]:
-        return ["cell" for _ in self.weights()]
+        return ["cell" for _ in self.named_weights()]
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
