@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
-
+from epochal.core.extras import needed_by
 from epochal.core.names import unknown
+
+with needed_by(__name__):
+    import jax
+    import jax.numpy as jnp
 
 Activation = Callable[..., jax.Array]
 

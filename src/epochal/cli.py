@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from .core.extras import needed_by
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (those of the process by default) and return its exit status."""
@@ -53,12 +55,14 @@ def _port(text: str) -> int:
 
 def _monitor(options: argparse.Namespace) -> int:
     try:
-        from .monitor.server import serve
+        with needed_by("epochal monitor"):
+            from .monitor.server import serve
 
         token = getattr(options, "token", os.environ.get("EPOCHAL_MONITOR_TOKEN"))
-        serve(options.host, options.port, options.db, token, say=lambda line: print(line, flush=True))
-    except ModuleNotFoundError as error:
-        print(f'epochal monitor needs {error.name}: pip install "epochal[monitor]"', file=sys.stderr)
+        with needed_by("epochal monitor"):
+            serve(options.host, options.port, options.db, token, say=lambda line: print(line, flush=True))
+    except ImportError as error:
+        print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jax.nn import initializers as of_jax
-
+from epochal.core.arguments import NamesArguments
+from epochal.core.extras import needed_by
 from epochal.core.names import unknown
+
+with needed_by(__name__):
+    import jax
+    import jax.numpy as jnp
+    from jax.nn import initializers as of_jax
 
 Shape = tuple[int, ...]
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -19,7 +22,7 @@ DISTRIBUTIONS = {"truncated_normal": "truncated_normal", "untruncated_normal": "
 
 
 @dataclass(frozen=True)
-class Initializer:
+class Initializer(NamesArguments):
     """The starting values of a weight: call it with a key, a shape and a dtype.
 
     Those that draw at random have a `seed`: None takes the key of the call, a number

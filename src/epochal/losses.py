@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 
+from epochal.core.arguments import NamesArguments
+from epochal.core.extras import needed_by
 from epochal.core.names import unknown
+
+with needed_by(__name__):
+    import jax
+    import jax.numpy as jnp
+    import optax
 
 Shape = tuple[int | None, ...]
 SampleLoss = Callable[..., jax.Array]
@@ -226,7 +230,7 @@ def _minus_one_or_one(y_true: jax.Array) -> jax.Array:
 # The same as objects
 
 
-class Loss:
+class Loss(NamesArguments):
     """A loss: what training minimises.
 
     For one of your own subclass it, set `name` and write `per_sample`; or compile with a plain function

@@ -13,10 +13,9 @@ from functools import partial
 from numbers import Real
 from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
-
 from epochal import losses
+from epochal.core.arguments import NamesArguments
+from epochal.core.extras import needed_by
 from epochal.core.names import unknown
 from epochal.losses import (
     Loss,
@@ -29,11 +28,15 @@ from epochal.losses import (
     takes_class_numbers,
 )
 
+with needed_by(__name__):
+    import jax
+    import jax.numpy as jnp
+
 State = dict[str, jax.Array]
 Direction = Literal["min", "max"] | None
 
 
-class Metric:
+class Metric(NamesArguments):
     """A metric with a state; for one of your own, write `init`, `update` and `result`.
 
     `name` is the name in the logs; `direction`, "min" or "max", says which way is better, None leaves it to the name.

@@ -12,12 +12,15 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any, NamedTuple, TypedDict, Unpack
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 
+from epochal.core.extras import needed_by
 from epochal.core.names import suggest, unknown
+
+with needed_by(__name__):
+    import jax
+    import jax.numpy as jnp
+    import optax
 
 Schedule = Callable[[Any], Any]
 Rate = float | Schedule

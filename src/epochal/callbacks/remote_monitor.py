@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ..core.cadence import Every
 from ..core.callback import Callback
+from ..core.extras import needed_by
 from ..core.printing import say, warn
 from ..remote.line import Line, origin
 from ..remote.outbox import Note, Outbox
@@ -186,10 +187,8 @@ def _values(logs: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _check(root: str, path: str, headers: dict[str, str]) -> None:
-    try:
+    with needed_by("RemoteMonitor"):
         import requests
-    except ModuleNotFoundError:
-        raise ImportError('RemoteMonitor needs requests: pip install "epochal[remote]"') from None
     if not _is_address(root):
         raise ValueError(f"root must be an address such as 'http://localhost:9000'; got {root!r}.")
     if not _is_address(root + path) or origin(root + path) != origin(root):

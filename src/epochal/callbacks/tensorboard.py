@@ -14,6 +14,7 @@ import numpy as np
 from ..core import files
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
+from ..core.extras import needed_by
 from ..core.logs import Logs
 from ..core.protocols import LayerNode
 from ..core.writer import Job
@@ -231,12 +232,8 @@ class TensorBoard(Callback):
 
 
 def _need_tensorboard() -> None:
-    try:
+    with needed_by("TensorBoard"):
         from ..tensorboard import board  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    except ImportError as error:
-        raise ImportError(
-            'TensorBoard needs the tensorboard package for its event files: pip install "epochal[tensorboard]".'
-        ) from error
 
 
 def _whole(name: str, value: Any, least: int) -> int:

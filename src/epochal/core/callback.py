@@ -19,13 +19,14 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from .arguments import NamesArguments
 from .cadence import Cadence, Every
 from .logs import Logs
 from .spans import Watcher
 from .writer import Writer
 
 
-class Callback:
+class Callback(NamesArguments):
     """The base of all callbacks: override any hook; the loop never calls the ones you leave alone.
 
     Attributes:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .. import activations
+from ..core.arguments import constructor_arguments, unknown_argument
 from . import parts, tensors
 
 Shape = tuple[int | None, ...]
@@ -32,6 +33,7 @@ class Layer(nnx.Module, pytree=False):
             A layer with another mask overrides `output_mask`.
 
     Raises:
+        TypeError: If there is no such argument; the nearest is named.
         ValueError: If both `input_shape` and `input_dim` are given.
     """
 
@@ -46,8 +48,15 @@ class Layer(nnx.Module, pytree=False):
             raise TypeError(f"{cls.__name__}: write what the layer computes in `call`; `__call__` also draws graphs.")
 
     def __init__(
-        self, *, name: str | None = None, input_shape: Sequence[int | None] | None = None, input_dim: int | None = None
+        self,
+        *,
+        name: str | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        input_dim: int | None = None,
+        **unknown: Any,
     ) -> None:
+        for argument in unknown:
+            raise unknown_argument(type(self).__name__, argument, constructor_arguments(type(self)))
         if input_shape is not None and input_dim is not None:
             raise ValueError(f"give input_shape or input_dim, not both; got {input_shape} and {input_dim}.")
         self.name = name

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ..core.arguments import NamesArguments
 from ..core.seeds import fresh_seed
 from . import masks
 from .names import snake_case
@@ -20,7 +21,7 @@ OPEN_SIZES = (64, 96)
 """An axis whose size is open is tried with both of these; where the outputs differ, theirs is open too."""
 
 
-class Tensor:
+class Tensor(NamesArguments):
     """An array that a model will compute: its shape and dtype are known, its values aren't.
 
     Calling layers on tensors makes more of them; `Model(inputs, outputs)` makes a model of what lies between.

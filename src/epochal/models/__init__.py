@@ -1,7 +1,10 @@
 """Models: compile, fit, evaluate, predict, save, load."""
 
-from .loading import load_model
-from .model import Model
-from .sequential import Sequential
+from ..core.extras import needed_by
+
+with needed_by(__name__):
+    from .loading import load_model
+    from .model import Model
+    from .sequential import Sequential
 
 __all__ = ["Model", "Sequential", "load_model"]

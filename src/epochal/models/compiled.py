@@ -12,6 +12,7 @@ from flax import nnx
 
 from .. import activations, losses, optimizers
 from .. import metrics as metrics_module
+from ..core.arguments import names_arguments
 from ..core.directions import direction_of
 from ..core.logs import other_name
 from ..engines.jax.engine import JaxEngine
@@ -28,6 +29,7 @@ class Compiled(Network):
     _losses_by_output: list[OutputLoss | None] | None = None
     _needs_no_target: Sequence[bool] = ()
 
+    @names_arguments
     def compile(
         self,
         optimizer: Any = "rmsprop",

@@ -10,11 +10,13 @@ from typing import Any
 import jax
 
 from .. import saving
+from ..core.arguments import names_arguments
 from ..saving import graphs
 from .model import Model
 from .sequential import Sequential
 
 
+@names_arguments
 def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Model:
     """Return the model in a file that `Model.save` or Keras's `model.save("….h5")` wrote: a `Sequential` if it was one.
 

@@ -11,6 +11,7 @@ from flax import nnx
 
 from ..callbacks import History, LambdaCallback, LearningRateScheduler, ProgbarLogger
 from ..core import inputs, loop
+from ..core.arguments import names_arguments
 from ..core.array_data import ArrayData
 from ..core.callback import Callback, Dispatcher
 from ..core.chunks import leaves
@@ -57,6 +58,7 @@ class Model(Saved):
                 f"got {inputs!r} and no outputs."
             )
 
+    @names_arguments
     def fit(
         self,
         x: Any = None,
@@ -164,6 +166,7 @@ class Model(Saved):
         data.peek()
         return Validation(data, freq), None
 
+    @names_arguments
     def train_on_batch(
         self, x: Any, y: Any, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
@@ -181,6 +184,7 @@ class Model(Saved):
         self._show()
         return self._values(result.rows()[0], return_dict)
 
+    @names_arguments
     def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """Return the loss of one batch, or the list of loss and metrics, or a dict of them."""
         self._check_compiled()
@@ -204,6 +208,7 @@ class Model(Saved):
             return dict(zip(self._names, values, strict=True))
         return values[0] if len(self._names) == 1 else list(values)
 
+    @names_arguments
     def evaluate(
         self,
         x: Any = None,
@@ -235,6 +240,7 @@ class Model(Saved):
             logs = loop.evaluate(Pass("test", self._engine, data, call, Signals()), call)
         return self._values([logs[name] for name in self._names], return_dict)
 
+    @names_arguments
     def predict(
         self,
         x: Any,

@@ -11,6 +11,7 @@ import numpy as np
 from flax import nnx
 
 from ..callbacks import History
+from ..core.arguments import NamesArguments
 from ..core.chunks import map_arrays
 from ..core.names import suggest
 from ..core.printing import say
@@ -25,7 +26,7 @@ from ..layers.tensors import tensors_in
 from .ports import Ports, ports_of_nest
 
 
-class Network:
+class Network(NamesArguments):
     """Holds a module, and the engine that holds the module's state while it trains."""
 
     def __init__(self, module: nnx.Module | None = None, name: str | None = None) -> None:

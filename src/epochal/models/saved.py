@@ -12,6 +12,7 @@ import numpy as np
 from flax import nnx
 
 from .. import saving
+from ..core.arguments import names_arguments
 from ..engines.jax.engine import optimizer_outline
 from ..engines.jax.state import device_array, plain
 from ..layers.base import places_of, weights_of
@@ -25,6 +26,7 @@ COMPILE_AGAIN = "Compile it again, or pass custom_objects with what is yours, by
 class Saved(Inspected):
     """A network that can be saved and loaded."""
 
+    @names_arguments
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the whole model: layers, weights, compile settings, optimizer's state, random streams.
 
@@ -40,11 +42,13 @@ class Saved(Inspected):
         self.check_filepath(path)
         saving.view(*self._contents(weights_only=False)).save(path)
 
+    @names_arguments
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights alone, as `save` does; a path ending in `.weights.h5` gets the layout of Keras 3."""
         self.check_filepath(path, weights_only=True)
         saving.view(*self._contents(weights_only=True)).save(path)
 
+    @names_arguments
     def load_weights(self, path: str | os.PathLike[str]) -> None:
         """Read the weights from a file that epochal or Keras wrote, of weights or of a whole model.
 

@@ -1,0 +1,74 @@
+"""What to say of an argument that nobody takes: whose it was to be, and the nearest one."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, Self, TypeVar
+
+from .names import suggest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def unknown_argument(owner: str, name: str, known: Iterable[str]) -> TypeError:
+    """Return the error for an argument that `owner` doesn't take; the caller raises it."""
+    return TypeError(f"{owner} has no argument {name!r}. {suggest(name, known)}")
+
+
+def names_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a call of this function with an unknown keyword say which it may have meant."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself failed
+                _refuse_unknown(f"{function.__name__}()", function, kwargs)
+            raise
+
+    return call
+
+
+class NamesArguments:
+    """The base of classes whose constructor says which argument a misspelt one may have meant."""
+
+    __slots__ = ()
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Look at the arguments' names before `__init__` gets them."""
+        if cls.__init__ is object.__init__ and (args or kwargs):  # else they would be taken and ignored
+            raise TypeError(f"{cls.__name__} takes no arguments.")
+        if kwargs:
+            _refuse_unknown(cls.__name__, cls.__init__, kwargs)
+        return super().__new__(cls)
+
+
+def constructor_arguments(cls: type) -> list[str]:
+    """Return what a class's constructor takes, with what those take to which it passes `**kwargs` on."""
+    found: list[str] = []
+    for base in cls.__mro__:
+        if (init := vars(base).get("__init__")) is None:
+            continue
+        names, open_ended = _taken(init)
+        found += names
+        if not open_ended:
+            break
+    return found
+
+
+def _refuse_unknown(owner: str, function: Callable[..., Any], given: Iterable[str]) -> None:
+    names, open_ended = _taken(function)
+    unknown = None if open_ended else next((name for name in given if name not in names), None)
+    if unknown is not None:
+        raise unknown_argument(owner, unknown, names)
+
+
+def _taken(function: Callable[..., Any]) -> tuple[list[str], bool]:
+    """Return what a function takes by keyword, and whether it takes any other keyword too."""
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in parameters if p.kind in kinds], any(p.kind is p.VAR_KEYWORD for p in parameters)

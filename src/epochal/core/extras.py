@@ -1,0 +1,55 @@
+"""What to install when a library can't be imported."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+EXTRAS = {
+    "jax": ("jax", "jaxlib", "flax", "optax"),
+    "remote": ("requests",),
+    "tensorboard": ("tensorboard",),
+    "monitor": ("starlette", "uvicorn", "httptools", "plotly"),
+}
+"""The libraries of each extra of this package."""
+
+_INSTALLED_BY = {
+    **{library: f'"epochal[{extra}]"' for extra, libraries in EXTRAS.items() for library in libraries},
+    **dict.fromkeys(("h5py", "numpy"), "epochal"),
+}
+
+
+@contextmanager
+def needed_by(what: str) -> Generator[None]:
+    """Let an import inside that fails say what needs the library, and what to install.
+
+    Raises:
+        ImportError: With the command to type; what isn't about a library of ours goes on as it is.
+    """
+    try:
+        yield
+    except ImportError as error:
+        if getattr(error, "is_explained", False):
+            raise
+        missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+        if missing in _INSTALLED_BY:
+            raise _explained(f"{what} needs {missing}: pip install {_INSTALLED_BY[missing]}") from error
+        broken = next((library for library in _importing(error) if library in _INSTALLED_BY), None)
+        if broken is None:
+            raise
+        again = f"pip install --force-reinstall {broken}"
+        raise _explained(f"{what} needs {broken}, which is there but can't be imported ({error}): {again}") from error
+
+
+def _explained(text: str) -> ImportError:
+    error = ImportError(text)
+    error.is_explained = True  # pyright: ignore[reportAttributeAccessIssue]  (packages import one another)
+    return error
+
+
+def _importing(error: ImportError) -> Iterator[str]:
+    """Yield the packages whose modules were being imported, the last one first."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for frame in reversed(frames):
+        yield str(frame.f_globals.get("__name__", "")).partition(".")[0]
