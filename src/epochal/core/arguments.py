@@ -26,9 +26,9 @@ def names_arguments(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except TypeError as error:
-            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call itself failed
-                _refuse_unknown(f"{function.__name__}()", function, kwargs)
-            raise
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:  # it was raised inside
+                raise
+            raise _unknown_among(f"{function.__name__}()", function, kwargs) or error from None
 
     return call
 
@@ -42,8 +42,8 @@ class NamesArguments:
         """Look at the arguments' names before `__init__` gets them."""
         if cls.__init__ is object.__init__ and (args or kwargs):  # else they would be taken and ignored
             raise TypeError(f"{cls.__name__} takes no arguments.")
-        if kwargs:
-            _refuse_unknown(cls.__name__, cls.__init__, kwargs)
+        if kwargs and (error := _unknown_among(cls.__name__, cls.__init__, kwargs)):
+            raise error
         return super().__new__(cls)
 
 
@@ -60,11 +60,11 @@ def constructor_arguments(cls: type) -> list[str]:
     return found
 
 
-def _refuse_unknown(owner: str, function: Callable[..., Any], given: Iterable[str]) -> None:
+def _unknown_among(owner: str, function: Callable[..., Any], given: Iterable[str]) -> TypeError | None:
+    """Return the error for the first argument that a function doesn't take; None if it takes them all."""
     names, open_ended = _taken(function)
     unknown = None if open_ended else next((name for name in given if name not in names), None)
-    if unknown is not None:
-        raise unknown_argument(owner, unknown, names)
+    return None if unknown is None else unknown_argument(owner, unknown, names)
 
 
 def _taken(function: Callable[..., Any]) -> tuple[list[str], bool]:
