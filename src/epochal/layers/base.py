@@ -7,11 +7,13 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from .. import activations
 from ..core.arguments import constructor_arguments, unknown_argument
 from . import parts, tensors
+from .frozen import frozen_within
 
 Shape = tuple[int | None, ...]
 
@@ -25,6 +27,7 @@ class Layer(nnx.Module, pytree=False):
         name: In the model; the class's name in snake case, numbered, if None.
         input_shape: Of one sample, for a model's first layer, which is then built at once.
         input_dim: The same for a vector: `input_dim=64` is `input_shape=(64,)`.
+        trainable: Whether training changes the weights; see the attribute.
 
     Attributes:
         uses_mask: Whether `call` takes `mask`, that of its first argument or None. One that takes `<argument>_mask`
@@ -53,6 +56,7 @@ class Layer(nnx.Module, pytree=False):
         name: str | None = None,
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
+        trainable: bool = True,
         **unknown: Any,
     ) -> None:
         for argument in unknown:
@@ -62,6 +66,7 @@ class Layer(nnx.Module, pytree=False):
         self.name = name
         self.numbered = False  # whether a model chose the name
         self.built = False
+        self._trainable = truth_of(trainable)
         self.input_shape = (
             (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
         )
@@ -83,6 +88,8 @@ class Layer(nnx.Module, pytree=False):
         if not self.built:
             tensors.build(self, args, kwargs)
             self.built = True
+            if not self.trainable:
+                self.trainable = False  # also of the layers that `build` made
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         """Make the variables for inputs of a shape, the batch axis left out."""
@@ -99,6 +106,31 @@ class Layer(nnx.Module, pytree=False):
             mask: Which steps of it count, None if all do; a nest of masks, if `x` is a nest.
         """
         return mask if self.keeps_mask and hasattr(mask, "shape") else None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights of this layer; setting it sets it for the layers within too.
+
+        A model takes it up when it is compiled. Weights that aren't trained have no gradient and no optimizer state,
+        and batch normalization among them uses its moving averages, also in training, and leaves them as they are.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = truth_of(value)
+        for layer in self.sublayers():
+            layer.trainable = self._trainable
+
+    @property
+    def trainable_weights(self) -> list[nnx.Variable]:
+        """The variables that training changes: none if the layer isn't `trainable`."""
+        return [variable for variable, trained in trained_of(self) if trained]
+
+    @property
+    def non_trainable_weights(self) -> list[nnx.Variable]:
+        """The variables that training leaves alone, or that are no parameters, such as moving averages."""
+        return [variable for variable, trained in trained_of(self) if not trained]
 
     @property
     def weights(self) -> list[nnx.Variable]:
@@ -124,7 +156,7 @@ class Layer(nnx.Module, pytree=False):
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings as Keras's own JSON values."""
-        return {"name": self.name}
+        return {"name": self.name, "trainable": self.trainable}
 
 
 class Activated(Layer):
@@ -212,5 +244,25 @@ def _is_key(variable: nnx.Variable) -> bool:
 
 
 def is_trainable(variable: nnx.Variable) -> bool:
-    """Say whether the optimizer changes a variable."""
+    """Return whether a variable is a parameter, which the optimizer changes unless its layer isn't `trainable`."""
     return isinstance(variable, nnx.Param)
+
+
+def trained_of(layer: nnx.Module) -> list[tuple[nnx.Variable, bool]]:
+    """Return a layer's variables, each with whether training changes it."""
+    if isinstance(layer, Layer) and not layer.trainable:
+        return [(variable, False) for _, variable in weights_of(layer)]
+    left, _ = frozen_within(layer, {})
+    at_rest = {id(variable) for path, variable in nnx.iter_graph(layer) if path in left}
+    return [(v, is_trainable(v) and id(v) not in at_rest) for _, v in weights_of(layer)]
+
+
+def truth_of(trainable: Any) -> bool:
+    """Return a value for `trainable`.
+
+    Raises:
+        TypeError: If it is neither True nor False.
+    """
+    if not isinstance(trainable, (bool, np.bool_)):
+        raise TypeError(f"trainable is True or False; got {trainable!r}.")
+    return bool(trainable)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from . import masks
-from .base import Activated, Lambda, Layer, is_trainable, places_of, weights_of
+from .base import Activated, Lambda, Layer, places_of, weights_of
 from .embedding import Embedding
 from .names import numbered_by_class, snake_case
 from .order import in_keras_order, in_order, ranked_layers
@@ -86,6 +86,7 @@ class Graph(Layer):
         outputs: What is computed from them: a tensor, or a list or dict of tensors.
         name: Of the model.
         sequential: Whether it is the layers of a `Sequential`.
+        trainable: As of any layer; what the layers within say isn't changed by it.
 
     Attributes:
         keras_class: What Keras calls such a model's class: "Sequential" if the layers come one after the other, each
@@ -104,8 +105,10 @@ class Graph(Layer):
             a circle, or two layers have one name.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, sequential: bool = False) -> None:
-        super().__init__(name=name)
+    def __init__(
+        self, inputs: Any, outputs: Any, name: str | None = None, sequential: bool = False, trainable: bool = True
+    ) -> None:
+        super().__init__(name=name, trainable=trainable)
         self.built = True
         given, targets = _listed(inputs, "inputs"), _listed(outputs, "outputs")
         _check_inputs(given)
@@ -208,18 +211,16 @@ class Graph(Layer):
         return list(zip(self.layer_names, self.layers, strict=True))
 
     def named_weights(self) -> list[tuple[str, nnx.Variable]]:
-        """Return all weights by `layer/weight`: trainable ones first, as Keras keeps those of a nested model."""
-        named = [(f"{name}/{weight}", v) for name, layer in self.named_layers() for weight, v in weights_of(layer)]
-        return sorted(named, key=lambda item: not is_trainable(item[1]))
+        """Return all weights by `layer/weight`, layer by layer."""
+        return [(f"{name}/{weight}", v) for name, layer in self.named_layers() for weight, v in weights_of(layer)]
 
     def places(self) -> list[str]:
         groups = numbered_by_class(snake_case(layer) for layer in self.layers)
-        placed = [
-            (f"layers/{group}/{place}".rstrip("/"), variable)
+        return [
+            f"layers/{group}/{place}".rstrip("/")
             for group, layer in zip(groups, self.layers, strict=True)
-            for place, (_, variable) in zip(places_of(layer), weights_of(layer), strict=True)
+            for place in places_of(layer)
         ]
-        return [place for place, _ in sorted(placed, key=lambda item: not is_trainable(item[1]))]
 
 
 def has_logits(layer: Any) -> bool:

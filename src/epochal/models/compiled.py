@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from ..core.directions import direction_of
 from ..core.logs import other_name
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.steps import Measure, Output
+from ..layers.frozen import Selection
 from .network import Network
 from .objective import Objective, OutputLoss, OwnObjective
 from .ports import Ports, sized
@@ -28,6 +30,7 @@ class Compiled(Network):
     # Looked up once, and needed for every batch that comes
     _losses_by_output: list[OutputLoss | None] | None = None
     _needs_no_target: Sequence[bool] = ()
+    _selection = Selection({}, True, None)
 
     @names_arguments
     def compile(
@@ -39,8 +42,11 @@ class Compiled(Network):
         loss_weights: Any = None,
         dtype: str | None = None,
         accumulate: int = 1,
+        wrt: Any = None,
     ) -> None:
         """Say how to train. The weights stay as they are; the optimizer starts afresh.
+
+        What `trainable` of the model and of its layers is now decides which weights are trained.
 
         Of several outputs each may have its own loss, weight and metrics: in a list in their order, or in a dict by
         name. What is given once is for all. An output without a loss isn't trained.
@@ -58,9 +64,12 @@ class Compiled(Network):
             accumulate: In how many parts, one after the other, a batch goes through the model. The gradients and
                 logs are those of the whole batch, but for rounding; batch normalization sees the parts, and where an
                 output has a mask each part's loss is a mean over its own steps.
+            wrt: An nnx filter for the variables to train, such as `nnx.LoRAParam` or `nnx.PathContains("head")`; None
+                for all of type `nnx.Param`. What `trainable` keeps from training isn't trained either way.
 
         Raises:
-            ValueError: If a name is unknown; the nearest are listed.
+            TypeError: If `wrt` is no filter.
+            ValueError: If a name is unknown, in which case the nearest are listed, or `wrt` selects nothing.
         """
         self._forget_engine()
         if accumulate != int(accumulate) or accumulate < 1:
@@ -72,7 +81,11 @@ class Compiled(Network):
             "weighted_metrics": weighted_metrics or [],
             "dtype": None if dtype is None else _float_dtype(dtype),
             "accumulate": int(accumulate),
+            "wrt": wrt,
         }
+        self._selection = Selection.made(self._modules(), self.trainable, wrt)
+        if self._module is not None:
+            self._selection.of(self._module)  # what can't be trained is an error now
         self.optimizer = optimizers.get(optimizer)
         only_loss = self._settings["loss"] if isinstance(self._settings["loss"], losses.Loss) else None
         for kind in ("metrics", "weighted_metrics"):
@@ -183,14 +196,27 @@ class Compiled(Network):
             objective = OwnObjective(self.compute_loss, self._within, bool(measures), outputs.names)
         else:
             objective = self._objective(outputs)
+        trained, at_rest = self._selection.of(self.module)
         engine = JaxEngine(
             self.module, objective, self._call, measures, self.optimizer, settings["dtype"], settings["accumulate"],
-            self._adapt,
+            self._adapt, trained, at_rest,
         )  # fmt: skip
         if self._optimizer_state:
             engine.load_optimizer(self._optimizer_state)
             self._optimizer_state = {}
         return engine
+
+    def _warn_of_late_freezing(self) -> None:
+        """Warn if `trainable` of a layer was changed after `compile`, and if there is nothing to train."""
+        if changed := self._selection.changed():
+            names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+            warnings.warn(
+                f"trainable of {names} was changed after compile, which takes it up: compile {self.name} again, or it "
+                "goes on training what it did.",
+                stacklevel=3,
+            )
+        if self._selection.is_empty(self._built()):
+            warnings.warn(f"{self.name} has no weights to train: trainable is False for all of them.", stacklevel=3)
 
     def _forget_engine(self) -> None:
         super()._forget_engine()

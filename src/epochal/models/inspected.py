@@ -61,7 +61,9 @@ class Inspected(Compiled):
         self._check_compiled()
         x, y, weight = self._arranged_pair(*inputs.arrays(x, y, sample_weight))
         engine = self._ready(y)
-        return self._inspection.gradients(self.module, engine.objective, self._adapt(x), y, weight, batch_size)
+        return self._inspection.gradients(
+            self.module, engine.objective, self._adapt(x), y, weight, batch_size, engine.is_trained
+        )
 
     def layer_graph(self) -> list[LayerNode]:
         """Return the inputs and the layers with their shapes, and which takes whose output.

@@ -113,6 +113,7 @@ class Model(Saved):
         )  # fmt: skip
         if held_out is None and validation_data is not None:
             held_out = validation_data
+        self._warn_of_late_freezing()
         validation, validation_arrays = self._validation(held_out, batch_size, validation_steps, validation_freq)
         call = Dispatcher(_with_automatic(callbacks, verbose, shows_module=self._graph is None))
         self.history = next(c for c in call.callbacks if isinstance(c, History))

@@ -18,8 +18,8 @@ from ..core.printing import say
 from ..engines.jax.ahead import AHEAD
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
-from ..layers import Lambda
-from ..layers.base import is_trainable, weights_of
+from ..layers import Lambda, Layer
+from ..layers.base import trained_of, truth_of, weights_of
 from ..layers.graph import Graph
 from ..layers.names import snake_case
 from ..layers.tensors import tensors_in
@@ -35,6 +35,7 @@ class Network(NamesArguments):
         self.history: History | None = None
         self.optimizer: Any = None
         self._module = module
+        self._trainable = True  # of a model that isn't a graph of layers, or not yet
         self._settings: dict[str, Any] | None = None  # what `compile` got
         self._engine: JaxEngine | None = None
         self._engine_trains = False
@@ -82,6 +83,42 @@ class Network(NamesArguments):
     def layers(self) -> list[Any]:
         """The layers, holding the weights after the last finished batch; a plain module is one layer."""
         return [layer for _, layer in layers_of(self.module)]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it sets it for all layers. Taken up by `compile`."""
+        return self._trainable if self._graph is None else self._graph.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = truth_of(value)
+        for layer in self._parts():
+            if isinstance(layer, (Layer, Network)):
+                layer.trainable = self._trainable
+
+    def _parts(self) -> list[Any]:
+        """Return what the model is made of: its module, or the layers and models of which there will be one."""
+        return [] if self._module is None else [self._module]
+
+    def _modules(self) -> list[nnx.Module]:
+        """Return the modules among the parts, and those of models among them."""
+        of_parts = (part._modules() if isinstance(part, Network) else [part] for part in self._parts())
+        return [module for modules in of_parts for module in modules]
+
+    @property
+    def trainable_weights(self) -> list[nnx.Variable]:
+        """The variables that training changes, holding the weights after the last finished batch."""
+        return [variable for variable, trained in self._trained() if trained]
+
+    @property
+    def non_trainable_weights(self) -> list[nnx.Variable]:
+        """The variables that training leaves alone, and those that are no parameters, such as moving averages."""
+        return [variable for variable, trained in self._trained() if not trained]
+
+    def _trained(self) -> list[tuple[nnx.Variable, bool]]:
+        """Return all weights, each with whether training changes it, as `trainable` says now."""
+        pairs = [pair for _, layer in layers_of(self.module) for pair in trained_of(layer)]
+        return [(variable, trained and self.trainable) for variable, trained in pairs]
 
     @property
     def input_names(self) -> list[str]:
@@ -242,17 +279,17 @@ class Network(NamesArguments):
         self._built()
         nodes = {} if self._graph is None else {name: (shape, taken) for name, shape, taken in self._graph.outline()}
         rows = [("layer (type)", "output shape", "weights", "number")]
-        total = trainable = 0
+        total, trainable = 0, sum(variable.size for variable in self.trainable_weights)
         above = None
         for name, layer in self._named_layers():
             weights = weights_of(layer)
             number = sum(variable.size for _, variable in weights)
             total += number
-            trainable += sum(variable.size for _, variable in weights if is_trainable(variable))
             shapes = ", ".join(f"{name} {tuple(variable.shape)}" for name, variable in weights)
             shape, taken = nodes.get(name, ("", ()))
             takes = "" if not taken or taken == (above,) or above is None else f" of {', '.join(taken)}"
-            rows.append((f"{name} ({type(layer).__name__}){takes}", str(shape), shapes or "-", f"{number:,}"))
+            kind = type(layer).__name__ + ("" if getattr(layer, "trainable", True) else ", frozen")
+            rows.append((f"{name} ({kind}){takes}", str(shape), shapes or "-", f"{number:,}"))
             above = name
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for row in rows:

@@ -161,4 +161,5 @@ class Saved(Inspected):
             return
         if file.has_foreign_optimizer:
             warnings.warn(f"{self.name}: the optimizer starts afresh; its state in the file is Keras's.", stacklevel=3)
-        self._optimizer_state = file.optimizer(optimizer_outline(self.module, self.optimizer))
+        trained, _ = self._selection.of(self.module)
+        self._optimizer_state = file.optimizer(optimizer_outline(self.module, self.optimizer, trained))

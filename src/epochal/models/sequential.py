@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from ..layers import Embedding, Input, Lambda, Layer, Tensor
-from ..layers.base import as_layer
+from ..layers.base import as_layer, truth_of
 from ..layers.graph import Graph, unique_names
 from ..layers.tensors import connect
 from .model import Model
@@ -20,14 +20,16 @@ class Sequential(Model):
     Args:
         layers: Layers, `flax.nnx` modules or functions of an array; an `Input` may come first.
         name: Of the model.
+        trainable: Whether training changes the weights; False doesn't change what the layers themselves say.
 
     The layers get their variables when the shape of the input is known: from an `Input`, from the first
     layer's `input_shape` or `input_dim`, from `build`, or else from the first data.
     """
 
-    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None) -> None:
+    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, trainable: bool = True) -> None:
         super().__init__(None, name=name)
         self._given_name = name
+        self._trainable = truth_of(trainable)
         self._listed: list[Any] = []
         self._input: Input | None = None
         self._output: Tensor | None = None  # of the layers so far, when the shape of the input is known
@@ -37,7 +39,7 @@ class Sequential(Model):
     @classmethod
     def of_graph(cls, graph: Graph) -> Sequential:
         """Return the model of a graph of layers that come one after the other."""
-        model = cls(name=graph.name)
+        model = cls(name=graph.name, trainable=graph.trainable)
         model._listed = list(graph.layers)
         model._input = Input(graph.input_shapes[0][1:], graph.input_dtypes[0], graph.input_names[0])
         model._module = graph
@@ -75,7 +77,7 @@ class Sequential(Model):
             if not isinstance(made, Tensor):
                 raise ValueError(f"{type(layer).__name__} returns several arrays, so it can't be a part of Sequential.")
             output = made
-        module = Graph(self._input, output, self._given_name, sequential=True)
+        module = Graph(self._input, output, self._given_name, sequential=True, trainable=self.trainable)
         self._forget_engine()
         self._module, self._output = module, output
         self._adopt_ports()
@@ -85,6 +87,9 @@ class Sequential(Model):
     def layers(self) -> list[Any]:
         """The layers, in order, holding the weights after the last finished batch."""
         return list(self._listed) if self._module is None else super().layers
+
+    def _parts(self) -> list[Any]:
+        return list(self._listed) if self._module is None else super()._parts()
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the variables for inputs of a shape.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,7 +18,7 @@ from .ahead import AHEAD
 from .placement import Layout, Placement
 from .programs import Program
 from .state import State, outline
-from .steps import Measure, Objective, Steps
+from .steps import Among, Measure, Objective, Path, Steps
 
 
 class SpanResult:
@@ -70,6 +70,8 @@ class JaxEngine:
         dtype: What floats are computed in, if not in the dtypes they have; weights keep theirs.
         accumulate: In how many parts a training batch goes through the module.
         adapt: Brings inputs into the dtypes that the module takes.
+        trained: The paths of the variables that are trained; None for all parameters.
+        at_rest: The paths of the modules that stay in inference mode, also in training.
     """
 
     def __init__(
@@ -82,18 +84,25 @@ class JaxEngine:
         dtype: Any = None,
         accumulate: int = 1,
         adapt: Callable[[Any], Any] = lambda x: x,
+        trained: Collection[Path] | None = None,
+        at_rest: Collection[Path] = (),
     ) -> None:
         self.module, self.optimizer = module, optimizer
+        self._is_trained = nnx.Param if trained is None else Among(frozenset(trained))
         transform = optimizer.transform() if optimizer is not None else None
         nnx.pop(module, nnx.Intermediate)  # what it has sown before is no part of its state
         copy = nnx.merge(*nnx.split(module))  # whether the module itself is in training mode is its owner's business
         copy.eval()
-        testing = nnx.split(copy, nnx.Param, ...)[0]
+        testing = nnx.split(copy, self._is_trained, ...)[0]
         copy.train()
-        training, params, other = nnx.split(copy, nnx.Param, ...)
+        for path, node in nnx.iter_graph(copy):
+            if path in at_rest:
+                node.eval()
+        training, params, other = nnx.split(copy, self._is_trained, ...)
         self._steps = Steps(
-            objective, predict, measures, training, testing, transform, dtype=dtype, accumulate=accumulate, adapt=adapt
-        )
+            objective, predict, measures, training, testing, transform, dtype=dtype, accumulate=accumulate,
+            adapt=adapt, is_trained=self._is_trained,
+        )  # fmt: skip
         self.measures = list(measures)
         self.names = [*(objective.names if objective else ()), *(measure.name for measure in measures)]
         self._state = State(
@@ -226,6 +235,11 @@ class JaxEngine:
     def objective(self) -> Objective | None:
         """What a step minimises."""
         return self._steps.objective
+
+    @property
+    def is_trained(self) -> Any:
+        """An nnx filter for the variables that are trained."""
+        return self._is_trained
 
     # Averaged weights
 
@@ -365,9 +379,9 @@ class JaxEngine:
         return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names, **computed}
 
 
-def optimizer_outline(module: nnx.Module, optimizer: Any) -> dict[str, Any]:
+def optimizer_outline(module: nnx.Module, optimizer: Any, trained: Collection[Path]) -> dict[str, Any]:
     """Return the shapes and dtypes of the state that an optimizer has for a module, by path; computes nothing."""
-    params = nnx.split(module, nnx.Param, ...)[1]
+    params = nnx.split(module, Among(frozenset(trained)), ...)[1]
     return outline({"optimizer": jax.eval_shape(optimizer.transform().init, params)})
 
 

@@ -55,8 +55,9 @@ class Inspection:
         y: Any,
         weight: Any,
         batch_size: int,
+        is_trained: Any,
     ) -> dict[str, dict[str, np.ndarray]]:
-        """Return the gradient of the mean loss over all samples, by layer and by weight; trainable weights only.
+        """Return the gradient of the mean loss over all samples, by layer and by weight; trained weights only.
 
         Args:
             module: What to look into.
@@ -65,8 +66,9 @@ class Inspection:
             y: Their targets.
             weight: One weight a sample, or None.
             batch_size: Samples whose gradient is computed at once.
+            is_trained: An nnx filter for the weights that are trained.
         """
-        graph, params, other = nnx.split(module, nnx.Param, ...)
+        graph, params, other = nnx.split(module, is_trained, ...)
         total: Any = None
         samples = len(leaves(x)[0])
         for rows in batches(samples, batch_size):
@@ -76,8 +78,10 @@ class Inspection:
             total = part if total is None else jax.tree.map(jnp.add, total, part)
         # The gradients make up a module like the one they are of, so its layers know their names.
         of_gradients = nnx.merge(graph, total, other, copy=True)
+        paths = {id(v): path for path, v in nnx.iter_graph(of_gradients) if isinstance(v, nnx.Variable)}
+        trained = nnx.filterlib.to_predicate(is_trained)
         return {
-            name: {n: fetch(v.get_value()) for n, v in self._weights_of(layer) if isinstance(v, nnx.Param)}
+            name: {n: fetch(v.get_value()) for n, v in self._weights_of(layer) if trained(paths[id(v)], v)}
             for name, layer in self._layers_of(of_gradients)
         }
 

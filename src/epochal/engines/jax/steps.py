@@ -128,6 +128,20 @@ def steps_as_samples(y: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, 
     return *(a.reshape(-1, *a.shape[mask.ndim :]) for a in (y, y_pred)), weights.reshape(-1)
 
 
+Path = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Among:
+    """An nnx filter for the variables at some paths."""
+
+    paths: frozenset[Path]
+
+    def __call__(self, path: Path, _: Any) -> bool:
+        """Return whether a variable is at one of them."""
+        return path in self.paths
+
+
 @dataclass(frozen=True)
 class Steps:
     """The steps of one module, objective and optimizer.
@@ -143,6 +157,7 @@ class Steps:
         dtype: What floats are computed in, if not in the dtypes they have; weights keep theirs.
         accumulate: In how many parts a batch goes through the module.
         adapt: Brings inputs into the dtypes that the module takes; what it makes integers isn't cast to `dtype`.
+        is_trained: An nnx filter for the variables that are trained.
     """
 
     objective: Objective | None
@@ -155,6 +170,7 @@ class Steps:
     dtype: Any = None
     accumulate: int = 1
     adapt: Callable[[Any], Any] = lambda x: x
+    is_trained: Any = nnx.Param
 
     def train(self, parts: Mapping[str, Any], batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the parts after one optimizer step, and the batch's loss and metrics."""
@@ -179,11 +195,13 @@ class Steps:
     def _differentiated(self, params: Any, other: Any, batch: Any) -> tuple[Any, Any, Any, Any]:
         """Return the loss's gradients, the objective's values, the module's other state after it, and what it made."""
 
+        computed_in = self._cast_frozen(other)
+
         def loss_of(params: Any) -> Any:
-            module = self._merged(self.training, params, other)
+            module = nnx.merge(self.training, self._cast(params), computed_in, copy=True)
             values, *made = self._objective(module, self._inputs_cast(batch), True)
             nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
-            after = jax.tree.map(as_before, nnx.split(module, nnx.Param, ...)[2], other)
+            after = jax.tree.map(_written, nnx.split(module, self.is_trained, ...)[2], computed_in, other)
             return values[0], (tuple(values), after, wide(made) if self.dtype else made)
 
         (_, (values, other, made)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
@@ -195,10 +213,18 @@ class Steps:
             return self.objective(module, batch, training)
 
     def _merged(self, graph: Any, params: Any, other: Any) -> Any:
-        return nnx.merge(graph, self._cast(params), other, copy=True)
+        return nnx.merge(graph, self._cast(params), self._cast_frozen(other), copy=True)
 
     def _cast(self, nest: Any) -> Any:
         return nest if self.dtype is None else cast_floats(nest, self.dtype)
+
+    def _cast_frozen(self, other: Any) -> Any:
+        """Return what isn't trained, its parameters in the dtype to compute in."""
+
+        def cast(variable: Any) -> Any:
+            return self._cast(variable) if isinstance(variable, nnx.Param) else variable
+
+        return jax.tree.map(cast, other, is_leaf=lambda node: isinstance(node, nnx.Variable))
 
     def _inputs_cast(self, batch: Any) -> Any:
         x, y, weight = batch
@@ -246,3 +272,8 @@ class Steps:
     def _values(self, values: Sequence[Any], y: Any, made: Any, weight: Any) -> Any:
         values = [*values, *(measure.of_batch(y, made, weight) for measure in self.measures)]
         return jnp.stack([jnp.asarray(value, jnp.float32) for value in values])
+
+
+def _written(after: Any, computed_in: Any, before: Any) -> Any:
+    """Return a value after a step: the one before, in all its digits, unless the step has written another."""
+    return before if after is computed_in else as_before(after, before)

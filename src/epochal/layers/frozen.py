@@ -1,0 +1,122 @@
+"""Which variables of a module are trained, as `trainable` of its layers says."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from .names import snake_case
+
+Path = tuple[Any, ...]
+
+_TAKEN: WeakKeyDictionary[nnx.Module, bool] = WeakKeyDictionary()
+"""What each layer's `trainable` was when a model that has it was last compiled."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which variables a model trains, settled when it is compiled.
+
+    Attributes:
+        said: What `trainable` of each layer was then.
+        whole: What the model's own was.
+        wrt: An nnx filter; None for all parameters.
+    """
+
+    said: Mapping[nnx.Module, bool]
+    whole: bool
+    wrt: Any
+
+    @classmethod
+    def made(cls, modules: Iterable[nnx.Module], whole: bool, wrt: Any) -> Selection:
+        """Return what the layers in some modules say now."""
+        nodes = (node for module in modules for _, node in nnx.iter_graph(module) if isinstance(node, Hashable))
+        answers = {node: answer for node in nodes if (answer := _answer(node)) is not None}
+        _TAKEN.update(answers)
+        return cls(answers, whole, wrt)
+
+    def of(self, module: nnx.Module) -> tuple[frozenset[Path], frozenset[Path]]:
+        """Return the paths of the variables that are trained, and of batch normalizations in frozen layers.
+
+        Raises:
+            TypeError: If `wrt` is no filter.
+            ValueError: If it selects nothing, or what has no gradient.
+        """
+        frozen, at_rest = frozen_within(module, self.said)
+        selected = _parameters(module) if self.wrt is None else _selected_by(self.wrt, module)
+        return frozenset(selected - frozen if self.whole else ()), frozenset(at_rest)
+
+    def is_empty(self, module: nnx.Module) -> bool:
+        """Return whether a module has parameters of which none is trained."""
+        return bool(_parameters(module)) and not self.of(module)[0]
+
+    def changed(self) -> list[str]:
+        """Return the names of the layers whose `trainable` is another one now, unless for a model compiled since."""
+        now = ((layer, layer.trainable) for layer in self.said)
+        changed = [layer for layer, value in now if self.said[layer] != value != _TAKEN.get(layer)]
+        return [getattr(layer, "name", None) or snake_case(layer) for layer in changed]
+
+
+def _answer(node: Any) -> bool | None:
+    answer = getattr(node, "trainable", None) if isinstance(node, nnx.Module) else None
+    return answer if isinstance(answer, bool) else None
+
+
+def frozen_within(module: nnx.Module, said: Mapping[nnx.Module, bool]) -> tuple[set[Path], set[Path]]:
+    """Return the paths of the variables that aren't trained, and of the batch normalizations among such.
+
+    A variable belongs to the innermost module around it that has an attribute `trainable`.
+
+    Args:
+        module: What to look into.
+        said: What `trainable` was; a module that isn't in it is asked.
+    """
+    by_path = dict(nnx.iter_graph(module))
+
+    def is_frozen(path: Path) -> bool:
+        owners = (by_path.get(path[:depth]) for depth in range(len(path), -1, -1))
+        answers = ((owner, answer) for owner in owners if (answer := _answer(owner)) is not None)
+        owner, answer = next(answers, (None, True))
+        return not (said.get(owner, answer) if isinstance(owner, Hashable) else answer)
+
+    frozen = [(path, node) for path, node in by_path.items() if _may_be_frozen(node) and is_frozen(path)]
+    variables = {path for path, node in frozen if isinstance(node, nnx.Variable)}
+    return variables, {path for path, _ in frozen} - variables
+
+
+def _may_be_frozen(node: Any) -> bool:
+    return isinstance(node, (nnx.Variable, nnx.BatchNorm))
+
+
+def _variables(module: nnx.Module) -> dict[Path, nnx.Variable]:
+    return {path: node for path, node in nnx.iter_graph(module) if isinstance(node, nnx.Variable)}
+
+
+def _parameters(module: nnx.Module) -> set[Path]:
+    return {path for path, variable in _variables(module).items() if isinstance(variable, nnx.Param)}
+
+
+def _selected_by(wrt: Any, module: nnx.Module) -> set[Path]:
+    try:
+        selects = nnx.filterlib.to_predicate(wrt)
+    except TypeError as error:
+        raise TypeError(f"wrt is an nnx filter, such as nnx.LoRAParam; got {wrt!r}.") from error
+    variables = _variables(module)
+    selected = {path: variable for path, variable in variables.items() if selects(path, variable)}
+    if not selected:
+        kinds = sorted({type(variable).__name__ for variable in variables.values()})
+        raise ValueError(f"wrt={wrt!r} selects nothing: the module has variables of {', '.join(kinds) or 'no kind'}.")
+    for path, variable in selected.items():
+        for leaf in jax.tree.leaves(variable.get_value()):
+            if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+                raise ValueError(
+                    f"wrt={wrt!r} selects {'/'.join(map(str, path))!r} ({type(variable).__name__}), whose dtype "
+                    f"{jnp.result_type(leaf)} has no gradient."
+                )
+    return set(selected)
