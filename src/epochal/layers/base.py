@@ -13,7 +13,7 @@ from flax import nnx
 from .. import activations
 from ..core.arguments import constructor_arguments, unknown_argument
 from . import parts, tensors
-from .frozen import frozen_within
+from .frozen import frozen_variables
 
 Shape = tuple[int | None, ...]
 
@@ -151,7 +151,7 @@ class Layer(nnx.Module, pytree=False):
         return _variables(self)
 
     def places(self) -> list[str]:
-        """Return for each of `named_weights` the group, below the layer's own, where a `.weights.h5` file of Keras has it."""
+        """Return for each of `named_weights` the group, below the layer's own, that has it in Keras's `.weights.h5`."""
         return ["" for _ in self.named_weights()]
 
     def get_config(self) -> dict[str, Any]:
@@ -235,7 +235,7 @@ NO_WEIGHTS = (nnx.RngState, nnx.Intermediate)
 def _variables(module: nnx.Module) -> list[tuple[str, nnx.Variable]]:
     variables = [("/".join(map(str, path)), v) for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)]
     kept = [(name, v) for name, v in variables if not isinstance(v, NO_WEIGHTS) and not _is_key(v)]
-    return sorted(kept, key=lambda item: not is_trainable(item[1]))
+    return sorted(kept, key=lambda item: not is_parameter(item[1]))
 
 
 def _is_key(variable: nnx.Variable) -> bool:
@@ -243,18 +243,16 @@ def _is_key(variable: nnx.Variable) -> bool:
     return jnp.issubdtype(getattr(variable.get_value(), "dtype", jnp.float32), jax.dtypes.prng_key)
 
 
-def is_trainable(variable: nnx.Variable) -> bool:
+def is_parameter(variable: nnx.Variable) -> bool:
     """Return whether a variable is a parameter, which the optimizer changes unless its layer isn't `trainable`."""
     return isinstance(variable, nnx.Param)
 
 
 def trained_of(layer: nnx.Module) -> list[tuple[nnx.Variable, bool]]:
     """Return a layer's variables, each with whether training changes it."""
-    if isinstance(layer, Layer) and not layer.trainable:
-        return [(variable, False) for _, variable in weights_of(layer)]
-    left, _ = frozen_within(layer, {})
-    at_rest = {id(variable) for path, variable in nnx.iter_graph(layer) if path in left}
-    return [(v, is_trainable(v) and id(v) not in at_rest) for _, v in weights_of(layer)]
+    frozen = frozen_variables(layer)
+    none = isinstance(layer, Layer) and not layer.trainable
+    return [(v, not none and is_parameter(v) and id(v) not in frozen) for _, v in weights_of(layer)]
 
 
 def truth_of(trainable: Any) -> bool:

@@ -15,7 +15,7 @@ from .names import snake_case
 
 Path = tuple[Any, ...]
 
-_TAKEN: WeakKeyDictionary[nnx.Module, bool] = WeakKeyDictionary()
+_TAKEN: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 """What each layer's `trainable` was when a model that has it was last compiled."""
 
 
@@ -29,15 +29,15 @@ class Selection:
         wrt: An nnx filter; None for all parameters.
     """
 
-    said: Mapping[nnx.Module, bool]
+    said: Mapping[Any, bool]
     whole: bool
     wrt: Any
 
     @classmethod
     def made(cls, modules: Iterable[nnx.Module], whole: bool, wrt: Any) -> Selection:
         """Return what the layers in some modules say now."""
-        nodes = (node for module in modules for _, node in nnx.iter_graph(module) if isinstance(node, Hashable))
-        answers = {node: answer for node in nodes if (answer := _answer(node)) is not None}
+        nodes: Iterable[Any] = (node for module in modules for _, node in nnx.iter_graph(module))
+        answers = {node: answer for node in nodes if (answer := _answer(node)) is not None and _is_hashable(node)}
         _TAKEN.update(answers)
         return cls(answers, whole, wrt)
 
@@ -63,12 +63,16 @@ class Selection:
         return [getattr(layer, "name", None) or snake_case(layer) for layer in changed]
 
 
+def _is_hashable(node: Any) -> bool:
+    return isinstance(node, Hashable)
+
+
 def _answer(node: Any) -> bool | None:
     answer = getattr(node, "trainable", None) if isinstance(node, nnx.Module) else None
     return answer if isinstance(answer, bool) else None
 
 
-def frozen_within(module: nnx.Module, said: Mapping[nnx.Module, bool]) -> tuple[set[Path], set[Path]]:
+def frozen_within(module: nnx.Module, said: Mapping[Any, bool]) -> tuple[set[Path], set[Path]]:
     """Return the paths of the variables that aren't trained, and of the batch normalizations among such.
 
     A variable belongs to the innermost module around it that has an attribute `trainable`.
@@ -83,11 +87,34 @@ def frozen_within(module: nnx.Module, said: Mapping[nnx.Module, bool]) -> tuple[
         owners = (by_path.get(path[:depth]) for depth in range(len(path), -1, -1))
         answers = ((owner, answer) for owner in owners if (answer := _answer(owner)) is not None)
         owner, answer = next(answers, (None, True))
-        return not (said.get(owner, answer) if isinstance(owner, Hashable) else answer)
+        return not (said.get(owner, answer) if _is_hashable(owner) else answer)
 
     frozen = [(path, node) for path, node in by_path.items() if _may_be_frozen(node) and is_frozen(path)]
     variables = {path for path, node in frozen if isinstance(node, nnx.Variable)}
     return variables, {path for path, _ in frozen} - variables
+
+
+def frozen_in(module: nnx.Module) -> list[str]:
+    """Return the paths of the modules that say they aren't trainable, below a module."""
+    return [_joined(path) for path, node in nnx.iter_graph(module) if path and _answer(node) is False]
+
+
+def set_frozen(module: nnx.Module, paths: Iterable[str]) -> None:
+    """Let the modules below a module be trainable, but for those at some paths."""
+    frozen = set(paths)
+    saying = [(path, node) for path, node in nnx.iter_graph(module) if path and _answer(node) is not None]
+    for path, node in sorted(saying, key=lambda item: len(item[0])):  # a layer also sets those within it
+        node.trainable = _joined(path) not in frozen
+
+
+def _joined(path: Path) -> str:
+    return "/".join(map(str, path))
+
+
+def frozen_variables(module: nnx.Module) -> set[int]:
+    """Return the ids of the variables that `trainable` of the modules around them keeps from being trained."""
+    paths, _ = frozen_within(module, {})
+    return {id(node) for path, node in nnx.iter_graph(module) if path in paths}
 
 
 def _may_be_frozen(node: Any) -> bool:
@@ -105,7 +132,7 @@ def _parameters(module: nnx.Module) -> set[Path]:
 def _selected_by(wrt: Any, module: nnx.Module) -> set[Path]:
     try:
         selects = nnx.filterlib.to_predicate(wrt)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(f"wrt is an nnx filter, such as nnx.LoRAParam; got {wrt!r}.") from error
     variables = _variables(module)
     selected = {path: variable for path, variable in variables.items() if selects(path, variable)}
@@ -116,7 +143,7 @@ def _selected_by(wrt: Any, module: nnx.Module) -> set[Path]:
         for leaf in jax.tree.leaves(variable.get_value()):
             if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
                 raise ValueError(
-                    f"wrt={wrt!r} selects {'/'.join(map(str, path))!r} ({type(variable).__name__}), whose dtype "
+                    f"wrt={wrt!r} selects {_joined(path)!r} ({type(variable).__name__}), whose dtype "
                     f"{jnp.result_type(leaf)} has no gradient."
                 )
     return set(selected)

@@ -215,7 +215,7 @@ class Compiled(Network):
                 "goes on training what it did.",
                 stacklevel=3,
             )
-        if self._selection.is_empty(self._built()):
+        if self._module is not None and self._selection.is_empty(self._module):
             warnings.warn(f"{self.name} has no weights to train: trainable is False for all of them.", stacklevel=3)
 
     def _forget_engine(self) -> None:

@@ -175,6 +175,7 @@ class Model(Saved):
         """Train on one batch and return its loss, or the list of loss and metrics, or a dict of them."""
         self._check_compiled()
         data = self._one_batch(*inputs.arrays(x, y, sample_weight, class_weight))
+        self._warn_of_late_freezing()
         engine, signals = self._engine, Signals()
         assert engine is not None
         with signals.handled():

@@ -19,7 +19,8 @@ from ..engines.jax.ahead import AHEAD
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
 from ..layers import Lambda, Layer
-from ..layers.base import trained_of, truth_of, weights_of
+from ..layers.base import is_parameter, truth_of, weights_of
+from ..layers.frozen import frozen_variables
 from ..layers.graph import Graph
 from ..layers.names import snake_case
 from ..layers.tensors import tensors_in
@@ -117,8 +118,9 @@ class Network(NamesArguments):
 
     def _trained(self) -> list[tuple[nnx.Variable, bool]]:
         """Return all weights, each with whether training changes it, as `trainable` says now."""
-        pairs = [pair for _, layer in layers_of(self.module) for pair in trained_of(layer)]
-        return [(variable, trained and self.trainable) for variable, trained in pairs]
+        frozen = frozen_variables(self.module)
+        variables = [variable for _, layer in layers_of(self.module) for _, variable in weights_of(layer)]
+        return [(v, self.trainable and is_parameter(v) and id(v) not in frozen) for v in variables]
 
     @property
     def input_names(self) -> list[str]:

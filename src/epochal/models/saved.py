@@ -15,7 +15,8 @@ from .. import saving
 from ..core.arguments import names_arguments
 from ..engines.jax.engine import optimizer_outline
 from ..engines.jax.state import device_array, plain
-from ..layers.base import places_of, weights_of
+from ..layers.base import places_of, trained_of, weights_of
+from ..layers.frozen import frozen_in, set_frozen
 from ..layers.names import snake_case
 from ..saving import graphs, training
 from .inspected import Inspected
@@ -66,6 +67,7 @@ class Saved(Inspected):
         saving.check_names(self._saved_layers(self._weights().values()))
         if not weights_only:
             self._description()
+            self._compile_config()
 
     def snapshot(self, weights_only: bool = False, reuse: saving.Snapshot | None = None) -> saving.Snapshot:
         """Return a copy of the model on the host, whose `save(path)` may run in another thread while this one trains.
@@ -85,16 +87,17 @@ class Saved(Inspected):
         if weights_only:
             return layers, {}, None
         described: dict[str, Any] = {"model_config": self._description()}
-        compiled = None
-        if self._settings is not None:
-            compiled = training.training_config(self.optimizer, self._settings)
+        if (compiled := self._compile_config()) is not None:
             described |= self._keras_training(compiled)
         streams = self._streams()
         on_device = dict(zip(streams, self._on_device(streams.values()), strict=True))
-        return layers, described, saving.Extras(compiled, on_device, self._optimizer_leaves())
+        return layers, described, saving.Extras(compiled, on_device, self._optimizer_leaves(), frozen_in(self.module))
 
     def _description(self) -> dict[str, Any]:
         return graphs.model_config(self.name, self._built())
+
+    def _compile_config(self) -> dict[str, Any] | None:
+        return None if self._settings is None else training.training_config(self.optimizer, self._settings)
 
     def _keras_training(self, compiled: dict[str, Any]) -> dict[str, Any]:
         """Return the compile settings for Keras, by output if there are several; nothing if it couldn't take them."""
@@ -110,7 +113,11 @@ class Saved(Inspected):
         values = iter(values)
         return [
             saving.LayerWeights(
-                name, snake_case(layer), {weight: next(values) for weight, _ in weights_of(layer)}, places_of(layer)
+                name,
+                snake_case(layer),
+                {weight: next(values) for weight, _ in weights_of(layer)},
+                places_of(layer),
+                [trained for _, trained in trained_of(layer)],
             )
             for name, layer in self._named_layers()
         ]
@@ -147,6 +154,8 @@ class Saved(Inspected):
 
     def _resume(self, file: saving.ModelFile, custom: Mapping[str, Any]) -> None:
         """Take up random streams, compile settings and the optimizer's state from a file of this very model."""
+        if file.frozen is not None:
+            set_frozen(self.module, file.frozen)
         streams = self._streams()
         stored = file.streams({path: plain(variable.get_value()) for path, variable in streams.items()})
         for path, value in stored.items():

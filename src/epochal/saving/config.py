@@ -54,7 +54,7 @@ NO_MATTER = {"seed", "renorm_momentum", "beta_initializer", "gamma_initializer",
              "flash_attention", "implementation", "unroll", "use_cudnn"}  # fmt: skip
 """Settings that say nothing about a model whose weights are loaded."""
 
-ONLY_TRAINING = ("trainable", "noise_shape", "dtype", "_regularizer", "_constraint")
+ONLY_TRAINING = ("noise_shape", "dtype", "_regularizer", "_constraint")
 """Settings (or their endings) that are left out with a warning: outputs are as in Keras, further training isn't."""
 
 INPUT_DTYPES = ("bool", "bfloat16", *(f"float{bits}" for bits in (16, 32, 64)),
@@ -84,7 +84,7 @@ def described(name: str, layer: Any) -> Json:
         )
     if LAYERS.get(kind, type(layer)) is not type(layer):
         raise ValueError(f"layer {name!r}: its class has the name of epochal's own {kind}. Rename it; {SAVE_WEIGHTS}")
-    config = {**layer.get_config(), "name": name}
+    config = {**layer.get_config(), "name": name, "trainable": layer.trainable}
     for setting in config:
         if setting.endswith("activation") and config[setting] is None:
             config[setting] = _activation_name(name, getattr(layer, setting, None))
@@ -109,9 +109,7 @@ def _unsaid(layer: Layer, config: Json) -> list[str]:
     """Return the constructor's arguments that a layer of one's own leaves out of its config."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     arguments = [p.name for p in inspect.signature(type(layer).__init__).parameters.values() if p.kind in kinds]
-    return [
-        name for name in arguments if name not in config and name not in ("self", "name", "input_shape", "input_dim")
-    ]
+    return [name for name in arguments if name not in config and name not in ("self", "input_shape", "input_dim")]
 
 
 # From JSON
@@ -154,7 +152,10 @@ def layer_of(class_name: str, settings: Json, custom: Mapping[str, Any], left_ou
     own = own_object(class_name, custom)
     if own is not None:
         unset = {key for key, value in settings.items() if value is None and key.endswith("_initializer")}
-        return own(**{key: value for key, value in settings.items() if key not in {"trainable", "dtype", *unset}})
+        made = own(**{key: value for key, value in settings.items() if key not in {"trainable", "dtype", *unset}})
+        if settings.get("trainable") is False and hasattr(type(made), "trainable"):
+            made.trainable = False
+        return made
     if class_name == "Lambda":
         raise ValueError(
             f"layer {name!r} is a Lambda, which is code; it isn't run. Build the model yourself and use load_weights, "
@@ -182,7 +183,7 @@ def layer_of(class_name: str, settings: Json, custom: Mapping[str, Any], left_ou
 def _accepted(make: type[Layer]) -> set[str]:
     """Return the settings that a layer's constructor takes, those it hands on included."""
     own = (kind.__init__ for kind in make.__mro__ if issubclass(kind, Layer) and kind is not Layer)
-    return {"name"}.union(*(inspect.signature(init).parameters for init in own)) - {"self", "kwargs"}
+    return {"name", "trainable"}.union(*(inspect.signature(init).parameters for init in own)) - {"self", "kwargs"}
 
 
 def _argument(key: str, value: Any, custom: Mapping[str, Any], left_out: list[str]) -> Any:
@@ -204,4 +205,4 @@ def training_only(name: str, key: str, value: Any) -> list[str]:
     if key == "dtype":
         policy = (value.get("config") or {}).get("name") if isinstance(value, dict) else value
         return [] if policy == "float32" else [f"{name} computed in {policy}"]
-    return [] if key == "trainable" and value is True else [f"{name}.{key}"]
+    return [f"{name}.{key}"]

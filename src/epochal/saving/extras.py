@@ -29,11 +29,13 @@ class Extras:
         training: How it was compiled, as `training.training_config` has it; None if it wasn't.
         streams: Random streams and other state that is no weight, by the path of the module's variable.
         optimizer: The optimizer's state, by path.
+        frozen: The paths of the modules that aren't trainable.
     """
 
     training: dict[str, Any] | None = None
     streams: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
+    frozen: list[str] = field(default_factory=list)
 
     @property
     def arrays(self) -> list[Any]:
@@ -45,7 +47,7 @@ def write(file: h5py.File, extras: Extras) -> None:
     """Write them into their group."""
     group = file.create_group(GROUP)
     state = {"format": FORMAT, "training": extras.training}
-    state |= {"streams": list(extras.streams), "optimizer": list(extras.optimizer)}
+    state |= {"streams": list(extras.streams), "optimizer": list(extras.optimizer), "frozen": extras.frozen}
     group.attrs["state"] = text(json.dumps(state))
     for number, array in enumerate(extras.arrays):
         group.create_dataset(str(number), data=writable(array))
@@ -65,6 +67,7 @@ class Stored:
             raise ValueError(f"its group {GROUP!r} has format {state.get('format')!r}; this epochal reads {FORMAT}.")
         self.training: Any = state.get("training")
         self._streams, self._optimizer = self._names(state, "streams"), self._names(state, "optimizer")
+        self.frozen = self._names({"frozen": []} | dict(state), "frozen")
 
     def _names(self, state: Mapping[str, Any], kind: str) -> list[str]:
         names = state.get(kind)

@@ -19,7 +19,7 @@ from ..layers.names import snake_case
 from ..layers.tensors import Tensor
 from . import calls
 from .calls import Reference
-from .config import SAVE_WEIGHTS, described, entry_of, input_of, layer_of, training_only
+from .config import SAVE_WEIGHTS, described, entry_of, input_of, layer_of
 from .named import Json, own_object
 from .wiring import Wiring, called, each_port, ports
 
@@ -58,7 +58,7 @@ def model_config(name: str, module: Any) -> Json:
 
 def _model(name: str, graph: Graph) -> Json:
     make = _sequential_config if graph.keras_class == "Sequential" else _functional_config
-    return {"class_name": graph.keras_class, "config": {"name": name, "trainable": True, **make(graph)}}
+    return {"class_name": graph.keras_class, "config": {"name": name, "trainable": graph.trainable, **make(graph)}}
 
 
 def _sequential_config(graph: Graph) -> Json:
@@ -186,8 +186,6 @@ def _graph(kind: str, inner: Any, custom: Mapping[str, Any], left_out: list[str]
     if not isinstance(inner, dict) or not isinstance(inner.get("layers"), list):
         raise ValueError("its model_config doesn't list layers.")
     name = str(inner.get("name") or kind.lower())
-    if inner.get("trainable", True) is not True:
-        left_out += training_only(name, "trainable", inner["trainable"])
     make = _sequential if kind == "Sequential" else _functional
     return make(name, inner, custom, left_out)
 
@@ -220,7 +218,7 @@ def _sequential(name: str, inner: Json, custom: Mapping[str, Any], left_out: lis
         if len(made) != 1:
             raise ValueError(f"{type(layer).__name__} returns several arrays, so it can't be a part of Sequential.")
         tensor = made[0]
-    return Graph(given, tensor, name, sequential=True)
+    return Graph(given, tensor, name, sequential=True, trainable=_is_trainable(inner))
 
 
 def _functional(name: str, inner: Json, custom: Mapping[str, Any], left_out: list[str]) -> Graph:
@@ -237,7 +235,12 @@ def _functional(name: str, inner: Json, custom: Mapping[str, Any], left_out: lis
             layers[own] = _layer(class_name, settings, custom, left_out)
     wiring = Wiring(entries, layers, inputs, left_out)
     outputs = ports(inner.get("output_layers"), "outputs")
-    return Graph(each_port(wiring.input, given), each_port(wiring.output, outputs), name)
+    named = each_port(wiring.input, given), each_port(wiring.output, outputs)
+    return Graph(*named, name, trainable=_is_trainable(inner))
+
+
+def _is_trainable(inner: Json) -> bool:
+    return inner.get("trainable") is not False
 
 
 def _computes_masks(class_name: str, entry: Json) -> bool:

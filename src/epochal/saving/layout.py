@@ -46,12 +46,21 @@ class LayerWeights:
         arrays: Its weights by name, in Keras's order: arrays, or anything with their shape and dtype.
         places: For each of them the group below the layer's that has it in a `.weights.h5`; empty for those of the
             layer itself, or for all if there are no places.
+        trained: For each of them whether training changes it; empty if it does so for all. Those that are trained
+            come first in a `.h5`.
     """
 
     name: str
     kind: str
     arrays: Mapping[str, Any]
     places: Sequence[str] = ()
+    trained: Sequence[bool] = ()
+
+    @property
+    def names_by_order(self) -> list[str]:
+        """The names of the weights in the order in which a `.h5` has them."""
+        trained = dict(zip(self.arrays, self.trained, strict=False))
+        return sorted(self.arrays, key=lambda name: not trained.get(name, True))
 
     def groups(self, path: str) -> list[str]:
         """Return the groups that have the weights, one for each, in a `.weights.h5` where the layer is at `path`."""
@@ -103,7 +112,7 @@ def _write_by_name(top: h5py.Group, layers: Sequence[LayerWeights]) -> None:
     _write_versions(top)
     for layer in layers:
         group = top.require_group(layer.name)
-        names = {f"{layer.name}/{name}": array for name, array in layer.arrays.items()}
+        names = {f"{layer.name}/{name}": layer.arrays[name] for name in layer.names_by_order}
         _write_names(group, "weight_names", list(names))
         for name, array in names.items():
             group.create_dataset(name, data=_widened(array))  # Keras can't read bfloat16 from this layout
@@ -200,16 +209,35 @@ def read(file: h5py.File, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
 def _by_order(top: h5py.Group, layers: Sequence[LayerWeights]) -> list[tuple[LayerWeights, _Stored]]:
     """Pair the layers that have weights with those in the file, in order."""
     names = read_names(top, "layer_names") or []
-    stored = [_Stored(name, _listed_datasets(guard.group(top, name))) for name in names]
-    stored = [layer for layer in stored if layer.datasets]
+    listed = {name: _listed_datasets(guard.group(top, name)) for name in names}
+    stored = [_Stored(name, list(datasets.values())) for name, datasets in listed.items() if datasets]
     having = [layer for layer in layers if layer.arrays]
     if len(stored) != len(having):
         raise ValueError(_other_layers(having, stored))
-    return list(zip(having, stored, strict=True))
+    return [
+        (layer, _Stored(there.name, _in_order_of(layer, listed[there.name])))
+        for layer, there in zip(having, stored, strict=True)
+    ]
 
 
-def _listed_datasets(group: h5py.Group) -> list[h5py.Dataset]:
-    return [guard.dataset(group, name) for name in read_names(group, "weight_names") or ()]
+def _listed_datasets(group: h5py.Group) -> dict[str, h5py.Dataset]:
+    return {name: guard.dataset(group, name) for name in read_names(group, "weight_names") or ()}
+
+
+def _in_order_of(layer: LayerWeights, listed: Mapping[str, h5py.Dataset]) -> list[h5py.Dataset]:
+    """Return the datasets of a layer in a file in the order of the layer's weights.
+
+    They go by their names where these agree but for what all begin with; so it doesn't matter what was trained when
+    the file was written. Else they go by their order.
+    """
+    first = next(iter(layer.arrays))
+    for prefix in (name.removesuffix(first) for name in listed if name.endswith(first)):
+        if {prefix + name for name in layer.arrays} == set(listed):
+            return [listed[prefix + name] for name in layer.arrays]
+    if len(listed) != len(layer.arrays):
+        return list(listed.values())
+    by_name = dict(zip(layer.names_by_order, listed.values(), strict=True))
+    return [by_name[name] for name in layer.arrays]
 
 
 def read_names(holder: h5py.Group, attribute: str) -> list[str] | None:

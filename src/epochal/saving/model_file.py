@@ -61,6 +61,11 @@ class ModelFile:
         self.training = self._extras.training if self._extras else guard.described(file, "training_config")
         self.has_foreign_optimizer = self._extras is None and _has_moments(file)
 
+    @property
+    def frozen(self) -> list[str] | None:
+        """The paths of all modules that aren't trainable; None if Keras wrote the file, whose `config` says it all."""
+        return self._extras.frozen if self._extras else None
+
     def weights(self, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
         """Return the weights, as `read_weights` does."""
         with guard.named(self._path):

@@ -97,7 +97,7 @@ def _made(
 
     on_host = [replace(layer, arrays=brought(layer.arrays)) for layer in layers]
     if beside is not None:
-        beside = Extras(beside.training, brought(beside.streams), brought(beside.optimizer))
+        beside = replace(beside, streams=brought(beside.streams), optimizer=brought(beside.optimizer))
     return Snapshot(on_host, descriptions, beside)
 
 

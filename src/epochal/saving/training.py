@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses, metrics, optimizers
+from .config import SAVE_WEIGHTS
 from .named import Json, found, function_name
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -21,7 +22,13 @@ DEEPEST = 3  # lists or dicts: of outputs, of an output's metrics, and one that 
 
 
 def training_config(optimizer: Any, settings: Mapping[str, Any]) -> Json:
-    """Return what `compile` got, in the form in which it was given: what is by output stays so."""
+    """Return what `compile` got, in the form in which it was given: what is by output stays so.
+
+    Raises:
+        ValueError: If a filter says which variables are trained.
+    """
+    if settings["wrt"] is not None:
+        raise ValueError(f"a file can't hold the filter of compile(wrt=…), only weights: {SAVE_WEIGHTS}")
     return {
         "loss": _each(settings["loss"], _named),
         "loss_weights": _each(settings["loss_weights"], float),

@@ -194,7 +194,6 @@ class Steps:
 
     def _differentiated(self, params: Any, other: Any, batch: Any) -> tuple[Any, Any, Any, Any]:
         """Return the loss's gradients, the objective's values, the module's other state after it, and what it made."""
-
         computed_in = self._cast_frozen(other)
 
         def loss_of(params: Any) -> Any:
