@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epochal.monitor.event import EPOCH_END, BadEventError, read_event
+from epochal.monitor.event import EPOCH_END, BadEventError, read_events
 from epochal.monitor.store import Store
 from epochal.monitor.thinning import thin
+
+
+def read_event(body, headers, client):
+    (event,) = read_events(body, headers, client)
+    return event
 
 
 def read(body, **headers):

@@ -15,7 +15,7 @@ from ..core.extras import needed_by
 from ..core.printing import say, warn
 from ..remote.line import Line, origin
 from ..remote.outbox import Note, Outbox
-from ..remote.post import Post, run_headers, settled, strict
+from ..remote.post import Parcel, Post, run_headers, settled, strict
 
 GROUP = 1_000
 """Batches in one post at most."""
@@ -33,7 +33,8 @@ class RemoteMonitor(Callback):
 
     Two headers tell a server what it got twice: `X-Epochal-Run`, the run's id, and `X-Epochal-Seq`,
     the event's number in the run. While the server cannot be reached or fails (429 and 5xx), events
-    are kept and sent again, in order; what it refuses is reported in its own words and not repeated.
+    are kept and sent again, in order; what it refuses is reported in its own words and not repeated. A post holds one
+    event; a server that says how many it takes, as `epochal monitor` does, gets all that wait in one.
 
     Args:
         root: Address of the server, such as `"http://localhost:9000"`.
@@ -49,7 +50,8 @@ class RemoteMonitor(Callback):
     Attributes:
         deadline: Seconds that one post may take in all.
         kept: How many events may wait for the server; the oldest are dropped, and counted.
-        farewell: Seconds that the end of a fit waits for events still to be delivered.
+        farewell: The end of a fit waits for events still to be delivered as long as they get there: until none has
+            for so many seconds.
 
     Raises:
         ImportError: If requests isn't installed.
@@ -113,15 +115,17 @@ class RemoteMonitor(Callback):
     def on_exception(self, error: BaseException) -> None:
         """Send the batches before it, and say that the run was stopped or has failed."""
         self._send_group()
-        self._send_state("stopped" if isinstance(error, KeyboardInterrupt) else "failed")
+        self._send_state("failed" if isinstance(error, Exception) else "stopped")
 
     def close(self) -> None:
-        """Wait at most `farewell` seconds for the rest to be delivered, and say what wasn't."""
+        """Wait for the rest to be delivered, until nothing has been for `farewell` seconds; say what wasn't."""
         if self._outbox is None:
             return
         outbox, self._outbox = self._outbox, None
-        outbox.close(self.farewell)
-        _say(outbox.notes)
+        try:
+            outbox.close(self.farewell, lambda: _say(outbox.notes))
+        finally:
+            _say(outbox.notes)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the run's id, the next event's number, and the batches not yet sent."""
@@ -169,13 +173,13 @@ class RemoteMonitor(Callback):
             self._headers = run_headers(self._run, self.name, self.params)
         self._outbox.put(Post(settled(event), self._headers, number, state))
 
-    def _encode(self, post: Post) -> tuple[bytes, dict[str, str]]:
-        """Return the body and the headers for a post. The thread calls it."""
+    def _encode(self, parcel: Parcel) -> tuple[bytes, dict[str, str]]:
+        """Return the body and the headers for a parcel. The thread calls it."""
         if self.send_as_json:
-            body, kind = post.json.encode(), "application/json"
+            body, kind = parcel.text.encode(), "application/json" if len(parcel.posts) == 1 else "application/x-ndjson"
         else:
-            body, kind = urlencode({self.field: post.json}).encode(), "application/x-www-form-urlencoded"
-        return body, {"Content-Type": kind, **post.headers, **self.headers}
+            body, kind = urlencode({self.field: parcel.text}).encode(), "application/x-www-form-urlencoded"
+        return body, {"Content-Type": kind, **parcel.headers, **self.headers}
 
     def _tell(self) -> None:
         if self._outbox is not None:

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -16,6 +16,9 @@ EPOCH_END = 2**53
 
 RUN_ID = r"(?!\.+$)[A-Za-z0-9._-]{0,64}"
 """Not only of dots, which would lead an address out of its folder."""
+
+MAX_EVENTS = 500
+"""In one post."""
 
 MAX_NAMES = 500
 MAX_NAME = 200
@@ -39,7 +42,7 @@ class Event:
     Attributes:
         run: The run's id, or "" where the client sent none and runs are told apart by its address.
         client: The client's address.
-        seq: The event's number in its run, or None; together with `digest`, of the body, it tells
+        seq: The event's number in its run, or None; together with `digest`, of its JSON, it tells
             what came twice.
         name: What the run is called.
         epochs: How many epochs the run is to have.
@@ -61,28 +64,42 @@ class Event:
     points: tuple[tuple[str, int, Value], ...]
 
 
-def read_event(body: bytes, headers: Mapping[str, str], client: str) -> Event:
-    """Return the event in a request, as this package or Keras 2 or 3 posts it.
+def read_events(body: bytes, headers: Mapping[str, str], client: str) -> list[Event]:
+    """Return the events in a request, as this package or Keras 2 or 3 posts them.
 
     The body is JSON, or a form with JSON in a field of any name; which of the two is told by its
     first byte, since some versions of Keras declare JSON and send a form. Our headers may be absent.
+    `X-Epochal-Events` says that it is so many events, one a line, numbered from `X-Epochal-Seq` on.
 
     Raises:
         BadEventError: If it is neither, or larger, deeper or stranger than an event can be.
     """
-    logs = _parse(body)
+    text = body if body.lstrip().startswith(b"{") else _form_field(body)
+    count, first = _count_in(headers, "X-Epochal-Events"), _count_in(headers, "X-Epochal-Seq")
+    lines = [text] if count is None else text.split(b"\n")
+    if count is not None and (len(lines) != count or count > MAX_EVENTS):
+        raise BadEventError(
+            f"a post has at most {MAX_EVENTS} events, one a line; got {len(lines)}, announced as {count}"
+        )
+    events = [_event(line, headers, client, None if first is None else first + at) for at, line in enumerate(lines)]
+    state = _matching(headers.get("x-epochal-state", ""), "|finished|stopped|failed", "X-Epochal-State") or None
+    return [*events[:-1], replace(events[-1], state=state)]
+
+
+def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None) -> Event:
+    logs = _parse(text)
     epoch = _count(logs.pop("epoch", None), 'the event\'s "epoch"')
     if epoch is None:
         raise BadEventError('the event has no "epoch": expected {"epoch": 0, "loss": 0.5, ...}')
     return Event(
         run=_matching(headers.get("x-epochal-run", ""), RUN_ID, "X-Epochal-Run"),
         client=client,
-        seq=_count_in(headers, "X-Epochal-Seq"),
-        digest=int.from_bytes(hashlib.blake2b(body, digest_size=7).digest()),
+        seq=seq,
+        digest=int.from_bytes(hashlib.blake2b(text, digest_size=7).digest()),
         name=unquote(headers.get("x-epochal-name", ""))[:MAX_NAME] or None,
         epochs=_count_in(headers, "X-Epochal-Epochs"),
         steps=_count_in(headers, "X-Epochal-Steps"),
-        state=_matching(headers.get("x-epochal-state", ""), "|finished|stopped|failed", "X-Epochal-State") or None,
+        state=None,
         epoch=epoch,
         points=tuple(_points(logs)),
     )
@@ -91,9 +108,9 @@ def read_event(body: bytes, headers: Mapping[str, str], client: str) -> Event:
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # Keras posts NaN and Infinity as they are
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(text: bytes) -> dict[str, Any]:
     try:
-        logs = _DECODER.decode((body if body.lstrip().startswith(b"{") else _form_field(body)).decode())
+        logs = _DECODER.decode(text.decode())
     except (ValueError, RecursionError) as error:
         raise BadEventError(f"neither JSON nor a form with JSON in it: {error}") from None
     if not isinstance(logs, dict):

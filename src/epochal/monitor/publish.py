@@ -7,14 +7,15 @@ import sqlite3
 
 from starlette.types import Receive, Scope, Send
 
-from .event import BadEventError, read_event
+from .event import MAX_EVENTS, BadEventError, read_events
 from .security import headers_of
 from .writer import BusyError, Writer
 
 PATH = "/publish/epoch/end/"
 
-OURS = (b"x-epochal-monitor", b"1")
-"""Tells `RemoteMonitor` that it may also say how its run ended, which a server made for Keras wouldn't understand."""
+OURS = [(b"x-epochal-monitor", b"1"), (b"x-epochal-events", b"%d" % MAX_EVENTS)]
+"""Tells `RemoteMonitor` that it may also say how its run ended, and put so many events into one post, neither of which
+a server made for Keras would understand."""
 
 
 async def publish(scope: Scope, receive: Receive, send: Send, writer: Writer, max_bytes: int) -> None:
@@ -25,17 +26,17 @@ async def publish(scope: Scope, receive: Receive, send: Send, writer: Writer, ma
         body = await _body(headers, receive, max_bytes)
         if body is None:
             return
-        await writer.write(read_event(body, headers, scope["client"][0] if scope.get("client") else "unknown"))
+        await writer.write(read_events(body, headers, scope["client"][0] if scope.get("client") else "unknown"))
         status, content = 200, b""
     except _TooLongError:
-        status, content = 413, _words(f"an event has at most {max_bytes} bytes")
+        status, content = 413, _words(f"a post has at most {max_bytes} bytes")
     except BadEventError as error:
         status, content = 400, _words(str(error))
     except BusyError:
         status, content, again = 429, _words("too many posts wait for the disk"), 1
     except sqlite3.Error as error:
         status, content, again = 503, _words(f"the event couldn't be stored: {error}"), 5
-    answered = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content)), OURS]
+    answered = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content)), *OURS]
     if again is not None:
         answered.append((b"retry-after", b"%d" % again))
     await send({"type": "http.response.start", "status": status, "headers": answered})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
+from typing import Any
 
-from .event import Event
-from .store import Change, Store
+from .event import BadEventError, Event
+from .store import Added, Change, Store
 
 MAX_TOGETHER = 500
+"""Events in one commit, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,15 @@ class Delete:
     run: str
 
 
-Job = Event | Delete
-Outcome = Change | None | Exception
+Job = Sequence[Event] | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job changed, nothing if it was there already, and why some or all of it was refused."""
+
+    changes: list[Change]
+    error: Exception | None = None
 
 
 class BusyError(Exception):
@@ -40,23 +50,23 @@ class Writer:
 
     def __init__(self, store: Store, tell: Callable[[list[Change]], None], waiting: int) -> None:
         self._store, self._tell, self._may_wait = store, tell, waiting
-        self._waiting: list[tuple[Job, asyncio.Future[Change | None]]] = []
+        self._waiting: deque[tuple[Job, asyncio.Future[list[Change]]]] = deque()
         self._news = asyncio.Event()
         self._closing = False
         self._thread = ThreadPoolExecutor(1, "epochal-monitor-writer")
         self._task = asyncio.create_task(self._work())
 
-    async def write(self, job: Job) -> Change | None:
-        """Return what the job changed, once that is on the disk; None if it was there already.
+    async def write(self, job: Job) -> list[Change]:
+        """Return what the job, the events of a post or a deletion, changed, once that is on the disk.
 
         Raises:
             BusyError: If too many jobs wait.
-            BadEventError: If the job is refused.
+            BadEventError: If one of the events is refused; the others are on the disk.
             sqlite3.Error: If it couldn't be committed.
         """
         if len(self._waiting) >= self._may_wait:
             raise BusyError
-        done: asyncio.Future[Change | None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[list[Change]] = asyncio.get_running_loop().create_future()
         self._waiting.append((job, done))
         self._news.set()
         return await done
@@ -72,30 +82,53 @@ class Writer:
         loop = asyncio.get_running_loop()
         while self._waiting or not self._closing:
             await self._news.wait()
-            together, self._waiting = self._waiting[:MAX_TOGETHER], self._waiting[MAX_TOGETHER:]
+            together = self._next()
             outcomes = await loop.run_in_executor(self._thread, self._outcomes, [job for job, _ in together])
-            self._tell([o for o in outcomes if o is not None and not isinstance(o, Exception)])
+            self._tell([change for outcome in outcomes for change in outcome.changes])
             for (_, done), outcome in zip(together, outcomes, strict=True):
                 _answer(done, outcome)
             if not self._waiting and not self._closing:
                 self._news.clear()
 
+    def _next(self) -> list[tuple[Job, asyncio.Future[list[Change]]]]:
+        """Take the jobs that share the next commit."""
+        taken: list[tuple[Job, asyncio.Future[list[Change]]]] = []
+        events = 0
+        while self._waiting and events < MAX_TOGETHER:
+            taken.append(self._waiting.popleft())
+            job = taken[-1][0]
+            events += 1 if isinstance(job, Delete) else len(job)
+        return taken
+
     def _outcomes(self, jobs: list[Job]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for _, alike in groupby(jobs, key=type):
+        for deletes, alike in groupby(jobs, key=lambda job: isinstance(job, Delete)):
             group = list(alike)
             try:
-                outcomes += self._store.add([job for job in group if isinstance(job, Event)])
-                outcomes += [self._store.delete(job.run) for job in group if isinstance(job, Delete)]
+                outcomes += [self._deleted(job) for job in group] if deletes else self._added(group)
             except Exception as error:  # a full disk, a locked file: everybody is told, and the next commit is tried
-                outcomes += [error] * len(group)
+                outcomes += [Outcome([], error)] * len(group)
+        return outcomes
+
+    def _deleted(self, job: Any) -> Outcome:
+        removed = self._store.delete(job.run)
+        return Outcome([] if removed is None else [removed])
+
+    def _added(self, posts: list[Any]) -> list[Outcome]:
+        """Commit the events of posts together, and return what came of each post."""
+        found = iter(self._store.add([event for post in posts for event in post]))
+        outcomes: list[Outcome] = []
+        for post in posts:
+            of_events = list(islice(found, len(post)))
+            refused = next((outcome for outcome in of_events if isinstance(outcome, BadEventError)), None)
+            outcomes.append(Outcome([outcome for outcome in of_events if isinstance(outcome, Added)], refused))
         return outcomes
 
 
-def _answer(done: asyncio.Future[Change | None], outcome: Outcome) -> None:
+def _answer(done: asyncio.Future[list[Change]], outcome: Outcome) -> None:
     if done.done():  # cancelled: the client has gone
         return
-    if isinstance(outcome, Exception):
-        done.set_exception(outcome)
+    if outcome.error is not None:
+        done.set_exception(outcome.error)
     else:
-        done.set_result(outcome)
+        done.set_result(outcome.changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -22,13 +23,18 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a post. `again` says to try again, after so many seconds at least if it was told."""
+    """What came of a post. `again` says to try again, after so many seconds at least if it was told.
+
+    Attributes:
+        most: How many events the server takes in one post.
+    """
 
     delivered: bool
     why: str = ""
     again: bool = False
     after: float = 0.0
     from_monitor: bool = False
+    most: int = 1
 
 
 class Line:
@@ -153,9 +159,9 @@ def _as_it_is(request: Any) -> Any:
 
 def _answer(status: int, headers: Mapping[str, str], words: str) -> Answer:
     """Say what an answer means for the event: delivered, to be sent again, or refused for good."""
-    ours = "X-Epochal-Monitor" in headers
+    ours, most = "X-Epochal-Monitor" in headers, headers.get("X-Epochal-Events", "")
     if 200 <= status < 300:
-        return Answer(True, from_monitor=ours)
+        return Answer(True, from_monitor=ours, most=int(most) if re.fullmatch("[1-9][0-9]{0,5}", most) else 1)
     again = status == 429 or status >= 500
     after = min(_retry_after(headers.get("Retry-After")), LONGEST_WAIT) if again else 0.0
     return Answer(False, f"{status} {' '.join(words.split())[:300]}".strip(), again, after, ours)

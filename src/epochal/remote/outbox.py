@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .line import Answer, Line
-from .post import Post
+from .post import Parcel, Post, packed
 
 KEPT_BYTES = 32 << 20
 """What may wait for a server, besides so many events."""
@@ -22,6 +23,10 @@ Nobody wakes it: that is a system call and a fight for the interpreter, up to ha
 
 FIRST_DELAY, LONGEST_DELAY, CLOSING_DELAY = 0.5, 30.0, 0.2
 """Seconds before an event is sent again: doubled each time, up to the longest; shorter once the fit has ended."""
+
+
+LONG_FAREWELL = 2.0
+"""Seconds of a farewell after which it is said what it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,12 @@ class Outbox:
     count it, as the sending thread does, which encodes, sends and waits without it: so no hook waits for
     a server, and every event is counted once, as dropped, refused, or not sent in time, if not delivered.
 
+    One event is in a post, until the server says how many it takes; then as many as wait. If it refuses several,
+    each is sent by itself, so that only the one it can't take is lost.
+
     Args:
         line: What it is sent by.
-        encode: Returns the body and the headers for a post; called in the sending thread.
+        encode: Returns the body and the headers for a parcel; called in the sending thread.
         server: What the server is called in messages.
         kept: How many events may wait.
 
@@ -50,7 +58,7 @@ class Outbox:
     """
 
     def __init__(
-        self, line: Line, encode: Callable[[Post], tuple[bytes, dict[str, str]]], server: str, kept: int
+        self, line: Line, encode: Callable[[Parcel], tuple[bytes, dict[str, str]]], server: str, kept: int
     ) -> None:
         self.notes: deque[Note] = deque()
         self._line, self._encode, self._server, self._kept = line, encode, server, kept
@@ -58,11 +66,14 @@ class Outbox:
         self._posts: deque[Post] = deque()
         self._bytes = self._put = self._dropped = self._refused = 0
         self._closing = threading.Event()
+        self._delivered_at = 0.0
         # The rest is the sending thread's own.
         self._reported = ""
         self._down_since: float | None = None
         self._delay, self._asked = 0.0, False
         self._to_monitor = False
+        self._most = 1  # events in a post
+        self._singly = 0  # how many are to be sent by themselves, whatever the server takes
         self._thread = threading.Thread(target=self._run, name="epochal-remote-monitor", daemon=True)
         self._thread.start()
 
@@ -75,36 +86,66 @@ class Outbox:
             while len(self._posts) > self._kept or (self._bytes > KEPT_BYTES and len(self._posts) > 1):
                 self._dropped += not self._remove_first().only_to_monitors
 
-    def close(self, seconds: float) -> None:
-        """Let the thread send what waits for so long, then end it, and note what wasn't delivered."""
+    def close(self, silence: float, tell: Callable[[], None] = lambda: None) -> None:
+        """Let the thread send what waits, until nothing has got there for so many seconds; note what wasn't delivered.
+
+        Args:
+            silence: The seconds.
+            tell: Called when there is a note meanwhile.
+        """
         self._closing.set()
-        self._thread.join(seconds)
-        with self._lock:
-            self._line.close()
-            waiting = sum(not post.only_to_monitors for post in self._posts)
-            self._posts.clear()
-        parts = {"not sent in time": waiting, "dropped while it was away": self._dropped, "refused": self._refused}
-        if missing := sum(parts.values()):
-            listed = ", ".join(f"{n} {what}" for what, n in parts.items() if n)
-            text = f"RemoteMonitor: {missing} of {self._put} events were not delivered to {self._server}: {listed}."
-            self.notes.append(Note(text))
+        try:
+            self._wait(silence, tell)
+        finally:
+            with self._lock:
+                self._line.close()
+                waiting = sum(not post.only_to_monitors for post in self._posts)
+                self._posts.clear()
+            parts = {"not sent in time": waiting, "dropped while it was away": self._dropped, "refused": self._refused}
+            if missing := sum(parts.values()):
+                listed = ", ".join(f"{n} {what}" for what, n in parts.items() if n)
+                text = f"RemoteMonitor: {missing} of {self._put} events were not delivered to {self._server}: {listed}."
+                self.notes.append(Note(text))
+
+    def _wait(self, silence: float, tell: Callable[[], None]) -> None:
+        """Wait for the thread; note it where that takes long."""
+        began, told = time.monotonic(), False
+        while self._thread.is_alive():
+            now = time.monotonic()
+            if (left := max(began, self._delivered_at) + silence - now) <= 0:
+                return
+            if now - began > LONG_FAREWELL and not told:
+                told = True
+                waiting = f"{len(self._posts)} events are still being sent to {self._server}"
+                self.notes.append(Note(f"RemoteMonitor: {waiting}; Ctrl-C leaves them.", good=True))
+                tell()
+            self._thread.join(min(left, 1.0))
 
     def _run(self) -> None:
         try:
-            while (post := self._next()) is not None:
-                self._handle(post, self._sent(post))
+            while posts := self._next():
+                self._handle(posts, *self._sent(posts))
         except Exception as error:
             self.notes.append(Note(f"RemoteMonitor: nothing more is sent, because of {error!r}."))
+        finally:
+            self._line.close()  # it may have connected again since it was closed
 
-    def _sent(self, post: Post) -> Answer:
-        """Send an event and return what came of it; one that can't be sent doesn't keep the others."""
+    def _sent(self, posts: list[Post]) -> tuple[int, Answer]:
+        """Send as many of these as one post takes; return how many, and what came of it.
+
+        One that can't be sent doesn't keep the others.
+        """
         try:
-            return self._line.send(*self._encode(post))
+            parcel = packed(posts)
         except Exception as error:
-            return Answer(False, f"an event can't be sent: {error!r}")
+            return 1, Answer(False, f"an event can't be sent: {error!r}")
+        try:
+            return len(parcel.posts), self._line.send(*self._encode(parcel))
+        except Exception as error:
+            return len(parcel.posts), Answer(False, f"an event can't be sent: {error!r}")
 
-    def _next(self) -> Post | None:
-        """Wait until there is an event to send; None at the end.
+    def _next(self) -> list[Post]:
+        """Wait until there are events to send, and return the first ones; none at the end.
 
         The end of the fit cuts a delay short, once, but not one that the server asked for.
         """
@@ -112,38 +153,50 @@ class Outbox:
         cut.wait(self._delay)
         while not self._line.closed.is_set():
             last = self._closing.is_set()  # asked before the look: nothing is put after it
-            if (post := self._first()) is not None:
-                return post
+            if posts := self._first():
+                return posts
             if last:
-                return None
+                break
             self._closing.wait(LOOK)
-        return None
+        return []
 
-    def _first(self) -> Post | None:
-        """Return the oldest event that is for this server, if there is one. It stays until it is handled."""
+    def _first(self) -> list[Post]:
+        """Return the oldest events that are for this server, as many as it takes. They stay until they are handled."""
         with self._lock:
             while self._posts and self._posts[0].only_to_monitors and not self._to_monitor:
                 self._remove_first()
-            return self._posts[0] if self._posts else None
+            return list(itertools.islice(self._posts, 1 if self._singly else self._most))
 
-    def _handle(self, post: Post, answer: Answer) -> None:
+    def _handle(self, posts: list[Post], count: int, answer: Answer) -> None:
+        """Count what became of the first `count` events."""
         with self._lock:
             if self._line.closed.is_set():  # broken off, and counted already
                 return
             if answer.again:
                 self._wait_longer(answer)
                 return
-            here = bool(self._posts) and self._posts[0] is post
-            if not here:  # dropped on its way, but it got there
-                self._dropped -= not post.only_to_monitors
-            self._refused += not (answer.delivered or post.only_to_monitors)
             self._came_back()
-            if here:
-                self._remove_first()
+            if not answer.delivered and count > 1:
+                self._singly = count
+                return
+            self._singly = max(0, self._singly - count)
+            self._settle(posts[:count], answer.delivered)
+        self._most = answer.most
         self._to_monitor = answer.from_monitor or (self._to_monitor and not answer.delivered)
         if not answer.delivered and answer.why != self._reported:
             self._reported = answer.why
             self.notes.append(Note(f"RemoteMonitor: {self._server} refuses the events: {answer.why}"))
+
+    def _settle(self, posts: list[Post], delivered: bool) -> None:
+        """Remove events that the server has answered. Some may have been dropped on their way, but got there."""
+        if delivered:
+            self._delivered_at = time.monotonic()
+        for post in posts:
+            self._refused += not (delivered or post.only_to_monitors)
+            if self._posts and self._posts[0] is post:
+                self._remove_first()
+            else:
+                self._dropped -= not post.only_to_monitors
 
     def _wait_longer(self, answer: Answer) -> None:
         if self._down_since is None:

@@ -16,6 +16,10 @@ DEEPEST = 10
 """How deep lists may lie in lists; what is deeper, or lies in itself, is text."""
 
 
+PARCEL_BYTES = 128 << 10
+"""Of events that share a post; a form makes up to three times as much of them, which a monitor still takes."""
+
+
 @dataclass(slots=True, eq=False)  # not frozen: a frozen one takes three times as long to make, in a hook
 class Post:
     """An event with its number in the run, or word of how the run ended. Nobody changes it.
@@ -42,12 +46,11 @@ class Post:
         """Return the event's JSON."""
         return self.event if isinstance(self.event, str) else strict_json(self.event)
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return the headers that tell a monitor whose it is."""
-        if self.number is None:
-            return {**self.run, "X-Epochal-State": self.state}
-        return {**self.run, "X-Epochal-Seq": str(self.number)}
+    def follows(self, other: Post) -> bool:
+        """Say whether it is the next event of the same run."""
+        if self.number is None or other.number is None:
+            return False
+        return self.run is other.run and self.number == other.number + 1
 
     @property
     def size(self) -> int:
@@ -55,6 +58,52 @@ class Post:
         if isinstance(self.event, str):
             return len(self.event)
         return sum(64 + (len(value) if isinstance(value, str) else 0) for value in self.event.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What one post to the server holds: an event, or several of one run that follow one another.
+
+    Attributes:
+        posts: In order.
+        text: Their JSON, one a line.
+    """
+
+    posts: tuple[Post, ...]
+    text: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that tell a monitor whose it is; several events say how many they are."""
+        first, several = self.posts[0], len(self.posts) > 1
+        if first.number is None:
+            return {**first.run, "X-Epochal-State": first.state}
+        counted = {"X-Epochal-Events": str(len(self.posts))} if several else {}
+        return {**first.run, "X-Epochal-Seq": str(first.number), **counted}
+
+
+def packed(posts: Iterable[Post]) -> Parcel:
+    """Return as many events from the first one on as go into one parcel.
+
+    Raises:
+        Exception: If the first one can't be made JSON.
+    """
+    taken: list[Post] = []
+    texts: list[str] = []
+    size = 0
+    for post in posts:
+        try:
+            text = post.json
+        except Exception:
+            if taken:
+                break  # it comes first the next time, by itself
+            raise
+        size += len(text)
+        if taken and (size > PARCEL_BYTES or not post.follows(taken[-1])):
+            break
+        taken.append(post)
+        texts.append(text)
+    return Parcel(tuple(taken), "\n".join(texts))
 
 
 def run_headers(run: str, name: str | None, params: Mapping[str, Any]) -> dict[str, str]:
