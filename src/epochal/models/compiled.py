@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numbers
+import operator
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -20,7 +22,8 @@ from ..engines.jax.engine import JaxEngine
 from ..engines.jax.steps import Measure, Output
 from ..layers.frozen import Selection
 from .network import Network
-from .objective import Objective, OutputLoss, OwnObjective
+from .objective import Forward, KerasObjective, Objective, OutputLoss, OwnObjective
+from .overrides import KERAS_ARGUMENTS, takes_keras_arguments
 from .ports import Ports, sized
 
 
@@ -31,6 +34,7 @@ class Compiled(Network):
     _losses_by_output: list[OutputLoss | None] | None = None
     _needs_no_target: Sequence[bool] = ()
     _selection = Selection({}, True, None)
+    _made: Forward | None = None  # what the module inside a step has made
 
     @names_arguments
     def compile(
@@ -71,10 +75,9 @@ class Compiled(Network):
             TypeError: If `wrt` is no filter.
             ValueError: If a name is unknown, in which case the nearest are listed, or `wrt` selects nothing.
         """
-        self._forget_engine()
         if accumulate != int(accumulate) or accumulate < 1:
             raise ValueError(f"accumulate is a number of parts, at least 1; got {accumulate!r}.")
-        self._settings = {
+        settings: dict[str, Any] = {
             "loss": _each(loss, losses.get),
             "loss_weights": _each(loss_weights, _weight),
             "metrics": metrics or [],
@@ -83,32 +86,54 @@ class Compiled(Network):
             "accumulate": int(accumulate),
             "wrt": wrt,
         }
-        self._selection = Selection.made(self._modules(), self.trainable, wrt)
+        selection = Selection.made(self._modules(), self.trainable, wrt)
         if self._module is not None:
-            self._selection.of(self._module)  # what can't be trained is an error now
-        self.optimizer = optimizers.get(optimizer)
-        only_loss = self._settings["loss"] if isinstance(self._settings["loss"], losses.Loss) else None
+            selection.of(self._module)  # what can't be trained is an error now
+        found = optimizers.get(optimizer)
+        only_loss = settings["loss"] if isinstance(settings["loss"], losses.Loss) else None
         for kind in ("metrics", "weighted_metrics"):
-            for identifier in _flat(self._settings[kind]):
+            for identifier in _flat(settings[kind]):
                 metrics_module.get(identifier, only_loss)  # an unknown name is an error now
+        self._forget_engine()
+        self._settings, self._selection, self.optimizer = settings, selection, found
         if self._outputs is not None:
             self._losses(self._outputs)
 
-    def compute_loss(self, batch: Any, training: bool) -> Any:
-        """Return the loss of a batch, and the outputs; override it for an objective of your own.
+    def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the loss of a batch; override it for an objective of your own, in one of two forms.
 
         It becomes part of the compiled step, so it must be made of functions of JAX.
 
-        Args:
-            batch: `(x, y, sample_weight)`; what wasn't given is None.
-            training: Whether `self.module` is in training mode.
+        `compute_loss(self, batch, training)` finds the module in `self.module` and calls it itself. `batch` is
+        `(x, y, sample_weight)`, where what wasn't given is None; `training` says in which mode the module is. It
+        returns the loss, a scalar, or `(loss, outputs)`, which metrics need.
 
-        Returns:
-            The loss, a scalar, or `(loss, outputs)`, which metrics need.
+        `compute_loss(self, x, y, y_pred, sample_weight, training)` is Keras's form; any of these may be left out but
+        `y_pred`, the outputs. It returns the loss.
+
+        Here both return what is compiled: the first the loss and the outputs, the second the loss.
         """
-        assert self._outputs is not None
-        values, outputs, _ = self._objective(self._outputs)(self.module, batch, training)
-        return values[0], outputs
+        outputs = self._outputs
+        assert outputs is not None
+        if len(args) <= 2 and not kwargs.keys() & {"x", "y", "y_pred", "sample_weight"}:
+            return self._compiled_loss(outputs, *args, **kwargs)
+        given = dict(zip(KERAS_ARGUMENTS, args, strict=False)) | kwargs
+        made = self._made_of(given.get("y_pred"), outputs)
+        y = outputs.arranged(given.get("y"), "y", [True] * len(outputs.names))
+        return self._objective(outputs).values(made, y, given.get("sample_weight"))[0]
+
+    def _compiled_loss(self, outputs: Ports, batch: Any, training: bool = True) -> tuple[Any, Any]:
+        values, made, _ = self._objective(outputs)(self.module, batch, training)
+        return values[0], made
+
+    def _made_of(self, y_pred: Any, outputs: Ports) -> Forward:
+        """Return outputs with their logits and masks, if they are those that the step has just made."""
+        listed = jax.tree.leaves(y_pred)
+        made = self._made
+        if made is not None and len(listed) == len(made[0]) and all(map(operator.is_, listed, made[0])):
+            return made
+        nothing: list[Any] = [None] * len(outputs.names)
+        return listed, nothing, nothing
 
     @property
     def _has_own_objective(self) -> bool:
@@ -191,11 +216,7 @@ class Compiled(Network):
         assert self._outputs is not None
         outputs, settings = self._outputs, self._settings
         measures = self._measures(outputs, y)
-        objective: Any
-        if self._has_own_objective:
-            objective = OwnObjective(self.compute_loss, self._within, bool(measures), outputs.names)
-        else:
-            objective = self._objective(outputs)
+        objective: Any = self._objective(outputs) if not self._has_own_objective else self._own_objective(measures)
         trained, at_rest = self._selection.of(self.module)
         engine = JaxEngine(
             self.module, objective, self._call, measures, self.optimizer, settings["dtype"], settings["accumulate"],
@@ -205,6 +226,19 @@ class Compiled(Network):
             engine.load_optimizer(self._optimizer_state)
             self._optimizer_state = {}
         return engine
+
+    def _own_objective(self, measures: Sequence[Measure]) -> OwnObjective | KerasObjective:
+        outputs, graph = self._outputs, self._graph
+        assert outputs is not None
+        if not takes_keras_arguments(self.compute_loss):
+            return OwnObjective(self.compute_loss, self._within, bool(measures), outputs.names)
+        several = len(outputs.names) > 1
+
+        def pack(made: Sequence[Any]) -> Any:
+            by_name = graph is not None and graph.outputs_by_name
+            return dict(zip(outputs.names, made, strict=True)) if by_name else list(made) if several else made[0]
+
+        return KerasObjective(self.compute_loss, self._within, self._forward, pack, several)
 
     def _warn_of_late_freezing(self) -> None:
         """Warn if `trainable` of a layer was changed after `compile`, and if there is nothing to train."""
@@ -280,13 +314,14 @@ class Compiled(Network):
         return list(found.values())
 
     @contextmanager
-    def _within(self, module: nnx.Module) -> Iterator[None]:
-        """Let `self.module` be another one for a while: the one inside a step."""
-        before, self._traced = self._traced, module
+    def _within(self, module: nnx.Module, made: Forward | None = None) -> Iterator[None]:
+        """Let `self.module` be another one for a while: the one inside a step, which has made that."""
+        before = self._traced, self._made
+        self._traced, self._made = module, made
         try:
             yield
         finally:
-            self._traced = before
+            self._traced, self._made = before
 
     def track_average(self, decay: float | None) -> None:
         """Keep an exponential average of the weights inside the step; None stops.

@@ -13,6 +13,7 @@ from .. import saving
 from ..core.arguments import names_arguments
 from ..saving import graphs
 from .model import Model
+from .overrides import check_overrides
 from .sequential import Sequential
 
 
@@ -27,7 +28,8 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
         path: The file.
         custom_objects: One's own layers, activations, losses, metrics and optimizers by the names in the file. This
             is the only way code gets in: nothing that a file names is imported, and no code in it is run. An optax
-            transform goes in as "OptaxOptimizer".
+            transform goes in as "OptaxOptimizer". A model's own class gives the loaded model its methods, such as
+            `compute_loss`; its `__init__` isn't called.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -44,6 +46,7 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
             warnings.warn(f"{path}: left out, since only training needs it: {', '.join(left_out)}.", stacklevel=2)
         weights = file.weights(outlined)
         model = _built(file.config, custom, [])
+        _give_class(model, file.model_class, custom)
         model._adopt(weights)
         model._resume(file, custom)
     return model
@@ -52,6 +55,23 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
 def _built(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[str]) -> Model:
     graph = graphs.graph_of(config, custom, left_out)
     return Sequential.of_graph(graph) if graph.keras_class == "Sequential" else Model(graph, name=graph.name)
+
+
+def _give_class(model: Model, name: str | None, custom: Mapping[str, Any]) -> None:
+    """Make a loaded model one of the class that it had when it was saved, if that has an objective of its own."""
+    if name is None:
+        return
+    if (kind := custom.get(name)) is None:
+        warnings.warn(
+            f"the model was a {name}, whose compute_loss isn't in the file: it is loaded as a {type(model).__name__} "
+            f"without it. Pass custom_objects={{{name!r}: {name}}}.",
+            stacklevel=3,
+        )
+    elif not isinstance(kind, type) or not issubclass(kind, type(model)):
+        raise ValueError(f"custom_objects[{name!r}] must be a subclass of {type(model).__name__}; got {kind!r}.")
+    else:
+        check_overrides(kind, Model)
+        model.__class__ = kind
 
 
 def _outlined(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[str]) -> list[saving.LayerWeights]:

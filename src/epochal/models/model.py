@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -20,6 +20,7 @@ from ..core.run import Run, Validation
 from ..core.signals import Signals
 from ..engines.jax.placement import fits
 from ..layers.graph import Graph
+from .overrides import check_overrides
 from .saved import Saved
 
 BATCH_SIZE = 32
@@ -46,6 +47,11 @@ class Model(Saved):
     """
 
     data_wait = 0.0
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Look, before a subclass does anything, whether it overrides what would be ignored."""
+        check_overrides(cls, Model)
+        return super().__new__(cls)
 
     def __init__(self, inputs: Any, outputs: Any = None, name: str | None = None) -> None:
         if outputs is not None:

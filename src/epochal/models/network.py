@@ -162,18 +162,32 @@ class Network(NamesArguments):
             raise ValueError(f"{self.name} has no layer {name!r}. {suggest(str(name), [own for own, _ in named])}")
         return found[0]
 
-    def __call__(self, x: Any, *more: Any) -> Any:
-        """Return the outputs for a batch of arrays, in inference mode; for tensors, those of this model as a layer."""
-        tensors = tensors_in((x, more))
-        if tensors:
+    def __call__(self, x: Any, *more: Any, training: bool | None = None) -> Any:
+        """Return the outputs for a batch of arrays; for tensors, those of this model as a layer.
+
+        Args:
+            x: Inputs as `predict` takes them, or tensors.
+            *more: Further arguments of a plain module.
+            training: Whether to compute as in training; then dropout draws, and batch statistics move. None: as the
+                step does within `compute_loss`, else no.
+        """
+        if tensors_in((x, more)):
             self._build_like(x)
-            return self._graph(x) if self._graph is not None else Lambda(self.module, name=self.name)(x, *more)
+            mode = {} if training is None else {"training": training}
+            return (self._graph or Lambda(self.module, name=self.name))(x, *more, **mode)
         self._build_for(x)
         if self._inputs is not None and not more:
             x = self._adapt(self._inputs.arranged(x, "x"))
-        module = nnx.merge(*nnx.split(self.module))
-        module.eval()
-        return module(x, *more)
+        if self._traced is not None and training is None:
+            return self._traced(x, *more)
+        own = self.module
+        module = nnx.merge(*nnx.split(own))
+        module.train() if training else module.eval()
+        outputs = module(x, *more)
+        if training:
+            nnx.pop(module, nnx.Intermediate)
+            nnx.update(own, nnx.state(module, nnx.Not(nnx.Param)))
+        return outputs
 
     def _adapt(self, x: Any) -> Any:
         """Return inputs, in the model's order, in the dtypes that its inputs say."""

@@ -12,6 +12,10 @@ import jax.numpy as jnp
 
 from ..engines.jax.precision import wide
 from ..engines.jax.steps import steps_as_samples
+from .overrides import keras_arguments
+
+Forward = tuple[list[Any], list[Any], list[Any]]
+"""Outputs, what their last activations were applied to, and their masks, each in the order of the outputs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +44,7 @@ class Objective:
         losses: One an output; None for one that isn't trained.
     """
 
-    def __init__(
-        self, forward: Callable[[Any, Any], tuple[list[Any], list[Any], list[Any]]], losses: Sequence[OutputLoss | None]
-    ) -> None:
+    def __init__(self, forward: Callable[[Any, Any], Forward], losses: Sequence[OutputLoss | None]) -> None:
         self._forward, self._losses = forward, losses
         self._several = len(losses) > 1
         self.names = ["loss", *(f"{loss.name}_loss" for loss in losses if loss is not None and self._several)]
@@ -50,7 +52,16 @@ class Objective:
     def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
         """Return the loss and those it is made of, the outputs, and their masks."""
         x, y, weight = batch
-        outputs, logits, masks = self._forward(module, x)
+        made = self._forward(module, x)
+        values = self.values(made, y, weight)
+        outputs, _, masks = made
+        if self._several:
+            return values, tuple(outputs), tuple(masks)
+        return values, outputs[0], masks[0]
+
+    def values(self, made: Forward, y: Any, weight: Any) -> list[Any]:
+        """Return the loss and those it is made of, for what was made of the inputs."""
+        outputs, logits, masks = made
         if not any(self._losses):
             raise ValueError("no output has a loss: compile with one, or compute it in compute_loss.")
         found = [
@@ -59,10 +70,7 @@ class Objective:
             if of_output is not None
         ]
         total = functools.reduce(operator.add, [value if share == 1 else share * value for share, value in found])
-        parts = [value for _, value in found] if self._several else []
-        if self._several:
-            return [total, *parts], tuple(outputs), tuple(masks)
-        return [total], outputs[0], masks[0]
+        return [total, *(value for _, value in found)] if self._several else [total]
 
     def _of(self, of_output: OutputLoss, at: int, y: Any, outputs: Any, logits: Any, masks: Any, weight: Any) -> Any:
         if self._several:
@@ -113,3 +121,40 @@ class OwnObjective:
             outputs = [outputs[name] for name in self._output_names]
             outputs = outputs[0] if len(outputs) == 1 else outputs
         return [jnp.asarray(loss, jnp.float32)], tuple(outputs) if isinstance(outputs, list) else outputs, None
+
+
+class KerasObjective:
+    """What a user's `compute_loss` in Keras's form returns, who gets the outputs: the loss.
+
+    Args:
+        compute_loss: `(x, y, y_pred, sample_weight, training)`, or some of them.
+        within: `(module, made)`: a context in which the model's module is this one, and has made that.
+        forward: As of `Objective`.
+        pack: Makes of the outputs in order what the model returns.
+        several: Whether there are several outputs.
+    """
+
+    names = ("loss",)
+
+    def __init__(
+        self,
+        compute_loss: Callable[..., Any],
+        within: Callable[[Any, Forward], Any],
+        forward: Callable[[Any, Any], Forward],
+        pack: Callable[[Sequence[Any]], Any],
+        several: bool,
+    ) -> None:
+        self._compute_loss, self._within, self._forward = compute_loss, within, forward
+        self._pack, self._several = pack, several
+
+    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
+        """Return the loss, the outputs, and their masks."""
+        x, y, weight = batch
+        made = outputs, _, masks = self._forward(module, x)
+        values = {"x": x, "y": y, "y_pred": self._pack(outputs), "sample_weight": weight, "training": training}
+        with self._within(module, made):
+            loss: Any = self._compute_loss(**keras_arguments(self._compute_loss, values))
+        if jnp.shape(loss) != ():
+            raise ValueError(f"compute_loss must return one number; got {loss!r}.")
+        loss = jnp.asarray(loss, jnp.float32)
+        return ([loss], tuple(outputs), tuple(masks)) if self._several else ([loss], outputs[0], masks[0])

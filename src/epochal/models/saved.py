@@ -91,7 +91,9 @@ class Saved(Inspected):
             described |= self._keras_training(compiled)
         streams = self._streams()
         on_device = dict(zip(streams, self._on_device(streams.values()), strict=True))
-        return layers, described, saving.Extras(compiled, on_device, self._optimizer_leaves(), frozen_in(self.module))
+        own_class = type(self).__name__ if self._has_own_objective else None
+        frozen = frozen_in(self.module)
+        return layers, described, saving.Extras(compiled, on_device, self._optimizer_leaves(), frozen, own_class)
 
     def _description(self) -> dict[str, Any]:
         return graphs.model_config(self.name, self._built())

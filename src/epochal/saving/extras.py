@@ -30,12 +30,14 @@ class Extras:
         streams: Random streams and other state that is no weight, by the path of the module's variable.
         optimizer: The optimizer's state, by path.
         frozen: The paths of the modules that aren't trainable.
+        model_class: The name of the model's class if it has an objective of its own, else None.
     """
 
     training: dict[str, Any] | None = None
     streams: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     frozen: list[str] = field(default_factory=list)
+    model_class: str | None = None
 
     @property
     def arrays(self) -> list[Any]:
@@ -48,6 +50,7 @@ def write(file: h5py.File, extras: Extras) -> None:
     group = file.create_group(GROUP)
     state = {"format": FORMAT, "training": extras.training}
     state |= {"streams": list(extras.streams), "optimizer": list(extras.optimizer), "frozen": extras.frozen}
+    state["class"] = extras.model_class
     group.attrs["state"] = text(json.dumps(state))
     for number, array in enumerate(extras.arrays):
         group.create_dataset(str(number), data=writable(array))
@@ -68,6 +71,7 @@ class Stored:
         self.training: Any = state.get("training")
         self._streams, self._optimizer = self._names(state, "streams"), self._names(state, "optimizer")
         self.frozen = self._names({"frozen": []} | dict(state), "frozen")
+        self.model_class: str | None = None if state.get("class") is None else str(state["class"])
 
     def _names(self, state: Mapping[str, Any], kind: str) -> list[str]:
         names = state.get(kind)

@@ -66,6 +66,11 @@ class ModelFile:
         """The paths of all modules that aren't trainable; None if Keras wrote the file, whose `config` says it all."""
         return self._extras.frozen if self._extras else None
 
+    @property
+    def model_class(self) -> str | None:
+        """The name of the model's class if it had an objective of its own, else None."""
+        return self._extras.model_class if self._extras else None
+
     def weights(self, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
         """Return the weights, as `read_weights` does."""
         with guard.named(self._path):

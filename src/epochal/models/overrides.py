@@ -1,0 +1,78 @@
+"""What a subclass of a model may override, and what would be ignored."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+_OBJECTIVE = "write compute_loss(self, batch, training), or Keras's compute_loss(self, x, y, y_pred, ...), instead"
+_NETWORK = (
+    "a model computes what its layers or its module do: write `call` in an epochal.layers.Layer, or `__call__` in a "
+    "flax.nnx.Module, and make a Model of it"
+)
+_METRICS = "pass metrics to compile"
+
+NEVER_CALLED = {
+    "__call__": _NETWORK,
+    "call": _NETWORK,
+    "build_from_config": _NETWORK,
+    "compute_mask": "layers say what becomes of masks, in `output_mask`",
+    "compute_output_shape": _NETWORK,
+    "compute_metrics": _METRICS,
+    "get_metrics_result": _METRICS,
+    "make_predict_function": _OBJECTIVE,
+    "make_test_function": _OBJECTIVE,
+    "make_train_function": _OBJECTIVE,
+    "predict_step": "predict returns what the layers compute: put it into a layer at the end",
+    "reset_metrics": _METRICS,
+    "test_step": _OBJECTIVE,
+    "train_step": _OBJECTIVE,
+}
+"""Methods of Keras's models that nothing here would call, with what to write instead."""
+
+KERAS_ARGUMENTS = ("x", "y", "y_pred", "sample_weight", "training")
+"""Of `compute_loss` in Keras 3."""
+
+
+def check_overrides(kind: type, base: type) -> None:
+    """Refuse a subclass of a base that overrides what is never called.
+
+    Raises:
+        TypeError: If it does; says what to write instead.
+    """
+    for owner in (owner for owner in kind.__mro__ if not issubclass(base, owner)):
+        for name in NEVER_CALLED.keys() & vars(owner).keys():
+            raise TypeError(f"{owner.__name__}.{name} would never be called: {NEVER_CALLED[name]}.")
+
+
+def takes_keras_arguments(compute_loss: Callable[..., Any]) -> bool:
+    """Return whether a bound `compute_loss` has Keras's arguments instead of `(batch, training)`.
+
+    Raises:
+        TypeError: If it has neither.
+    """
+    parameters = inspect.signature(compute_loss).parameters
+    if "y_pred" in parameters:
+        needed = {name for name, p in parameters.items() if p.default is p.empty and p.kind not in _VARIADIC}
+        if unknown := needed - set(KERAS_ARGUMENTS):
+            raise TypeError(f"compute_loss needs {min(unknown)!r}; it gets {', '.join(KERAS_ARGUMENTS)}.")
+        return True
+    try:
+        inspect.signature(compute_loss).bind(None, True)
+    except TypeError:
+        taken = ", ".join(parameters)
+        raise TypeError(
+            f"compute_loss takes (batch, training), or Keras's ({', '.join(KERAS_ARGUMENTS)}); got ({taken})."
+        ) from None
+    return False
+
+
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def keras_arguments(compute_loss: Callable[..., Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return those of Keras's arguments that a `compute_loss` takes."""
+    parameters = inspect.signature(compute_loss).parameters
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return {name: value for name, value in values.items() if takes_all or name in parameters}
