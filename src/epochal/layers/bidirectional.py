@@ -25,7 +25,8 @@ MERGES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 class Bidirectional(Layer):
     """A recurrent layer and its like that goes the other way.
 
-    With `return_sequences` both outputs are in the order in which `layer` goes, and 0 at masked steps.
+    With `return_sequences` both outputs are in the order in which `layer` goes, and 0 at masked steps; without, they
+    are those of the last steps that count. As in Keras, `zero_output_for_mask` of the layers changes neither.
 
     Args:
         layer: An `LSTM`, `GRU` or `SimpleRNN` that hasn't been called; a copy of it is taken.
@@ -57,8 +58,9 @@ class Bidirectional(Layer):
             self.backward_layer = _copy_of(backward_layer, "backward_layer")
         _check_alike(self.forward_layer, self.backward_layer)
         self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
+        # Without sequences a 0 would stand for the last state, which a masked last step leaves as it was.
+        self.forward_layer.zero_output_for_mask = self.backward_layer.zero_output_for_mask = layer.return_sequences
         if layer.return_sequences:
-            self.forward_layer.zero_output_for_mask = self.backward_layer.zero_output_for_mask = True
             self.keeps_mask = 2 if merge_mode is None else 1
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:

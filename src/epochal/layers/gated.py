@@ -121,13 +121,17 @@ class GRU(_Gated):
         if self.reset_after:
             of_state = (h * kept) @ kernel + (0 if self.bias is None else self.bias[1])
             of_gates, of_content = jnp.split(of_state, [2 * self.units], axis=-1)
-            update, reset = jnp.split(self.recurrent_activation(gates + of_gates), 2, axis=-1)
+            update, reset = self._opened(gates + of_gates)
             content = content + reset * of_content
         else:
             of_gates = (h * kept) @ kernel[:, : 2 * self.units]
-            update, reset = jnp.split(self.recurrent_activation(gates + of_gates), 2, axis=-1)
+            update, reset = self._opened(gates + of_gates)
             content = content + (reset * h * kept) @ kernel[:, 2 * self.units :]
         return (update * h + (1 - update) * self.activation(content),)
+
+    def _opened(self, gates: jax.Array) -> list[jax.Array]:
+        """Return how far the update and the reset gate are open; each by itself, since a softmax looks at all units."""
+        return [self.recurrent_activation(gate) for gate in jnp.split(gates, 2, axis=-1)]
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"reset_after": self.reset_after}
