@@ -16,6 +16,8 @@ from . import masks
 from .base import Activated, Lambda, Layer, places_of, weights_of
 from .embedding import Embedding
 from .names import numbered_by_class, snake_case
+from .nests import map_nest
+from .operations import Operation
 from .order import in_keras_order, in_order, ranked_layers
 from .tensors import Call, Input, Tensor
 
@@ -32,20 +34,19 @@ class Slot:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """An array that is an argument of a step; compared by identity, as graphs are when something is compiled."""
+    """An array that is an argument of a step."""
 
     value: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
-    """One call of a layer.
+    """One call of a layer; compared by identity, as graphs are when something is compiled.
 
     Attributes:
         layer: The number of the layer.
         name: Of the layer, with a number if it isn't the layer's first call.
-        arguments: The leaves of `(args, kwargs)`: slots and plain values.
-        tree: How they make up `(args, kwargs)`.
+        given: `(args, kwargs)`: nests of slots and plain values.
         outputs: The slots of what it returns.
         shapes: Their shapes, the batch axis in front, None where a size is open.
         dtypes: Their dtypes.
@@ -53,8 +54,7 @@ class Step:
 
     layer: int
     name: str
-    arguments: tuple[Any, ...]
-    tree: Any
+    given: masks.Given
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int | None, ...], ...]
     dtypes: tuple[str, ...]
@@ -62,20 +62,16 @@ class Step:
     @property
     def inputs(self) -> tuple[int, ...]:
         """The slots among the arguments."""
-        return tuple(leaf.at for leaf in self.arguments if isinstance(leaf, Slot))
+        return tuple(leaf.at for leaf in jax.tree.leaves(self.given) if isinstance(leaf, Slot))
 
     def filled(self, values: Mapping[int, Any]) -> masks.Given:
         """Return `(args, kwargs)` with the values of the slots."""
-        leaves = [
-            values[leaf.at] if isinstance(leaf, Slot) else leaf.value if isinstance(leaf, Constant) else leaf
-            for leaf in self.arguments
-        ]
-        return jax.tree.unflatten(self.tree, leaves)
+        constant = lambda leaf: leaf.value if isinstance(leaf, Constant) else leaf
+        return map_nest(lambda leaf: values[leaf.at] if isinstance(leaf, Slot) else constant(leaf), self.given)
 
     def filled_with_masks(self, of_slots: Mapping[int, Any]) -> masks.Given:
         """Return the masks of the slots in the same nest; None for a slot without, and for plain values."""
-        leaves = [of_slots.get(leaf.at) if isinstance(leaf, Slot) else None for leaf in self.arguments]
-        return jax.tree.unflatten(self.tree, leaves)
+        return map_nest(lambda leaf: of_slots.get(leaf.at) if isinstance(leaf, Slot) else None, self.given)
 
 
 class Graph(Layer):
@@ -206,19 +202,21 @@ class Graph(Layer):
         layers: list[Any] = [self.layers[step.layer] for step in self.steps if step.outputs == (self.results[result],)]
         return layers[0].activation if layers and has_logits(layers[0]) else None
 
-    def named_layers(self) -> list[tuple[str, nnx.Module]]:
-        """Return the layers with their names."""
-        return list(zip(self.layer_names, self.layers, strict=True))
+    def named_layers(self, operations: bool = False) -> list[tuple[str, nnx.Module]]:
+        """Return the layers with their names, on demand with the operations between tensors among them."""
+        named = zip(self.layer_names, self.layers, strict=True)
+        return [(name, layer) for name, layer in named if operations or not isinstance(layer, Operation)]
 
     def named_weights(self) -> list[tuple[str, nnx.Variable]]:
         """Return all weights by `layer/weight`, layer by layer."""
         return [(f"{name}/{weight}", v) for name, layer in self.named_layers() for weight, v in weights_of(layer)]
 
     def places(self) -> list[str]:
-        groups = numbered_by_class(snake_case(layer) for layer in self.layers)
+        layers = [layer for _, layer in self.named_layers()]
+        groups = numbered_by_class(map(snake_case, layers))
         return [
             f"layers/{group}/{place}".rstrip("/")
-            for group, layer in zip(groups, self.layers, strict=True)
+            for group, layer in zip(groups, layers, strict=True)
             for place in places_of(layer)
         ]
 
@@ -270,23 +268,24 @@ def _steps(
     at = {id(layer): number for number, layer in enumerate(layers)}
     called: dict[int, int] = {}
     for call in calls:
-        leaves, tree = jax.tree.flatten((call.args, call.kwargs))
-        arguments = tuple(
-            Slot(slots[id(leaf)]) if isinstance(leaf, Tensor) else Constant(leaf) if hasattr(leaf, "shape") else leaf
-            for leaf in leaves
-        )
+        given = map_nest(lambda leaf: _argument(leaf, slots), (call.args, call.kwargs))
         slots.update({id(tensor): len(slots) + n for n, tensor in enumerate(call.outputs)})
         layer = at[id(call.layer)]
         times = called[layer] = called.get(layer, -1) + 1
         yield Step(
             layer,
             f"{names[layer]}:{times}" if times else names[layer],
-            arguments,
-            tree,
+            given,
             tuple(slots[id(tensor)] for tensor in call.outputs),
             tuple(tensor.shape for tensor in call.outputs),
             tuple(tensor.dtype for tensor in call.outputs),
         )
+
+
+def _argument(leaf: Any, slots: Mapping[int, int]) -> Any:
+    if isinstance(leaf, Tensor):
+        return Slot(slots[id(leaf)])
+    return Constant(leaf) if hasattr(leaf, "shape") else leaf
 
 
 def unique_names(layers: Sequence[Any]) -> list[str]:

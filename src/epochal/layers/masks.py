@@ -16,7 +16,7 @@ def called(layer: Any, given: Given, masks: Given) -> tuple[Any, list[Any]]:
     """Call a layer; return what it makes, and for each array of that its mask, None where all steps count."""
     args, kwargs = given
     if (with_masks := getattr(layer, "call_with_masks", None)) is not None:
-        made, found = with_masks(args[0], masks[0][0])
+        made, found = with_masks(*(next(iter(bound(layer, nest).values())) for nest in (given, masks)))
         return made, jax.tree.structure(made).flatten_up_to(found)
     made = layer(*args, **kwargs, **taken(layer, given, masks))
     return made, of_outputs(layer, given, masks, made)

@@ -15,36 +15,66 @@ from .base import Layer
 
 
 class _Merging(Layer):
-    """Takes a list of at least two inputs."""
+    """Takes a list of inputs."""
 
     def build(self, shape: Any, rngs: nnx.Rngs) -> None:
-        if not isinstance(shape, list) or len(shape) < 2:
-            raise ValueError(f"{type(self).__name__} takes a list of at least two inputs; got one of shape {shape}.")
+        if not isinstance(shape, list) or not shape or not all(isinstance(one, tuple) for one in shape):
+            raise ValueError(f"{type(self).__name__} takes a list of inputs; got one of shape {shape}.")
+
+
+class _Elementwise(_Merging):
+    """Brings its inputs into one shape: one with fewer axes gets axes of size 1 behind the batch's, as in Keras."""
+
+    def call(self, x: Sequence[jax.Array]) -> jax.Array:
+        return self.merged(_aligned(x))
+
+    def merged(self, x: Sequence[jax.Array]) -> jax.Array:
+        """Return one array for inputs that have the same number of axes."""
+        raise NotImplementedError
+
+    def build(self, shape: Any, rngs: nnx.Rngs) -> None:
+        super().build(shape, rngs)
+        axes = max(map(len, shape))
+        for sizes in zip(*((*(1,) * (axes - len(one)), *one) for one in shape), strict=True):
+            if len({size for size in sizes if size not in (1, None)}) > 1:
+                raise ValueError(
+                    f"{type(self).__name__} can't bring inputs of shapes {', '.join(map(str, shape))} into one: an "
+                    "axis must have the same size in all of them, or 1. One with fewer axes lacks the first ones."
+                )
 
     def output_mask(self, x: Sequence[jax.Array], mask: Sequence[jax.Array | None]) -> jax.Array | None:
         """Return the steps that count in any of the inputs, if each says which of its own do."""
-        there = [m for m in mask if m is not None]
-        return functools.reduce(jnp.logical_or, there) if len(there) == len(x) else None
+        there = _aligned_masks(x, mask)
+        return functools.reduce(jnp.logical_or, there) if there else None
 
 
-class Add(_Merging):
-    """The sum of its inputs, which are broadcast as arrays are."""
+class Add(_Elementwise):
+    """The sum of its inputs, which are broadcast as arrays are; one with fewer axes lacks those behind the batch's."""
 
-    def call(self, x: Sequence[jax.Array]) -> jax.Array:
+    def merged(self, x: Sequence[jax.Array]) -> jax.Array:
         return functools.reduce(operator.add, x)
 
 
-class Multiply(_Merging):
-    """The product of its inputs, which are broadcast as arrays are."""
+class Multiply(_Elementwise):
+    """The product of its inputs, which are broadcast as in `Add`.
 
-    def call(self, x: Sequence[jax.Array]) -> jax.Array:
+    A masked step of an input is a factor of 1; the product is 0 at steps that count in none of them.
+    """
+
+    def merged(self, x: Sequence[jax.Array]) -> jax.Array:
         return functools.reduce(operator.mul, x)
 
+    def call_with_masks(self, x: Sequence[jax.Array], mask: Sequence[jax.Array | None]) -> tuple[Any, Any]:
+        """Return the product and its mask."""
+        ones = [a if m is None else jnp.where(_deepened(m, a.ndim), a, 1) for a, m in zip(x, mask, strict=True)]
+        product, counts = self.call(ones), self.output_mask(x, mask)
+        return product if counts is None else jnp.where(_deepened(counts, product.ndim), product, 0), counts
 
-class Average(_Merging):
-    """The mean of its inputs, which are broadcast as arrays are."""
 
-    def call(self, x: Sequence[jax.Array]) -> jax.Array:
+class Average(_Elementwise):
+    """The mean of its inputs, which are broadcast as in `Add`."""
+
+    def merged(self, x: Sequence[jax.Array]) -> jax.Array:
         return functools.reduce(operator.add, x) / len(x)
 
 
@@ -69,7 +99,7 @@ class Concatenate(_Merging):
         if all(m is None for m in mask):
             return None
         full = [
-            jnp.ones(a.shape, bool) if m is None else jnp.broadcast_to(_deepened(m.astype(bool), a.ndim), a.shape)
+            jnp.ones(a.shape, bool) if m is None else jnp.broadcast_to(_deepened(m, a.ndim), a.shape)
             for a, m in zip(x, mask, strict=True)
         ]
         return jnp.concatenate(full, self.axis).any(axis=-1)
@@ -78,8 +108,29 @@ class Concatenate(_Merging):
         return super().get_config() | {"axis": self.axis}
 
 
+def _aligned(x: Sequence[jax.Array]) -> list[jax.Array]:
+    axes = max(a.ndim for a in x)
+    return [_widened(a, axes - a.ndim) for a in x]
+
+
+def _aligned_masks(x: Sequence[jax.Array], mask: Sequence[jax.Array | None]) -> list[jax.Array]:
+    """Return the masks with the axes that `_aligned` gives to the inputs; none if an input has none."""
+    there = [m for m in mask if m is not None]
+    if len(there) < len(x):
+        return []
+    axes = max(a.ndim for a in x)
+    wide = [_widened(m, axes - a.ndim) for a, m in zip(x, there, strict=True)]
+    return [_deepened(m, max(one.ndim for one in wide)) for m in wide]
+
+
+def _widened(array: jax.Array, axes: int) -> jax.Array:
+    """Return an array with more axes, of size 1, behind the batch's."""
+    return array.reshape(*array.shape[:1], *(1,) * axes, *array.shape[1:])
+
+
 def _deepened(mask: jax.Array, axes: int) -> jax.Array:
-    return mask.reshape(*mask.shape, *(1,) * (axes - mask.ndim))
+    """Return a mask with axes of size 1 at its end."""
+    return mask.astype(bool).reshape(*mask.shape, *(1,) * (axes - mask.ndim))
 
 
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:

@@ -7,10 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 
+def class_name(layer: Any) -> str:
+    """Return what Keras calls a layer's class."""
+    return getattr(layer, "keras_class", type(layer).__name__)
+
+
 def snake_case(layer: Any) -> str:
     """Return a layer's class name as Keras numbers it: `MaxPooling2D` is `max_pooling2d`."""
-    class_name = getattr(layer, "keras_class", type(layer).__name__)
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name(layer)))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 

@@ -15,16 +15,19 @@ from flax import nnx
 from ..core.arguments import NamesArguments
 from ..core.seeds import fresh_seed
 from . import masks
-from .names import snake_case
+from .names import class_name, snake_case
+from .nests import held, map_nest
+from .operators import Operators
 
 OPEN_SIZES = (64, 96)
 """An axis whose size is open is tried with both of these; where the outputs differ, theirs is open too."""
 
 
-class Tensor(NamesArguments):
+class Tensor(Operators, NamesArguments):
     """An array that a model will compute: its shape and dtype are known, its values aren't.
 
     Calling layers on tensors makes more of them; `Model(inputs, outputs)` makes a model of what lies between.
+    Python's operators work on them as on arrays: `a + b`, `2 * a`, `a @ weights`, `a[:, 0]`.
 
     Attributes:
         shape: With the batch axis in front; None where the size is open.
@@ -103,7 +106,7 @@ def connect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     Raises:
         Exception: What the layer raises for such inputs, with a note that names the layer and their shapes.
     """
-    call = Call(layer, args, kwargs)
+    call = Call(layer, held(args), held(kwargs))
     inputs = call.inputs
     try:
         found, of_outputs = _outputs(call, inputs)
@@ -118,7 +121,7 @@ def connect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         output.mask = None if mask is None else mask.shape
     if any(tensor.mask for tensor in inputs) and not any(of_outputs) and not getattr(layer, "uses_mask", False):
         warnings.warn(
-            f"{type(layer).__name__} passes no mask on: after it, masked steps count like all others.", stacklevel=3
+            f"{class_name(layer)} passes no mask on: after it, masked steps count like all others.", stacklevel=3
         )
     return jax.tree.unflatten(tree, call.outputs)
 
@@ -138,7 +141,9 @@ def _outputs(call: Call, inputs: Sequence[Tensor]) -> Any:
     def run(arrays: Any, of_arrays: Any) -> Any:
         layer: Any = nnx.merge(graph, state, copy=True)
         layer.eval()
-        return masks.called(layer, _filled(call, arrays), _filled(call, of_arrays, None))
+        values, of_values = ({id(t): a for t, a in zip(inputs, given, strict=True)} for given in (arrays, of_arrays))
+        given = map_nest(lambda leaf: values.get(id(leaf), leaf), (call.args, call.kwargs))
+        return masks.called(layer, given, map_nest(lambda leaf: of_values.get(id(leaf)), (call.args, call.kwargs)))
 
     found = []
     for size in OPEN_SIZES:
@@ -148,14 +153,6 @@ def _outputs(call: Call, inputs: Sequence[Tensor]) -> Any:
         if not any(None in tensor.shape[1:] for tensor in inputs):
             break
     return jax.tree.map(_common, found[0], found[-1])
-
-
-def _filled(call: Call, values: Sequence[Any], *else_: Any) -> Any:
-    """Return the arguments of a call with values for its tensors, and perhaps something else for all other leaves."""
-    given = iter(values)
-    return jax.tree.map(
-        lambda leaf: next(given) if isinstance(leaf, Tensor) else (*else_, leaf)[0], (call.args, call.kwargs)
-    )
 
 
 def _array_like(shape: Sequence[int | None], dtype: Any, size: int) -> jax.ShapeDtypeStruct:

@@ -22,7 +22,7 @@ from ..layers import Lambda, Layer
 from ..layers.base import is_parameter, truth_of, weights_of
 from ..layers.frozen import frozen_variables
 from ..layers.graph import Graph
-from ..layers.names import snake_case
+from ..layers.names import class_name, snake_case
 from ..layers.tensors import tensors_in
 from .ports import Ports, ports_of_nest
 
@@ -292,19 +292,18 @@ class Network(NamesArguments):
             print_fn: Called with each line; None prints it.
         """
         print_fn = print_fn or say
-        self._built()
         nodes = {} if self._graph is None else {name: (shape, taken) for name, shape, taken in self._graph.outline()}
         rows = [("layer (type)", "output shape", "weights", "number")]
         total, trainable = 0, sum(variable.size for variable in self.trainable_weights)
         above = None
-        for name, layer in self._named_layers():
+        for name, layer in layers_of(self._built(), operations=True):
             weights = weights_of(layer)
             number = sum(variable.size for _, variable in weights)
             total += number
             shapes = ", ".join(f"{name} {tuple(variable.shape)}" for name, variable in weights)
             shape, taken = nodes.get(name, ("", ()))
             takes = "" if not taken or taken == (above,) or above is None else f" of {', '.join(taken)}"
-            kind = type(layer).__name__ + ("" if getattr(layer, "trainable", True) else ", frozen")
+            kind = class_name(layer) + ("" if getattr(layer, "trainable", True) else ", frozen")
             rows.append((f"{name} ({kind}){takes}", str(shape), shapes or "-", f"{number:,}"))
             above = name
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -316,9 +315,14 @@ class Network(NamesArguments):
         print_fn(f"{total:,} weights, {trainable:,} of them trainable")
 
 
-def layers_of(module: Any) -> list[tuple[str, nnx.Module]]:
-    """Return the layers of a model's module, or of a copy of it, with their names; a plain module is one layer."""
-    return module.named_layers() if isinstance(module, Graph) else [(snake_case(module), module)]
+def layers_of(module: Any, operations: bool = False) -> list[tuple[str, nnx.Module]]:
+    """Return the layers of a model's module, or of a copy of it, with their names; a plain module is one layer.
+
+    Args:
+        module: The module.
+        operations: Whether to return what operators between tensors made, too.
+    """
+    return module.named_layers(operations) if isinstance(module, Graph) else [(snake_case(module), module)]
 
 
 def output_like(module: nnx.Module, x: Any) -> Any:

@@ -6,17 +6,26 @@ keras/src/legacy/saving/json_utils.py, of Keras 3.15. Keras 2 wrote a list of `[
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
+import numpy as np
 
 from ..layers.graph import Constant, Slot
 from .named import Json
 
 DEEPEST = 32
 """How deep lists and dicts among the arguments may lie in one another."""
+
+MOST_NUMBERS = 100_000
+"""How many numbers an array among the arguments may have."""
+
+NUMBERS = ("bool", "bfloat16", *(f"float{bits}" for bits in (16, 32, 64)),
+           *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))  # fmt: skip
+"""The dtypes that an array, or an input, may have."""
 
 CONSTANT = "_CONSTANT_VALUE"  # stands for the layer in Keras 2's form, where a plain value is between tensors
 
@@ -49,6 +58,16 @@ def to_json(value: Any, tensors: Mapping[int, Json]) -> Any:
         return tensors[value.at]
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if value is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, slice):
+        ends = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {
+            "class_name": "__slice__",
+            "config": {k: v if v is None else operator.index(v) for k, v in ends.items()},
+        }
+    if isinstance(value, Constant) and (array := np.asarray(value.value)).dtype.name in NUMBERS:
+        return _array_to_json(array)
     if type(value) is list:
         return [to_json(item, tensors) for item in value]
     if type(value) is tuple:
@@ -58,8 +77,18 @@ def to_json(value: Any, tensors: Mapping[int, Json]) -> Any:
     kind = type(value.value if isinstance(value, Constant) else value).__name__
     raise ValueError(
         f"it is called with a value of type {kind}, which a file can't hold; it holds numbers, texts, "
-        "and lists, tuples and dicts of them. Let a layer of your own make the value."
+        "arrays, slices and lists, tuples and dicts of them. Let a layer of your own make the value."
     )
+
+
+def _array_to_json(array: np.ndarray) -> Any:
+    if array.size > MOST_NUMBERS:
+        raise ValueError(
+            f"it is called with an array of {array.size:,} numbers; a file's description holds {MOST_NUMBERS:,} at "
+            "most. Let a layer of your own have them as a weight."
+        )
+    value = array.tolist()
+    return {"class_name": "__numpy__", "config": {"value": value, "dtype": array.dtype.name}} if array.ndim else value
 
 
 # From JSON
@@ -142,9 +171,29 @@ def _value(saved: Any, level: int = 0) -> Any:
         return reference(config.get("keras_history") if isinstance(config, dict) else None)
     if kind == "__tuple__" and isinstance(items := saved.get("items"), list):
         return tuple(_value(item, level + 1) for item in items)
+    if kind in ("__slice__", "__numpy__", "__tensor__") and isinstance(config := saved.get("config"), dict):
+        return _slice(config) if kind == "__slice__" else _array(config)
+    if kind == "__ellipsis__":
+        return Ellipsis
     if kind is not None:
         raise ValueError(f"one of its calls has a value of class {_short(kind)}, which isn't read.")
     return {key: _value(item, level + 1) for key, item in saved.items()}
+
+
+def _slice(config: Json) -> slice:
+    ends = [config.get(end) for end in ("start", "stop", "step")]
+    if not all(end is None or type(end) is int for end in ends):
+        raise ValueError(f"one of its calls has the slice {_short(ends)}, which isn't made of whole numbers.")
+    return slice(*ends)
+
+
+def _array(config: Json) -> np.ndarray:
+    if (dtype := config.get("dtype")) not in NUMBERS:
+        raise ValueError(f"one of its calls has an array of {_short(dtype)}, which are no numbers.")
+    try:
+        return np.asarray(config.get("value"), dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"one of its calls has an array that is none: {error}") from error
 
 
 def _old_arguments(saved: list[Any], layers: Container[str]) -> tuple[list[Any], Json]:

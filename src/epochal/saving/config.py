@@ -14,6 +14,7 @@ from typing import Any
 from .. import activations, initializers, layers
 from ..core.names import suggest
 from ..layers import Input, Lambda, Layer
+from .calls import NUMBERS
 from .named import Json, found, function_name, own_object
 
 LAYERS: dict[str, type[Layer]] = {
@@ -56,9 +57,6 @@ NO_MATTER = {"seed", "renorm_momentum", "beta_initializer", "gamma_initializer",
 
 ONLY_TRAINING = ("noise_shape", "dtype", "_regularizer", "_constraint")
 """Settings (or their endings) that are left out with a warning: outputs are as in Keras, further training isn't."""
-
-INPUT_DTYPES = ("bool", "bfloat16", *(f"float{bits}" for bits in (16, 32, 64)),
-                *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))  # fmt: skip
 
 SAVE_WEIGHTS = "save_weights works (ModelCheckpoint: save_weights_only=True)."
 
@@ -131,7 +129,7 @@ def input_of(settings: Json) -> Input:
     if not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n > 0) for n in shape):
         raise ValueError(f"its model_config has inputs of shape {shape!r}.")
     dtype = settings.get("dtype") or "float32"
-    if dtype not in INPUT_DTYPES:
+    if dtype not in NUMBERS:
         raise ValueError(f"its model_config has inputs of dtype {dtype!r}.")
     return Input(shape[1:], dtype, settings.get("name"))
 

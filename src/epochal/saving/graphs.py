@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 from flax import nnx
 
 from ..layers import Input
 from ..layers.base import as_layer
 from ..layers.graph import Graph
 from ..layers.names import snake_case
+from ..layers.operations import FUNCTIONS, Operation
 from ..layers.tensors import Tensor
 from . import calls
 from .calls import Reference
-from .config import SAVE_WEIGHTS, described, entry_of, input_of, layer_of
+from .config import LAYERS, SAVE_WEIGHTS, described, entry_of, input_of, layer_of
 from .named import Json, own_object
 from .wiring import Wiring, called, each_port, ports
 
@@ -36,6 +36,9 @@ MASK_OPS = (
     *("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "OnesLike", "ZerosLike", "ExpandDims", "BroadcastTo"),
 )
 """What Keras lists beside the layers to compute masks. Here layers tell each other their masks."""
+
+OPERATIONS = "keras.src.ops.numpy"
+"""Where Keras has the operations between tensors."""
 
 
 # To JSON
@@ -70,7 +73,8 @@ def _functional_config(graph: Graph) -> Json:
     tensors, made = _calls_of(graph)
     inputs = [{**entry, "name": entry["config"]["name"], "inbound_nodes": []} for entry in _inputs(graph)]
     entries = [
-        {**_entry(name, layer), "name": name, "inbound_nodes": made[name]} for name, layer in graph.named_layers()
+        {**_entry(name, layer), "name": name, "inbound_nodes": made[name]}
+        for name, layer in graph.named_layers(operations=True)
     ]
     results = [list(tensors[slot]["config"]["keras_history"]) for slot in graph.results]
     nested = [name for name, layer in graph.named_layers() if snake_case(layer) == "functional"]
@@ -96,6 +100,9 @@ def _inputs(graph: Graph) -> list[Json]:
 
 
 def _entry(name: str, layer: Any) -> Json:
+    if isinstance(layer, Operation):  # Keras finds them by their module; its own files don't say it
+        kind = layer.keras_class
+        return {"module": OPERATIONS, "class_name": kind, "registered_name": kind, "config": {"name": name}}
     return _model(name, layer) if isinstance(layer, Graph) else described(name, layer)
 
 
@@ -106,7 +113,7 @@ def _calls_of(graph: Graph) -> tuple[dict[int, Json], dict[str, list[Json]]]:
     found: dict[str, list[Json]] = {name: [] for name in graph.layer_names}
     for step in graph.steps:
         name = graph.layer_names[step.layer]
-        args, kwargs = jax.tree.unflatten(step.tree, step.arguments)
+        args, kwargs = step.given
         try:
             call = {
                 "args": [calls.to_json(item, tensors) for item in args],
@@ -231,6 +238,8 @@ def _functional(name: str, inner: Json, custom: Mapping[str, Any], left_out: lis
         class_name, settings = entry_of(entry)
         if class_name == "InputLayer":
             inputs[own] = input_of(settings | {"name": keys.get(own, own)})
+        elif own_object(class_name, custom) is None and _is_operation(class_name, entry):
+            layers[own] = Operation(class_name, name=settings.get("name") or own)
         elif not _computes_masks(class_name, entry) or own_object(class_name, custom) is not None:
             layers[own] = _layer(class_name, settings, custom, left_out)
     wiring = Wiring(entries, layers, inputs, left_out)
@@ -248,6 +257,16 @@ def _computes_masks(class_name: str, entry: Json) -> bool:
     return class_name in MASK_OPS or (
         class_name == "Concatenate" and calls.takes_truth_values(entry.get("inbound_nodes"))
     )
+
+
+def _is_operation(class_name: str, entry: Json) -> bool:
+    """Say whether this is an operation between tensors; some are called like layers, which take a list of them."""
+    if class_name not in FUNCTIONS or class_name not in LAYERS:
+        return class_name in FUNCTIONS
+    nodes = entry.get("inbound_nodes")
+    first = nodes[0] if isinstance(nodes, list) and nodes else None
+    args = first.get("args") if isinstance(first, dict) else None
+    return isinstance(args, list) and len(args) == 2
 
 
 def _entries(listed: list[Any]) -> dict[str, Json]:

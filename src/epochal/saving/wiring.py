@@ -12,6 +12,7 @@ from flax import nnx
 from ..core.names import suggest
 from ..layers import Input, Layer
 from ..layers.graph import Graph
+from ..layers.nests import map_nest
 from ..layers.tensors import Tensor, connect, tensors_in
 from . import calls
 from .calls import Reference, references_in
@@ -119,7 +120,7 @@ class Wiring:
             args, kwargs = calls.arguments(node, self._entries)
         except ValueError as error:
             raise ValueError(f"layer {name!r}: {error}") from error
-        args, kwargs = jax.tree.map(self._renumbered, (args, kwargs))
+        args, kwargs = map_nest(self._renumbered, (args, kwargs))
         takes = _arguments_of(self._layers[name])
         masks = {"mask", *(f"{argument}_mask" for argument in takes)}
         left = {key for key, value in kwargs.items() if key in masks and self._is_left_to_layers(value)}
@@ -166,7 +167,7 @@ class Wiring:
 
     def _make(self, place: Place) -> None:
         name = place[0]
-        args, kwargs = jax.tree.map(
+        args, kwargs = map_nest(
             lambda leaf: self._tensor(f"layer {name!r}", leaf) if isinstance(leaf, Reference) else leaf,
             self._calls[place],
         )
