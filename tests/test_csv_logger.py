@@ -160,7 +160,8 @@ def test_appending_to_nothing_begins_a_file(log, there):
 
 def test_appending_after_an_unfinished_line_begins_a_new_one(log):
     log.write_text("epoch,loss\n0,1.0\n1,0.")
-    write(CSVLogger(log, append=True), {"loss": 0.5}, epoch=1)
+    with pytest.warns(UserWarning, match=r"log\.csv ends in the unfinished line '1,0\.'; it stays"):
+        write(CSVLogger(log, append=True), {"loss": 0.5}, epoch=1)
     assert log.read_text() == "epoch,loss\n0,1.0\n1,0.\n1,0.5\n"
 
 

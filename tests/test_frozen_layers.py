@@ -148,7 +148,7 @@ def test_trainable_is_true_or_false(value):
 def test_the_summary_counts_what_is_trained():
     lines = []
     nested().summary(print_fn=lines.append)
-    assert "base (Graph, frozen)" in lines[1]
+    assert "base (Sequential, frozen)" in lines[1]
     assert lines[-1] == "38 weights, 11 of them trainable"
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import h5py
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -201,11 +202,32 @@ def test_a_layer_within_two_models_is_refused_since_it_would_become_two(tmp_path
         Model(a, inner(shared(a))).save(tmp_path / "m.h5")
 
 
-def test_an_array_as_an_argument_is_refused(tmp_path):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32", "bool"])
+def test_an_array_as_an_argument_comes_back(tmp_path, dtype):
     a = Input((3,))
-    model = Model(a, Split(name="split")(a, np.ones(3, "float32"))[0])
-    with pytest.raises(ValueError, match="layer 'split': it is called with a value of type ndarray"):
-        model.save(tmp_path / "m.h5")
+    shift = jnp.asarray([1, 0, 0.1], dtype)
+    Model(a, Split(name="split")(a, shift)[0]).save(tmp_path / "m.h5")
+    x = np.ones((2, 3), "float32")
+    expected = x + np.asarray(shift, "float32")
+    np.testing.assert_array_equal(load_model(tmp_path / "m.h5", {"Split": Split}).predict(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"dtype": "object", "value": [1]}, "no numbers"),
+        ({"dtype": "float32", "value": [[1], []]}, "an array that is none"),
+    ],
+)
+def test_an_array_that_is_none_is_refused(tmp_path, value, message):
+    a = Input((3,))
+    Model(a, a + np.ones(3, "float32")).save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"][-1]["inbound_nodes"][0]["args"][1]["config"] = value
+        file.attrs["model_config"] = json.dumps(config)
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path / "m.h5")
 
 
 def test_models_nested_deeper_than_can_be_read_are_not_written(tmp_path):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
+import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from ..core import files
 from ..core.callback import Callback
 from ..core.logs import Logs, knows
 from ..core.printing import warn
@@ -27,74 +31,137 @@ class CSVLogger(Callback):
     operating system when its epoch ends. A resumed run cuts off what was written after the point it
     goes on from.
 
+    A file that is appended to is looked at before the first batch. Its line ends, and a byte order mark, stay; a
+    metric that it has no column for, and a last line that was cut off, are warned of.
+
     Raises:
-        ValueError: If the separator isn't one character; at the first epoch's end, if `append` finds a file
-            that has no such header.
+        ValueError: If the separator isn't one character, or no character between values; before the first batch, if
+            `append` finds a file that has no such header, isn't UTF-8, or ends within a quoted value.
+        OSError: If the file can't be written to, before the first batch if that can be known; if a row couldn't be
+            written, the file ends with the row before.
     """
 
     is_sink = True
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
-        if len(separator) != 1:
-            raise ValueError(f"separator must be one character; got {separator!r}.")
+        if len(separator) != 1 or separator in '"\r\n':
+            raise ValueError(f"separator must be one character; got {separator!r}. A quote or a line end is none.")
         self.filename, self.separator, self.append = Path(filename), separator, append
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._start()
 
     def _start(self) -> None:
         self._columns: list[str] = []
         self._length = self.filename.stat().st_size if self.append and self.filename.exists() else 0  # bytes to keep
         self._warned = False
+        self._line_end, self._checked = "\n", False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start afresh; the file is opened with the first row, since a resume may still say where to go on."""
         self._start()
+        files.check_writable(self.filename.parent)
+        if self.filename.is_dir():
+            raise IsADirectoryError(errno.EISDIR, f"{self.filename} is a folder; a log is a file.")
+        if self.filename.exists() and not os.access(self.filename, os.W_OK):
+            raise PermissionError(errno.EACCES, f"{self.filename} can't be written to: it is protected.")
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Before the first epoch, look at the file that rows are appended to."""
+        self._check()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write a row."""
         logs = Logs() if logs is None else logs
         file = self._file or self._open(logs)
-        unknown = [name for name in logs if not knows(self._columns, name)]
-        if unknown and not self._warned:
-            self._warned = True
-            message = f"{self.filename} has no column for {', '.join(unknown)}: not in the first epoch."
-            warn(message, stacklevel=2)
+        self._warn_of(logs, "not in the first epoch")
         self._write(file, [epoch, *(logs.get(name, "NA") for name in self._columns)])
-        file.flush()
-        self._length = file.tell()
 
-    def _open(self, logs: Logs) -> IO[str]:
-        self.filename.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file = open(self.filename, "a+", newline="", encoding="utf-8")  # noqa: SIM115
-        file.truncate(min(self._length, self.filename.stat().st_size))
-        file.seek(0)
-        kept = file.read()
+    def _check(self) -> None:
+        """Take the columns from what stays of a file that is there already."""
+        if self._checked:
+            return
+        self._checked = True
+        kept = self._kept()
         if not kept:
-            self._columns = self._columns or self._expected(logs)
-            self._write(file, ["epoch", *self._columns])
-            return file
-        self._columns = self._header(kept)
-        if not kept.endswith("\n"):
-            file.write("\n")
-        return file
+            return
+        header, unfinished = self._read(kept)
+        self._columns = header[1:]
+        first_end = kept.find("\n") + 1
+        self._line_end = "\r\n" if kept[:first_end].endswith("\r\n") else "\n" if first_end else "\r"
+        if unfinished:
+            warn(f"{self.filename} ends in the unfinished line {unfinished!r}; it stays.", stacklevel=2)
+        self._warn_of(self.params.get("metrics") or (), "it goes on with the columns that it has")
 
-    def _header(self, kept: str) -> list[str]:
-        line = kept.splitlines()[0]
-        first, *columns = next(csv.reader([line], delimiter=self.separator)) or [""]
-        if first != "epoch":
+    def _kept(self) -> str:
+        """Return the text that stays of the file."""
+        if not self._length or not self.filename.exists():
+            return ""
+        with open(self.filename, "rb") as file:
+            kept = file.read(self._length)
+        try:
+            return kept.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{self.filename} isn't UTF-8 text, in which rows are appended: {error}. Convert it, or log to "
+                "another file."
+            ) from error
+
+    def _read(self, kept: str) -> tuple[list[str], str]:
+        """Return the header of a log, and its last line if that was cut off."""
+        try:
+            header, *_ = rows = list(csv.reader(io.StringIO(kept, newline=""), delimiter=self.separator, strict=True))
+        except csv.Error as error:
+            raise ValueError(
+                f"{self.filename} can't be appended to: {error}. If its last line was cut off within a quoted value, "
+                "delete that line; or log to another file."
+            ) from error
+        if header[:1] != ["epoch"]:
+            line = kept.splitlines()[0]
             raise ValueError(
                 f"{self.filename} begins with {line!r}: no header of columns separated by {self.separator!r}, "
                 f"the first of which is epoch."
             )
-        return columns
+        return header, "" if kept.endswith(("\n", "\r")) else self.separator.join(rows[-1])
+
+    def _warn_of(self, names: Iterable[str], why: str) -> None:
+        """Warn, once, of names that have no column."""
+        unknown = [name for name in names if not knows(self._columns, name)]
+        if unknown and not self._warned:
+            self._warned = True
+            warn(f"{self.filename} has no column for {', '.join(unknown)}: {why}.", stacklevel=3)
+
+    def _open(self, logs: Logs) -> IO[bytes]:
+        self._check()
+        self.filename.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file = open(self.filename, "ab", buffering=0)  # noqa: SIM115
+        self._length = min(self._length, self.filename.stat().st_size)
+        file.truncate(self._length)
+        if not self._length:
+            self._columns = self._columns or self._expected(logs)
+            self._write(file, ["epoch", *self._columns])
+        elif not self._kept().endswith(("\n", "\r")):
+            self._write(file, [])
+        return file
 
     def _expected(self, logs: Logs) -> list[str]:
         """Return the metrics, of which this epoch may not have all (`val_loss`), then what else it has."""
         metrics: list[str] = list(self.params.get("metrics") or ())
         return [*metrics, *(name for name in logs if not knows(metrics, name))]
 
-    def _write(self, file: IO[str], row: list[Any]) -> None:
-        csv.writer(file, delimiter=self.separator, lineterminator="\n").writerow(row)
+    def _write(self, file: IO[bytes], row: list[Any]) -> None:
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self.separator, lineterminator=self._line_end).writerow(row)
+        left = text.getvalue().encode()
+        size = len(left)
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                file.truncate(self._length)  # of the row, nothing stays
+            reason = f"{os.strerror(error.errno or 0)}; {size:,} bytes were needed"
+            raise OSError(error.errno, f"could not write {self.filename}: {reason}") from error
+        self._length += size
 
     def close(self) -> None:
         """Close the file."""

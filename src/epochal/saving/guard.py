@@ -19,6 +19,8 @@ import ml_dtypes
 import numpy as np
 from h5py import h5l  # pyright: ignore[reportAttributeAccessIssue]  (a compiled module without types)
 
+from . import sealed
+
 MOST_TEXT = 16 * 2**20  # bytes of one attribute, a model's whole description included
 KNOWN_FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}  # any other would be looked for as a plugin
 ALIGNMENT = 64  # bytes; from there on XLA takes an array over instead of copying it
@@ -36,6 +38,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise FileNotFoundError(f"there is no file {path}.")
     if path.is_dir():
         raise ValueError(f"{path} is a folder; a model file is one .h5 file.")
+    sealed.check(path)
     if not h5py.is_hdf5(path):
         if zipfile.is_zipfile(path):
             raise ValueError(f"{path} is a .keras archive, not HDF5. In Keras, save it again: model.save('model.h5').")

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.files import write_durably
 from ..core.logs import fetch
-from . import extras, layout
+from . import extras, layout, sealed
 from .extras import Extras
 from .layout import LayerWeights
 
@@ -54,13 +54,15 @@ class Snapshot:
         write_durably(path, lambda temporary: self.write(temporary, chosen), self.nbytes)
 
     def write(self, path: Path, layout_name: str = "keras") -> None:
-        """Write it as HDF5 in the layout that `check_suffix` returned for the file's final name."""
-        with h5py.File(path, "w") as file:
-            layout.write(file, self.layers, layout_name, whole=self.extras is not None)
-            for name, description in self.descriptions.items():
-                layout.write_description(file, name, json.dumps(description))
-            if self.extras is not None:
-                extras.write(file, self.extras)
+        """Write it as HDF5, with a checksum, in the layout that `check_suffix` returned for the file's final name."""
+        sealed.write(path, lambda file: self._write(file, layout_name))
+
+    def _write(self, file: h5py.File, layout_name: str) -> None:
+        layout.write(file, self.layers, layout_name, whole=self.extras is not None)
+        for name, description in self.descriptions.items():
+            layout.write_description(file, name, json.dumps(description))
+        if self.extras is not None:
+            extras.write(file, self.extras)
 
 
 def take(
