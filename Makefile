@@ -28,7 +28,7 @@ faults: $(READY)
 peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
-	$(VENV)-peers/bin/python -m pytest -n auto tests/test_saving_with_keras.py tests/test_data_libraries.py
+	$(VENV)-peers/bin/python -m pytest -n auto tests/test_*_with_keras.py tests/test_data_libraries.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
