@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from epochal.callbacks import Callback
 from epochal.layers import BatchNormalization, Dense, Dropout, Input
 from epochal.models import Model, Sequential, load_model
 
@@ -172,6 +173,11 @@ def test_a_file_says_that_its_model_had_an_objective_of_its_own(tmp_path):
     assert np.isclose(2 * plain.evaluate(x, y, verbose=0), model.evaluate(x, y, verbose=0))
     with pytest.raises(ValueError, match="must be a subclass of Sequential"):
         load_model(tmp_path / "m.h5", {"Doubled": Dense})
+
+
+def test_a_method_that_looks_like_a_hook_is_told():
+    with pytest.warns(UserWarning, match=r"Own\.on_validation_end is no hook, so no fit calls it\. .*on_test_end"):
+        type("Own", (Callback,), {"on_validation_end": lambda self: None})
 
 
 def test_a_compile_that_fails_changes_nothing():

@@ -16,12 +16,14 @@ from __future__ import annotations
 import difflib
 import dis
 import functools
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from .arguments import NamesArguments
 from .cadence import Cadence, Every
 from .logs import Logs
+from .printing import warn
 from .spans import Watcher
 from .writer import Writer
 
@@ -135,6 +137,8 @@ class Callback(NamesArguments):
         for name in (n for n in vars(cls) if n.startswith("on_") and n not in HOOKS):
             if near := difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.83):
                 raise TypeError(f"{cls.__name__}.{name} would never be called. Did you mean `{near[0]}`?")
+            if name.endswith(("_start", "_begin", "_end")) and inspect.isfunction(vars(cls)[name]):  # another library's
+                warn(f"{cls.__name__}.{name} is no hook, so no fit calls it. The hooks are {', '.join(HOOKS)}.", 2)
 
 
 HOOKS: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
