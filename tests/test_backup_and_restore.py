@@ -434,7 +434,7 @@ class Stays:
         self.given = self.at = None
 
     def set_epoch(self, epoch):
-        raise AssertionError("the order within an epoch is nobody else's business")
+        self.epoch = epoch
 
     def __iter__(self):
         for at in range(self.given or 0, 3):

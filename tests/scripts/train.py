@@ -10,6 +10,7 @@ mutant                       what is left out of the saved run
 
 import json
 import os
+import random
 import signal
 import sys
 from pathlib import Path
@@ -110,6 +111,8 @@ elif options["mutant"] == "EarlyStopping":
 elif options["mutant"] == "CSV":
     CSVLogger.load_state_dict = appended
 
+random.seed(0)
+np.random.seed(0)
 if options["seed"] is not None:
     epochal.set_random_seed(options["seed"])
 rng = np.random.default_rng(0)

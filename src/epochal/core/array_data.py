@@ -1,7 +1,8 @@
-"""Samples in arrays become batches, in an order fixed by (seed, epoch)."""
+"""Samples in arrays become batches, in an order fixed by the seed and the epoch in which a pass over them begins."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,15 +33,17 @@ class ArrayData:
         batch_size: Samples a batch; the last batch of an epoch may be smaller.
         shuffle: True: another order each epoch. "batch": the batches' order only. False: as they lie.
         seed: With the epoch, decides the order; a fresh one is drawn if None.
-        steps: Batches an epoch, if not all.
+        steps: Batches an epoch, if not all: the next epoch goes on where the one before stopped, until all samples
+            were used. The epoch that meets their end is shorter, with a warning, and the next one begins anew, in
+            another order.
         resident: Whether the engine can hold all of it; if not, it is copied piece by piece.
 
     Raises:
-        ValueError: If there are no samples, the lengths differ, `steps` is more than there is, or `shuffle` is
-            something else.
+        ValueError: If there are no samples, the lengths differ, or `shuffle` is something else.
 
     Attributes:
         epochs: How many there will be; nothing is read ahead beyond.
+        steps: Batches an epoch; no more than there are, with a warning if more were asked for.
     """
 
     def __init__(
@@ -70,25 +73,55 @@ class ArrayData:
         self.seed = fresh_seed() if seed is None else seed
         available = -(-self.samples // batch_size)
         if steps is not None and steps > available:
-            raise ValueError(
-                f"{steps} steps an epoch were asked for; {self.samples} samples make {available} "
-                f"batches of {batch_size}."
+            warnings.warn(
+                f"{steps} steps an epoch were asked for, and {self.samples} samples make {available} "
+                f"batches of {batch_size}: an epoch has {available}.",
+                stacklevel=2,
             )
-        self.steps = available if steps is None else steps
+        self.steps = min(available, steps or available)
         self.epochs = 1
+        self._available, self._whole = available, self.samples // batch_size
+        self._first_epoch: int | None = None  # in which the run began
+        self._warned = False
         self._resident = resident
         self._memory = Memory()  # of copies
-        self._prepared: dict[int, Held | None] = {}  # the order of the next epoch
+        self._orders: dict[int, Held | None] = {}  # of the pass under way and the next one, by the epoch it begins in
         self._window = Window(self._read, background=not resident)
 
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch."""
+        if self._first_epoch is None:
+            self._first_epoch = epoch
+        first = self._place(epoch)[1]
+        if first + self.steps > self._available and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.steps} steps an epoch don't divide the {self._available} batches that {self.samples} samples "
+                f"make: the epoch that meets the end of the samples has {self._available - first} batches.",
+                stacklevel=2,
+            )
         self._window.begin(epoch, batch)
+
+    def end_epoch(self) -> None:
+        """Do nothing: arrays needn't know."""
 
     def prepare(self, epoch: int) -> None:
         """Compute an epoch's order, unless a thread does it anyway."""
-        if self._resident and epoch not in self._prepared:
-            self._prepared = {epoch: self._make_order(epoch)}
+        if self._resident:
+            self._order(self._place(epoch)[0])
+
+    def _place(self, epoch: int) -> tuple[int, int]:
+        """Return in which epoch the pass of an epoch begins, and at which of its batches the epoch does."""
+        epochs = -(-self._available // self.steps)  # in a pass
+        since = (epoch - (self._first_epoch or 0)) % epochs
+        return epoch - since, since * self.steps
+
+    def _order(self, begins: int) -> Held | None:
+        """Return the order of the pass that begins in an epoch."""
+        if begins not in self._orders:
+            kept = {at: order for at, order in self._orders.items() if at == max(self._orders)}
+            self._orders = kept | {begins: self._make_order(begins)}
+        return self._orders[begins]
 
     def _make_order(self, epoch: int) -> Held | None:
         if not self.shuffle:
@@ -124,19 +157,20 @@ class ArrayData:
     def _read(self, epoch: int, batch: int) -> Iterator[Piece]:
         """Yield the chunks from a batch on, to the end of the last epoch."""
         for number in range(epoch, max(self.epochs, epoch + 1)):
-            order = self._prepared.pop(number) if number in self._prepared else self._make_order(number)
-            while batch < self.steps:
-                chunk = self._chunk(order, batch)
+            begins, first = self._place(number)
+            order = self._order(begins)
+            while batch < min(self.steps, self._available - first):
+                chunk = self._chunk(order, first + batch, first + self.steps)
                 yield Piece(number, batch, chunk)
                 batch += chunk.count
             yield Piece(number, batch, None)
             batch = 0
 
-    def _chunk(self, order: Held | None, batch: int) -> Chunk:
-        """Return the batches of one size from a batch on: where they lie, or copied as far as there is room."""
-        start, whole = batch * self.batch_size, min(self.steps, self.samples // self.batch_size)
-        size, most = (self.batch_size, whole) if batch < whole else (self.samples - start, 1)
-        left = max(1, whole - batch)
+    def _chunk(self, order: Held | None, batch: int, end: int) -> Chunk:
+        """Return the batches of one size from one of a pass on: where they lie, or copied as far as there is room."""
+        start, most = batch * self.batch_size, min(self.steps, self._whole)
+        size, most = (self.batch_size, most) if batch < self._whole else (self.samples - start, 1)
+        left = max(1, min(end, self._whole) - batch)
         if self._resident:
             return Chunk(self.rows, order, start, size, left, most)
         room = capacity(self.rows.arrays, size, most)
@@ -149,13 +183,13 @@ class ArrayData:
         return buffer.chunk(count)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the seed, from which the order follows."""
-        return {"seed": self.seed}
+        """Return the seed and the first epoch, from which the order follows."""
+        return {"seed": self.seed, "first_epoch": self._first_epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on in the order of a saved run."""
-        self.seed = state["seed"]
-        self._prepared.clear()
+        self.seed, self._first_epoch = state["seed"], state["first_epoch"]
+        self._orders.clear()
 
     def identity(self) -> dict[str, Any]:
         """Describe what a saved run must fit."""

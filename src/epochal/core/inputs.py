@@ -94,10 +94,12 @@ def from_batches(
     arrange: Arrange,
     class_weight: Mapping[int, float] | None = None,
     steps_name: str = "steps_per_epoch",
+    **options: Any,
 ) -> StreamData:
     """Return data of an iterable of batches: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)` each.
 
-    Each part is an array of any framework that NumPy can read, or a nest of arrays; a dict is `x`.
+    Each part is an array of any framework that NumPy can read, or a nest of arrays; a dict is `x`. `options` are those
+    of `StreamData`.
     """
 
     def prepare(batch: Any) -> tuple[Any, Any, Any]:
@@ -106,7 +108,7 @@ def from_batches(
             raise ValueError(f"a batch is x, (x, y) or (x, y, sample_weight); got {len(parts)} parts.")
         return arrange(*arrays(*parts, class_weight=class_weight))
 
-    return StreamData(source, steps, prepare, steps_name)
+    return StreamData(source, steps, prepare, steps_name, **options)
 
 
 def split(x: Any, y: Any, weight: Any, share: float) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:

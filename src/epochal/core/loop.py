@@ -51,6 +51,7 @@ def _epoch(run: Run) -> None:
         run.call("on_epoch_begin", epoch, Logs())
     for _ in training.spans(run.stopped):
         _end_moment(run)
+    training.end_epoch()
     logs = epoch_logs(training, "train")
     if run.validation and run.validation.is_due(epoch) and training.ended:
         assert run.testing is not None
@@ -98,6 +99,7 @@ def evaluate(testing: Pass, call: Dispatcher) -> Logs:
     with testing:
         for _ in testing.spans():
             pass
+        testing.end_epoch()
     logs = epoch_logs(testing, "test")
     call("on_test_end", logs)
     return logs
@@ -109,5 +111,6 @@ def predict(predicting: Pass, call: Dispatcher) -> list[Any]:
     predicting.begin(0)
     with predicting:
         outputs = [row[0] for result in predicting.spans() for row in result.rows()]
+        predicting.end_epoch()
     call("on_predict_end", Logs())
     return outputs

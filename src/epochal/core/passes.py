@@ -113,6 +113,11 @@ class Pass:
         """Whether no batch of the epoch is left."""
         return self._data.next_size() == 0
 
+    def end_epoch(self) -> None:
+        """Tell the data that all batches of the epoch were used, if they were."""
+        if self.ended:
+            self._data.end_epoch()
+
     def _run_span(self, size: int) -> Result:
         span, signals = self._data.span(self._wakes.length(self.count, self._pace)), self._signals
         self._count_waiting()

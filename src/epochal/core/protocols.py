@@ -142,6 +142,10 @@ class Data(Protocol):
         """Go on by so many batches, which are under way: what comes after their chunk may be read now."""
         ...
 
+    def end_epoch(self) -> None:
+        """Take notice that all batches of the epoch were used."""
+        ...
+
     def prepare(self, epoch: int) -> None:
         """Get ready for an epoch while the device is busy."""
         ...

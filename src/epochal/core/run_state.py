@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from .callback import HOOKS, Callback, overridden
+from .generators import get_global, set_global
 from .logs import Logs
 from .printing import warn
 from .run import Run
@@ -38,6 +39,8 @@ def gather(run: Run) -> dict[str, Any]:
         "stop_training": run.stopped(),
         "logs": dict(run.logs),
         "data": _frozen(data),
+        "validation": _frozen(run.validation.data.state_dict()) if run.validation else None,
+        "generators": _frozen(get_global()),
         "engine": run.engine.state_dict(),
         "callbacks": dict(_callback_states(run)),
     }
@@ -74,6 +77,9 @@ def restore(run: Run, saved: Mapping[str, Any]) -> None:
     training.batch, training.count = saved["batch"], saved["count"]
     training.means.load_state_dict(saved["means"])
     run.data.load_state_dict(saved["data"])
+    if run.validation and saved["validation"] is not None:
+        run.validation.data.load_state_dict(saved["validation"])
+    set_global(saved["generators"])
     run.model.stop_training = saved["stop_training"] and not saved["finished"]
     run.logs = Logs(saved["logs"])
     _restore_parts(run, saved)

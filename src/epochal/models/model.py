@@ -88,7 +88,7 @@ class Model(Saved):
 
         Args:
             x: Samples: an array, or a list or dict of arrays for several inputs. Or an iterable of batches, each `x`,
-                `(x, y)` or `(x, y, sample_weight)`.
+                `(x, y)` or `(x, y, sample_weight)`; or such batches by index, `x[i]` for i below `len(x)`.
             y: Targets, if `x` is samples: an array, or a list or dict of arrays for several outputs.
             batch_size: Samples a batch; 32 if None. Batches from an iterable have their own size.
             epochs: The number of the last epoch, so that `initial_epoch=5, epochs=8` trains three.
@@ -96,12 +96,13 @@ class Model(Saved):
             callbacks: What watches; see `epochal.callbacks`.
             validation_split: The share of the samples, at their end, to validate on.
             validation_data: `(x, y)` or `(x, y, sample_weight)`, or an iterable of batches.
-            shuffle: Whether each epoch has another order; "batch" moves whole batches.
+            shuffle: Whether each epoch has another order; "batch" moves whole batches. An iterable has its own order.
             class_weight: The weight of each class's samples in the loss.
             sample_weight: The weight of each sample in the loss, `(samples,)`; or a list or dict of them by output.
             initial_epoch: The first epoch, counted from 0.
-            steps_per_epoch: Batches an epoch; needed for a generator.
-            validation_steps: Batches a validation.
+            steps_per_epoch: Batches an epoch, if not all the data; the next epoch goes on where the one before stopped.
+                Needed for a generator.
+            validation_steps: Batches a validation, each from the start of the data.
             validation_freq: Validate every so many epochs, or in these epochs (counted from 1).
             seed: Decides the data order; drawn from `set_random_seed` if None.
 
@@ -115,12 +116,14 @@ class Model(Saved):
         self._check_compiled()
         data, held_out = self._training_data(
             x, y, sample_weight, class_weight, validation_split,
-            batch_size=batch_size, shuffle=shuffle, seed=seed, steps=steps_per_epoch,
+            batch_size=batch_size, shuffle=shuffle, seed=seed, steps=steps_per_epoch, first_epoch=initial_epoch,
         )  # fmt: skip
         if held_out is None and validation_data is not None:
             held_out = validation_data
         self._warn_of_late_freezing()
-        validation, validation_arrays = self._validation(held_out, batch_size, validation_steps, validation_freq)
+        validation, validation_arrays = self._validation(
+            held_out, batch_size, validation_steps, validation_freq, beside=data
+        )
         call = Dispatcher(_with_automatic(callbacks, verbose, shows_module=self._graph is None))
         self.history = next(c for c in call.callbacks if isinstance(c, History))
         own_size = batch_size or (BATCH_SIZE if isinstance(data, ArrayData) else None)
@@ -149,18 +152,24 @@ class Model(Saved):
                     "validation_split, sample_weight and batch_size go with arrays x and y; an iterable of batches "
                     "has its own batches, each (x, y) or (x, y, sample_weight)."
                 )
-            data = inputs.from_batches(x, options["steps"], arrange=self._arranged_pair, class_weight=class_weight)
+            data = inputs.from_batches(
+                x, options["steps"], arrange=self._arranged_pair, class_weight=class_weight,
+                shuffle=bool(options["shuffle"]), seed=options["seed"], first_epoch=options["first_epoch"],
+            )  # fmt: skip
             self._ready(data.peek()[1])
             return data, None
         parts, held_out = self._arranged_pair(*inputs.arrays(x, y, sample_weight, class_weight)), None
         if validation_split:
             parts, held_out = inputs.split(*parts, validation_split)
         self._ready(parts[1])
+        del options["first_epoch"]
         options["batch_size"] = options["batch_size"] or BATCH_SIZE
         return inputs.from_arrays(*parts, fits=fits, **options), held_out
 
-    def _validation(self, given: Any, batch_size: int | None, steps: int | None, freq: Any) -> tuple[Any, Any]:
-        """Return the validation, and its arrays if it has any."""
+    def _validation(
+        self, given: Any, batch_size: int | None, steps: int | None, freq: Any, beside: Any
+    ) -> tuple[Any, Any]:
+        """Return the validation beside training data, and its arrays if it has any."""
         if given is None:
             return None, None
         if inputs.is_array(given):
@@ -169,8 +178,11 @@ class Model(Saved):
             parts = self._arranged_pair(*inputs.arrays(*given))
             data = inputs.from_arrays(*parts, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
             return Validation(data, freq), parts
-        data = inputs.from_batches(given, steps, arrange=self._arranged_pair, steps_name="validation_steps")
-        data.peek()
+        data = inputs.from_batches(
+            given, steps, arrange=self._arranged_pair, steps_name="validation_steps", first_epoch=None
+        )
+        if not data.beside(beside):
+            data.peek()
         return Validation(data, freq), None
 
     @names_arguments
@@ -279,7 +291,7 @@ class Model(Saved):
     ) -> Any:  # fmt: skip
         _check_counts(1, batch_size=batch_size, steps=steps)
         if y is None and not inputs.is_arrays(x):
-            data: Any = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps")
+            data: Any = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps", first_epoch=None)
             self._ready(data.peek()[1], trains)
             return data
         parts = arrange(*inputs.arrays(x, y, weight))
