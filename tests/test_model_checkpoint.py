@@ -422,6 +422,6 @@ def test_a_real_model_is_saved_whole_or_its_weights(tmp_path):
 
 
 def test_data_by_batches_needs_no_epochs_length(tmp_path):
-    data = ArrayData(X, Y, batch_size=4, steps=2)
+    data = ArrayData(X, Y, batch_size=5, steps=2)
     train(ModelCheckpoint(tmp_path / "{epoch}-{batch}.h5", save_freq=3), epochs=3, data=data)
     assert names(tmp_path) == ["2-0.h5", "3-1.h5"]
