@@ -273,7 +273,7 @@ def test_a_bare_optax_transform_trains_as_given_but_has_no_rate():
 def test_an_injected_rate_is_adopted():
     optimizer = optimizers.get(optax.inject_hyperparams(optax.sgd)(learning_rate=0.25))
     state = optimizer.transform().init(jnp.zeros(2))
-    optimizer.adopt(float(state.hyperparams["learning_rate"]))
+    optimizer.adopt({"learning_rate": float(state.hyperparams["learning_rate"])})
     assert optimizer.lr == 0.25
     optimizer.lr = 0.5
     assert optimizer.learning_rate == 0.5

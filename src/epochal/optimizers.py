@@ -6,9 +6,10 @@ epsilon or its learning rate elsewhere, a small transform here does.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from numbers import Real
 from typing import Any, NamedTuple, TypedDict, Unpack
 
@@ -24,6 +25,46 @@ with needed_by(__name__):
 
 Schedule = Callable[[Any], Any]
 Rate = float | Schedule
+
+
+class SeveralRates(ValueError, AttributeError):
+    """One learning rate was asked for where there are several; `hasattr` is then False."""
+
+
+class LearningRates(MutableMapping[str, float]):
+    """Learning rates by name; a number ≥ 0 may be set for each of them, and none added or taken away."""
+
+    def __init__(self, rates: Mapping[str, float]):
+        self._rates = dict(rates)
+
+    def __getitem__(self, name: str) -> float:
+        return self._rates[self._known(name)]
+
+    def __setitem__(self, name: str, rate: float) -> None:
+        self._rates[self._known(name)] = _not_negative("learning_rate", rate)
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"the learning rate {name!r} can't be taken away; set it to 0.")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rates)
+
+    def __len__(self) -> int:
+        return len(self._rates)
+
+    def __repr__(self) -> str:
+        return repr(self._rates)
+
+    def as_dict(self) -> dict[str, float]:
+        """Return a copy."""
+        return self._rates.copy()
+
+    def _known(self, name: str) -> str:
+        if name not in self._rates:
+            raise KeyError(
+                f"no learning rate {name!r} can be set; there are {', '.join(map(repr, self._rates)) or 'none'}."
+            )
+        return name
 
 
 class Common(TypedDict, total=False):
@@ -81,7 +122,8 @@ class Optimizer:
         self.clipnorm, self.global_clipnorm, self.clipvalue = clipnorm, global_clipnorm, clipvalue
         rate = learning_rate if lr is None else lr
         self.schedule: Schedule | None = rate if callable(rate) else None
-        self._rate = None if callable(rate) else _not_negative("learning_rate", rate)
+        self._rates = LearningRates({} if callable(rate) else {"learning_rate": _not_negative("learning_rate", rate)})
+        self._count: Callable[[], int] = int
 
     @property
     def learning_rate(self) -> float:
@@ -90,15 +132,41 @@ class Optimizer:
         Under a schedule, reading and setting it is an AttributeError. A negative or infinite number, or NaN, is a
         ValueError, anything but a number a TypeError.
         """
-        if self._rate is None:
-            raise AttributeError(self._no_rate())
-        return self._rate
+        return self._rates[self._only_rate()]
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        if self._rate is None:
+        self._rates[self._only_rate()] = rate
+
+    @property
+    def learning_rates(self) -> LearningRates:
+        """The learning rates that can be set, by name: `learning_rate`, or one for each group of an optax transform.
+
+        ``optimizer.learning_rates["head"] = 0.01`` takes effect at the next step.
+        """
+        return self._rates
+
+    def _only_rate(self) -> str:
+        if not self._rates:
             raise AttributeError(self._no_rate())
-        self._rate = _not_negative("learning_rate", rate)
+        return "learning_rate"
+
+    @property
+    def iterations(self) -> int:
+        """How many steps it has done, those before a save or a resume included."""
+        return self._count()
+
+    def count_by(self, count: Callable[[], int]) -> None:
+        """Let `iterations` be what `count` returns; told by who holds the state."""
+        self._count = count
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_count": functools.partial(int, self.iterations)}
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is one of this module's, whose steps ask for gradients and weights only and keep their dtypes."""
+        return type(self) in _ALL
 
     @property
     def lr(self) -> float:
@@ -119,7 +187,7 @@ class Optimizer:
             parts = [self._clipping(), self._rule(learning_rate), self._decay(learning_rate)]
             return optax.chain(*(part for part in parts if part is not None))
 
-        rate = self._rate if self.schedule is None else self.schedule
+        rate = self.learning_rate if self.schedule is None else self.schedule
         return optax.inject_hyperparams(rule, hyperparam_dtype=jnp.float32)(learning_rate=rate)  # type: ignore[arg-type]
 
     def get_config(self) -> dict[str, Any]:
@@ -128,7 +196,11 @@ class Optimizer:
         A schedule, which a file can't hold, is named in place of the learning rate; `get` then refuses the config.
         """
         common = {key: getattr(self, key) for key in ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue")}
-        rate = self._rate if self.schedule is None else {"class_name": getattr(self.schedule, "__name__", "schedule")}
+        rate = (
+            self.learning_rate
+            if self.schedule is None
+            else {"class_name": getattr(self.schedule, "__name__", "schedule")}
+        )
         return {"name": self.name, "learning_rate": rate, **common, **self._own_config()}
 
     def _own_config(self) -> dict[str, Any]:
@@ -388,26 +460,54 @@ class OptaxOptimizer(Optimizer):
     """An optax transform as it was given.
 
     Its learning rate can be read and set only if it was made with `optax.inject_hyperparams`: the engine, which holds
-    the state, then calls `adopt` with what is in there. Else reading and setting it is an AttributeError.
+    the state, then calls `adopt` with what is in there. Else reading and setting it is an AttributeError. Of several
+    rates each is read and set in `learning_rates`, by the name of its group.
     """
 
     def __init__(self, transform: optax.GradientTransformation):
         super().__init__(0.0, name="optax")
-        self._rate, self._transform = None, transform
+        self._transform = transform
+        self.adopt({})
 
     def transform(self) -> optax.GradientTransformation:
         """Return the transform."""
         return self._transform
 
-    def adopt(self, rate: float) -> None:
-        """Take the rate that is in the state as ``hyperparams["learning_rate"]``: from now on it is read and set."""
-        self._rate = _not_negative("learning_rate", rate)
+    def adopt(self, rates: Mapping[str, float], scheduled: Iterable[str] = ()) -> None:
+        """Take the rates that are in the state, by the names of their groups: from now on they are read and set.
+
+        Args:
+            rates: All of them.
+            scheduled: The names of those that a schedule sets.
+        """
+        self._scheduled = frozenset(scheduled)
+        self._names = tuple(rates)
+        self._rates = LearningRates({name: rate for name, rate in rates.items() if name not in self._scheduled})
 
     def get_config(self) -> dict[str, Any]:
         """Return the name only: a file can't hold a transform."""
         return {"name": self.name}
 
+    def _only_rate(self) -> str:
+        if len(self._names) > 1:
+            raise SeveralRates(self._which())
+        if not self._rates:
+            raise AttributeError(self._no_rate())
+        return next(iter(self._names))
+
+    def _which(self) -> str:
+        rates = ", ".join(f"{name!r}" + " (a schedule)" * (name in self._scheduled) for name in self._names)
+        return (
+            f"the optimizer has several learning rates: {rates}. Read and set each by its name: "
+            f"optimizer.learning_rates[{self._names[-1]!r}] = 0.001."
+        )
+
     def _no_rate(self) -> str:
+        if self._names:
+            return (
+                "the schedule given to optax.inject_hyperparams as learning_rate is in charge of it, so it can't be "
+                "read or set: inject a number instead, or leave it to the schedule"
+            )
         return (
             "the learning rate of a bare optax transform can't be read or set: make it with "
             "optax.inject_hyperparams(optax.adam)(learning_rate=0.001), or use optimizer='adam'"
@@ -541,6 +641,12 @@ def known_names() -> list[str]:
     return list(_BY_NAME)
 
 
+def _works_as_transform(identifier: Any) -> bool:
+    """Return whether something that is no optax transform has its two functions, as `optax.MultiSteps` has."""
+    functions = (getattr(identifier, name, None) for name in ("init", "update"))
+    return not isinstance(identifier, type) and all(callable(function) for function in functions)
+
+
 def get(identifier: str | dict[str, Any] | Optimizer | type[Optimizer] | optax.GradientTransformation) -> Optimizer:
     """Return the optimizer that an identifier stands for.
 
@@ -554,6 +660,8 @@ def get(identifier: str | dict[str, Any] | Optimizer | type[Optimizer] | optax.G
         return identifier()  # type: ignore[call-arg]
     if isinstance(identifier, optax.GradientTransformation):
         return OptaxOptimizer(identifier)
+    if _works_as_transform(identifier):
+        return OptaxOptimizer(optax.GradientTransformationExtraArgs(identifier.init, identifier.update))  # type: ignore[union-attr]
     name, config = identifier, {}
     if isinstance(identifier, dict):
         name, config = identifier.get("class_name"), identifier.get("config") or {}

@@ -163,7 +163,7 @@ class ModelCheckpoint(Callback):
 
     def close(self) -> None:
         """Let go of the snapshot once it is written."""
-        self._snapshot = None
+        self._snapshot = self._writing = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value, the epoch under way and the files that stay, those queued for writing included."""

@@ -60,7 +60,8 @@ class ReduceLROnPlateau(Callback):
         return [self.monitor.name]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start afresh."""
+        """Start afresh; a rate that nobody can set is an error now, not when it is to be reduced."""
+        self.model.optimizer.lr  # noqa: B018
         self.monitor.start(self.params, self.model)
         self.wait = self.cooldown_counter = 0
 

@@ -26,11 +26,12 @@ class SwapEMAWeights(Callback):
         if not 0 <= decay < 1:
             raise ValueError(f"decay is from 0 to less than 1; got {decay!r}.")
         self.decay = decay
+        self._averages = False
 
     def set_model(self, model: Any) -> None:
         """Begin to average, before a saved run is restored, since its state has both."""
-        self.model = model
         model.track_average(self.decay)
+        self.model, self._averages = model, True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Go on with the average."""
@@ -38,8 +39,9 @@ class SwapEMAWeights(Callback):
 
     def close(self) -> None:
         """Stop averaging."""
-        if self.model is not None:
+        if self._averages:
             self.model.track_average(None)
+            self._averages = False
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: the average is part of the model's state."""

@@ -17,7 +17,8 @@ import difflib
 import dis
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from .arguments import NamesArguments
@@ -132,6 +133,10 @@ class Callback(NamesArguments):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned. Called after `on_train_begin` of a resumed run."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return its attributes for pickle and deepcopy, less what a fit has lent it."""
+        return {name: value for name, value in vars(self).items() if name not in LENT}
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name in (n for n in vars(cls) if n.startswith("on_") and n not in HOOKS):
@@ -140,6 +145,9 @@ class Callback(NamesArguments):
             if name.endswith(("_start", "_begin", "_end")) and inspect.isfunction(vars(cls)[name]):  # another library's
                 warn(f"{cls.__name__}.{name} is no hook, so no fit calls it. The hooks are {', '.join(HOOKS)}.", 2)
 
+
+LENT = ("model", "validation_data", "writer")
+"""Attributes that each fit sets anew."""
 
 HOOKS: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
@@ -233,6 +241,15 @@ class Dispatcher:
                 set_model(model)
             callback.validation_data = validation_data
             callback.writer = self.writer
+
+    @contextmanager
+    def closed_after_error(self) -> Generator[None]:
+        """Close every callback if what is done here, before the fit begins, raises."""
+        try:
+            yield
+        except BaseException as error:
+            self.close(error)
+            raise
 
     def __enter__(self) -> Dispatcher:
         return self

@@ -29,6 +29,11 @@ def knows(names: Iterable[str], name: str) -> bool:
     return name in names or other_name(name) in names
 
 
+def plain_number(value: Any) -> Any:
+    """Return a scalar array, of any framework, as the Python number in it; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
 class ByName(dict[str, V]):
     """A dict of logged things that takes `acc` and `accuracy` for each other."""
 
@@ -56,7 +61,8 @@ class Logs(ByName[Any]):
         names: Keys of the values to fetch; they stand after the facts.
         fetch: Returns those values in order, as Python floats. Called once, at the first touch of one.
 
-    It acts as any dict: `json.dumps`, `copy`, `|`, `**` and `pop` meet fetched values only.
+    What is written into it is kept as it comes, but for scalar arrays: they become Python numbers. It acts as any
+    dict: `json.dumps`, `copy`, `|`, `**` and `pop` meet fetched values only.
     """
 
     __slots__ = ("_fetch", "_names")
@@ -94,6 +100,18 @@ class Logs(ByName[Any]):
             value = super().__getitem__(name)
         return value
 
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, plain_number(value))
+
+    def update(self, *others: Any, **more: Any) -> None:
+        """Take values from other mappings or pairs; scalar arrays become Python numbers."""
+        for name, value in dict(*others, **more).items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
     # dict's own C code reads the values of a subclass directly unless `__iter__` is overridden.
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()
@@ -127,13 +145,15 @@ class Logs(ByName[Any]):
     def setdefault(self, name: str, default: Any = None) -> Any:
         """Return the fetched value under `name`, which is `default` from now on if there was none."""
         self._touch()
-        return self[name] if name in self else super().setdefault(name, default)
+        if name not in self:
+            self[name] = default
+        return self[name]
 
     def __or__(self, other: Any) -> Any:
-        return Logs({**self, **cast("Mapping[str, Any]", other)}) if isinstance(other, Mapping) else NotImplemented
+        return _merged(self, cast("Mapping[str, Any]", other)) if isinstance(other, Mapping) else NotImplemented
 
     def __ror__(self, other: Any) -> Any:
-        return Logs({**cast("Mapping[str, Any]", other), **self}) if isinstance(other, Mapping) else NotImplemented
+        return _merged(cast("Mapping[str, Any]", other), self) if isinstance(other, Mapping) else NotImplemented
 
     def __eq__(self, other: object) -> bool:
         self._touch()
@@ -150,3 +170,10 @@ class Logs(ByName[Any]):
 
     def __reduce__(self) -> Any:
         return Logs, (dict(self),)
+
+
+def _merged(*parts: Mapping[str, Any]) -> Logs:
+    merged = Logs()
+    for part in parts:
+        merged.update(part)
+    return merged

@@ -12,7 +12,8 @@ from flax import nnx
 
 from .. import activations
 from ..core.arguments import constructor_arguments, unknown_argument
-from . import parts, tensors
+from . import current, parts, tensors
+from .calls import OfFirstCall
 from .frozen import frozen_variables
 
 Shape = tuple[int | None, ...]
@@ -32,6 +33,8 @@ class Layer(nnx.Module, pytree=False):
     Attributes:
         uses_mask: Whether `call` takes `mask`, that of its first argument or None. One that takes `<argument>_mask`
             gets the mask of that argument.
+        input: The symbolic tensor that it takes in a model, or the list of them; of its first call, if it has several.
+        output: What it makes of that, so that `Model(model.input, layer.output)` gives what is in between.
         keeps_mask: Whether the mask of the first argument is also that of the output; a number if of so many outputs.
             A layer with another mask overrides `output_mask`.
 
@@ -42,6 +45,8 @@ class Layer(nnx.Module, pytree=False):
 
     uses_mask = False
     keeps_mask: int = False
+    input = OfFirstCall("input")
+    output = OfFirstCall("output")
 
     attribute_order: tuple[str, ...] = ()
 
@@ -150,6 +155,30 @@ class Layer(nnx.Module, pytree=False):
         """Return the variables by Keras's names and in Keras's order: trainable ones first."""
         return _variables(self)
 
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of the weights after the last finished batch, trainable ones first; none before it is built."""
+        return current.read(weights_of(self))
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace the weights by arrays of the same shapes, in the order of `get_weights`.
+
+        Models that have the layer go on from them with the next batch, also when this is called in a hook.
+
+        Raises:
+            ValueError: If the number or a shape differs; then nothing is changed.
+        """
+        current.write(weights_of(self), weights, f"the layer {self.name or type(self).__name__!r}")
+
+    def count_params(self) -> int:
+        """Return how many numbers the weights are.
+
+        Raises:
+            ValueError: If the layer isn't built yet, so that nobody knows.
+        """
+        if not self.built:
+            raise ValueError(f"the layer {self.name or type(self).__name__!r} isn't built yet: give it an input first.")
+        return sum(variable.size for _, variable in self.named_weights())
+
     def places(self) -> list[str]:
         """Return for each of `named_weights` the group, below the layer's own, that has it in Keras's `.weights.h5`."""
         return ["" for _ in self.named_weights()]
@@ -220,7 +249,7 @@ def as_layer(layer: Any) -> nnx.Module:
 
 def weights_of(layer: nnx.Module) -> list[tuple[str, nnx.Variable]]:
     """Return a layer's variables with names: a Keras layer's own order, else parameters first, then other state."""
-    return layer.named_weights() if isinstance(layer, Layer) else _variables(layer)
+    return layer.named_weights() if isinstance(layer, Layer) and layer.built else _variables(layer)
 
 
 def places_of(layer: nnx.Module) -> list[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,13 @@ from flax import nnx
 
 from . import masks
 from .base import Activated, Lambda, Layer, places_of, weights_of
+from .calls import HOLDERS, KEEPERS, Keeper, ends_of
 from .embedding import Embedding
 from .names import numbered_by_class, snake_case
 from .nests import map_nest
 from .operations import Operation
 from .order import in_keras_order, in_order, ranked_layers
-from .tensors import Call, Input, Tensor
-
-HOLDERS: WeakKeyDictionary[nnx.Module, WeakSet[Graph]] = WeakKeyDictionary()
-"""The graphs that have a layer."""
+from .tensors import Call, Input, Tensor, connect
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,7 @@ class Graph(Layer):
         self.keras_class = "Sequential" if sequential and len(ranked) == len(calls) else "Functional"
         names = unique_names(ranked)
         self.layers = nnx.List(ranked)
-        for layer in ranked:
-            HOLDERS.setdefault(layer, WeakSet()).add(self)
+        self.hold()
         self.layer_names = tuple(names)
         self.input_names = _input_names(inputs, given, names)
         self.input_shapes = tuple(tensor.shape for tensor in given)
@@ -133,12 +130,47 @@ class Graph(Layer):
         makers |= dict(enumerate(self.input_names))
         return tuple(_numbered([makers[slot] for slot in self.results]))
 
+    def hold(self) -> None:
+        """Note in `HOLDERS` which layers it has."""
+        for layer in self.layers:
+            HOLDERS.setdefault(layer, WeakSet()).add(self)
+
+    def kept_by(self, keeper: Keeper) -> None:
+        """Note in `KEEPERS` which model has it, and the graphs nested in it."""
+        KEEPERS.setdefault(self, WeakSet()).add(keeper)
+        for layer in self.layers:
+            if isinstance(layer, Graph):
+                layer.kept_by(keeper)
+
+    def drawn(self) -> tuple[Any, Any]:
+        """Return new inputs, and the tensors that calls of all its layers make of them."""
+        facts = zip(self.input_shapes, self.input_dtypes, self.input_names, strict=True)
+        given: list[Tensor] = [Input(shape[1:], dtype, name) for shape, dtype, name in facts]
+        values = dict(enumerate(given))
+        for step in self.steps:
+            args, kwargs = step.filled(values)
+            values.update(
+                zip(step.outputs, jax.tree.leaves(connect(self.layers[step.layer], args, kwargs)), strict=True)
+            )
+        inputs = dict(zip(self.input_names, given, strict=True)) if self.inputs_by_name else given
+        return inputs if self.inputs_by_name or len(given) > 1 else given[0], self.packed(values)
+
     @property
     def shares_layers(self) -> bool:
         """Whether somebody else may have some of the layers too: another graph, or a function made of modules."""
         return self in HOLDERS or any(
             isinstance(layer, (Graph, Lambda)) or len(HOLDERS.get(layer, ())) > 1 for layer in self.layers
         )
+
+    @property
+    def input(self) -> Any:
+        """The model's own symbolic input: a tensor, or the list or dict of them that it was made from."""
+        return ends_of(self).inputs
+
+    @property
+    def output(self) -> Any:
+        """The model's own symbolic output, as `input`."""
+        return ends_of(self).outputs
 
     def call(self, x: Any) -> Any:
         """Return the outputs for inputs in a list, or in a dict by name; a single one may come by itself."""

@@ -14,7 +14,7 @@ from flax import nnx
 
 from ..core.arguments import NamesArguments
 from ..core.seeds import fresh_seed
-from . import masks
+from . import calls, masks
 from .names import class_name, snake_case
 from .nests import held, map_nest
 from .operators import Operators
@@ -117,6 +117,7 @@ def connect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         raise
     leaves, tree = jax.tree.flatten(found, is_leaf=lambda node: isinstance(node, _Like))
     call.outputs = tuple(Tensor(like.shape, like.dtype, call, index) for index, like in enumerate(leaves))
+    calls.remember(call)
     for output, mask in zip(call.outputs, of_outputs, strict=True):
         output.mask = None if mask is None else mask.shape
     if any(tensor.mask for tensor in inputs) and not any(of_outputs) and not getattr(layer, "uses_mask", False):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import numbers
 import operator
 import warnings
@@ -95,9 +96,52 @@ class Compiled(Network):
             for identifier in _flat(settings[kind]):
                 metrics_module.get(identifier, only_loss)  # an unknown name is an error now
         self._forget_engine()
-        self._settings, self._selection, self.optimizer = settings, selection, found
+        self._settings, self._selection, self._optimizer, self._loss = settings, selection, found, loss
         if self._outputs is not None:
             self._losses(self._outputs)
+
+    @property
+    def optimizer(self) -> Any:
+        """What `compile` got; `optimizer.lr` is the current learning rate. Another one may be set: it starts afresh."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Any) -> None:
+        if self._settings is None:
+            raise AttributeError(f"{self.name} isn't compiled: give the optimizer to compile(optimizer=…, loss=…).")
+        made = optimizers.get(optimizer)
+        self._forget_engine()
+        self._optimizer = made
+
+    @property
+    def loss(self) -> Any:
+        """What `compile` got as the loss."""
+        return None if self._settings is None else self._loss
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that are logged beside the losses, in log order."""
+        return [measure.metric for measure in self._known_measures()]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what is logged, in log order: the loss, those of several outputs, the metrics."""
+        if self._engine is not None and self._engine_trains:
+            return self._names
+        if self._settings is None or self._outputs is None:
+            return []
+        losses = ("loss",) if self._has_own_objective else self._objective(self._outputs).names
+        return [*losses, *(measure.name for measure in self._known_measures())]
+
+    def _known_measures(self) -> list[Measure]:
+        if self._engine is not None and self._engine_trains:
+            return self._engine.measures
+        return [] if self._settings is None or self._outputs is None else self._measures(self._outputs, None)
+
+    def _count_by_state(self) -> None:
+        """Let the optimizer know how many steps are in its state, which waits for an engine."""
+        if (steps := self._optimizer_state.get("optimizer/count")) is not None:
+            self._optimizer.count_by(functools.partial(int, steps))
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """Return the loss of a batch; override it for an objective of your own, in one of two forms.

@@ -19,7 +19,9 @@ from ..core.passes import Pass
 from ..core.run import Run, Validation
 from ..core.signals import Signals
 from ..engines.jax.placement import fits
+from ..layers.calls import Ends
 from ..layers.graph import Graph
+from . import copies
 from .overrides import check_overrides
 from .saved import Saved
 
@@ -55,7 +57,9 @@ class Model(Saved):
 
     def __init__(self, inputs: Any, outputs: Any = None, name: str | None = None) -> None:
         if outputs is not None:
-            super().__init__(Graph(inputs, outputs, name), name)
+            graph = Graph(inputs, outputs, name)
+            super().__init__(graph, name)
+            self.symbols[graph] = Ends(inputs, outputs)
         elif inputs is None or isinstance(inputs, nnx.Module):
             super().__init__(inputs, name)
         else:
@@ -71,7 +75,7 @@ class Model(Saved):
         y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: int = 1,
+        verbose: int | str = "auto",
         callbacks: Iterable[Any] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
@@ -92,7 +96,7 @@ class Model(Saved):
             y: Targets, if `x` is samples: an array, or a list or dict of arrays for several outputs.
             batch_size: Samples a batch; 32 if None. Batches from an iterable have their own size.
             epochs: The number of the last epoch, so that `initial_epoch=5, epochs=8` trains three.
-            verbose: 0 prints nothing, 1 a progress bar, 2 a line an epoch.
+            verbose: 0 prints nothing, 1 or "auto" a progress bar, 2 a line an epoch.
             callbacks: What watches; see `epochal.callbacks`.
             validation_split: The share of the samples, at their end, to validate on.
             validation_data: `(x, y)` or `(x, y, sample_weight)`, or an iterable of batches.
@@ -109,11 +113,13 @@ class Model(Saved):
         Raises:
             ValueError: If an argument or the data can't be right; before anything is trained.
         """
+        verbose = _verbosity(verbose)
         _check_counts(epochs=epochs, initial_epoch=initial_epoch)
         _check_counts(1, batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         if not isinstance(validation_freq, Iterable):
             _check_counts(1, validation_freq=validation_freq)
         self._check_compiled()
+        self._underway.check_thread(self.name)
         data, held_out = self._training_data(
             x, y, sample_weight, class_weight, validation_split,
             batch_size=batch_size, shuffle=shuffle, seed=seed, steps=steps_per_epoch, first_epoch=initial_epoch,
@@ -125,17 +131,29 @@ class Model(Saved):
             held_out, batch_size, validation_steps, validation_freq, beside=data
         )
         call = Dispatcher(_with_automatic(callbacks, verbose, shows_module=self._graph is None))
-        self.history = next(c for c in call.callbacks if isinstance(c, History))
+        history = next(c for c in call.callbacks if isinstance(c, History))
         own_size = batch_size or (BATCH_SIZE if isinstance(data, ArrayData) else None)
         facts = {"verbose": verbose, "batch_size": own_size, "epochs": epochs, "do_validation": validation is not None}
-        call.prepare(self, facts | self._facts_of(data, validated=validation is not None), validation_arrays)
-        assert self._engine is not None
-        try:
-            loop.fit(Run(self._engine, self, call, data, epochs, validation, initial_epoch))
-        finally:
-            if not self._engine.lost:
-                self._engine.sync()
-        return self.history
+        facts |= self._facts_of(data, validated=validation is not None)
+        engine = self._engine
+        assert engine is not None
+        with self._underway.fit(self), self._underway.apart(engine):
+            self.history = history
+            with call.closed_after_error():
+                call.prepare(self, facts, validation_arrays)
+                run = Run(engine, self, call, data, epochs, validation, initial_epoch)
+            try:
+                loop.fit(run)
+            finally:
+                if not engine.lost:
+                    engine.sync()
+        return history
+
+    def __getstate__(self) -> dict[str, Any]:
+        return copies.contents(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        copies.fill(self, state)
 
     def _facts_of(self, data: Any, validated: bool = False) -> dict[str, Any]:
         """Return what callbacks are told about data and logs."""
@@ -192,11 +210,12 @@ class Model(Saved):
     ) -> Any:  # fmt: skip
         """Train on one batch and return its loss, or the list of loss and metrics, or a dict of them."""
         self._check_compiled()
+        self._underway.check_thread(self.name)
         data = self._one_batch(*inputs.arrays(x, y, sample_weight, class_weight))
         self._warn_of_late_freezing()
         engine, signals = self._engine, Signals()
         assert engine is not None
-        with signals.handled():
+        with signals.handled(), self._underway.apart(engine):
             signals.replacing = True
             result = engine.train(data.span(1), False)
             signals.replacing = False
@@ -210,7 +229,8 @@ class Model(Saved):
         self._check_compiled()
         data = self._one_batch(*inputs.arrays(x, y, sample_weight))
         assert self._engine is not None
-        return self._values(self._engine.test(data.span(1), False).rows()[0], return_dict)
+        with self._underway.apart(self._engine):
+            return self._values(self._engine.test(data.span(1), False).rows()[0], return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs of one batch."""
@@ -234,7 +254,7 @@ class Model(Saved):
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        verbose: int = 1,
+        verbose: int | str = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
         callbacks: Iterable[Any] | None = None,
@@ -246,7 +266,7 @@ class Model(Saved):
             x: Samples, or an iterable of batches.
             y: Targets, if `x` is samples.
             batch_size: Samples a batch; 32 if None.
-            verbose: 0 prints nothing, 1 a progress bar, 2 a line.
+            verbose: 0 prints nothing, 1 or "auto" a progress bar, 2 a line.
             sample_weight: The weight of each sample in the loss.
             steps: Batches to evaluate, if not all.
             callbacks: Their test hooks are called.
@@ -256,7 +276,7 @@ class Model(Saved):
         data = self._given_data(x, y, sample_weight, batch_size, steps, self._arranged_pair)
         call = self._dispatcher(callbacks, verbose, data)
         assert self._engine is not None
-        with call:
+        with call, self._underway.apart(self._engine):
             logs = loop.evaluate(Pass("test", self._engine, data, call, Signals()), call)
         return self._values([logs[name] for name in self._names], return_dict)
 
@@ -265,7 +285,7 @@ class Model(Saved):
         self,
         x: Any,
         batch_size: int | None = None,
-        verbose: int = 0,
+        verbose: int | str = 0,
         steps: int | None = None,
         callbacks: Iterable[Any] | None = None,
     ) -> Any:
@@ -274,7 +294,7 @@ class Model(Saved):
         Args:
             x: Samples, or an iterable of batches.
             batch_size: Samples a batch; 32 if None.
-            verbose: 0 prints nothing, 1 a progress bar.
+            verbose: 0 prints nothing, 1 or "auto" a progress bar.
             steps: Batches to predict, if not all.
             callbacks: Their predict hooks are called.
         """
@@ -298,11 +318,21 @@ class Model(Saved):
         self._ready(parts[1], trains)
         return inputs.from_arrays(*parts, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
 
-    def _dispatcher(self, callbacks: Iterable[Any] | None, verbose: int, data: Any) -> Dispatcher:
+    def _dispatcher(self, callbacks: Iterable[Any] | None, verbose: Any, data: Any) -> Dispatcher:
+        verbose = _verbosity(verbose)
         bar = [ProgbarLogger()] if verbose else []
         call = Dispatcher([*Dispatcher(callbacks).callbacks, *bar])
         call.prepare(self, {"verbose": verbose, "epochs": 1} | self._facts_of(data))
         return call
+
+
+def _verbosity(verbose: Any) -> int:
+    """Return how much is printed: 0, 1 or 2; "auto" is 1."""
+    if verbose == "auto":
+        return 1
+    if isinstance(verbose, (bool, np.bool_, int, np.integer)) and 0 <= int(verbose) <= 2:
+        return int(verbose)
+    raise ValueError(f'verbose is 0, 1, 2 or "auto"; got {verbose!r}.')
 
 
 def _check_counts(least: int = 0, **counts: int | None) -> None:

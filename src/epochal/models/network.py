@@ -11,20 +11,22 @@ import numpy as np
 from flax import nnx
 
 from ..callbacks import History
+from ..core.ahead import AHEAD
 from ..core.arguments import NamesArguments
 from ..core.chunks import map_arrays
 from ..core.names import suggest
 from ..core.printing import say
-from ..engines.jax.ahead import AHEAD
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
-from ..layers import Lambda, Layer
+from ..layers import Lambda, Layer, current
 from ..layers.base import is_parameter, truth_of, weights_of
+from ..layers.calls import Ends, ends_of
 from ..layers.frozen import frozen_variables
 from ..layers.graph import Graph
 from ..layers.names import class_name, snake_case
 from ..layers.tensors import tensors_in
 from .ports import Ports, ports_of_nest
+from .underway import Underway
 
 
 class Network(NamesArguments):
@@ -34,10 +36,11 @@ class Network(NamesArguments):
         self.name = name or snake_case(self)
         self.stop_training = False
         self.history: History | None = None
-        self.optimizer: Any = None
+        self._optimizer: Any = None
         self._module = module
         self._trainable = True  # of a model that isn't a graph of layers, or not yet
         self._settings: dict[str, Any] | None = None  # what `compile` got
+        self._underway = Underway()
         self._engine: JaxEngine | None = None
         self._engine_trains = False
         self._optimizer_state: dict[str, np.ndarray] = {}  # loaded, until there is an engine that trains
@@ -46,6 +49,7 @@ class Network(NamesArguments):
         self._input_like: Any = None  # what a plain module was given: a nest of shapes and dtypes
         self._outputs_by_shapes: dict[str, Ports] = {}  # of a plain module, by what it is given
         self._traced: nnx.Module | None = None  # the module inside a step that is being compiled
+        self.symbols: dict[Graph, Ends] = {}
         self._adopt_ports()
         self._refresh()  # its layers may be those of a model that nobody will have any more
 
@@ -70,6 +74,31 @@ class Network(NamesArguments):
         """Let your own module, and layers that others have too, hold the weights; others do when they are asked for."""
         if self._engine is not None and (self._graph is None or self._graph.shares_layers):
             self._engine.sync()
+
+    @property
+    def built(self) -> bool:
+        """Whether the layers have their variables."""
+        return self._module is not None
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make sure that the layers have their variables, as those of a model of tensors or of a module always have.
+
+        Args:
+            input_shape: The shape of the input that is expected, the batch axis in front.
+
+        Raises:
+            ValueError: If the input has another shape.
+        """
+        if input_shape is not None and self._inputs is not None:
+            self._check_input_shape(tuple(input_shape))
+
+    def _check_input_shape(self, wanted: tuple[int | None, ...]) -> None:
+        shape = self.input_shape
+        if isinstance(shape, tuple) and (
+            len(wanted) != len(shape)
+            or any(None not in (a, b) and a != b for a, b in zip(wanted[1:], shape[1:], strict=True))
+        ):
+            raise ValueError(f"{self.name} is built already, for inputs of shape {shape}; got {wanted}.")
 
     def _built(self) -> nnx.Module:
         if self._module is None:
@@ -143,6 +172,42 @@ class Network(NamesArguments):
     def output_names(self) -> list[str]:
         """The names of the outputs; empty for a plain module that hasn't seen data yet."""
         return [] if self._outputs is None else list(self._outputs.names)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input: a tensor, or the list or dict of them that the model was made from.
+
+        `Model(model.input, model.get_layer("features").output)` gives what is in between.
+
+        Raises:
+            AttributeError: If the model isn't built yet, or is made of a plain module.
+        """
+        return self._ends().inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output, as `input`."""
+        return self._ends().outputs
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The symbolic inputs, in a list."""
+        return tensors_in(self.input)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The symbolic outputs, in a list."""
+        return tensors_in(self.output)
+
+    def _ends(self) -> Ends:
+        if (graph := self._graph) is None:
+            why = "is made of a plain module" if self.built else "isn't built yet: give its first layer an input shape"
+            raise AttributeError(f"{self.name} has no symbolic input and output: it {why}.")
+        return ends_of(graph)
+
+    def count_params(self) -> int:
+        """Return how many numbers the weights are."""
+        return sum(variable.size for variable in self._weights().values())
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """Return a layer by its name or its place, holding the weights after the last finished batch.
@@ -220,11 +285,7 @@ class Network(NamesArguments):
             ValueError: If the number or a shape differs; then nothing is changed.
         """
         variables = self._weights()
-        if len(weights) != len(variables):
-            raise ValueError(f"{self.name} has {len(variables)} weights; got {len(weights)}.")
-        for (name, variable), value in zip(variables.items(), weights, strict=True):
-            if np.shape(value) != variable.shape:
-                raise ValueError(f"{name} has shape {variable.shape}; got an array of shape {np.shape(value)}.")
+        current.check(list(variables.items()), weights, self.name)
         self._refresh()
         if self._engine is not None:
             self._engine.write(variables.values(), weights)
@@ -232,6 +293,12 @@ class Network(NamesArguments):
             return
         for variable, value in zip(variables.values(), weights, strict=True):
             variable.set_value(jnp.asarray(value, variable.dtype))
+        self._forget_trained_weights()
+
+    def _forget_trained_weights(self) -> None:
+        """Let an optimizer whose state was loaded go on from the weights that have been written since."""
+        kept = {path: array for path, array in self._optimizer_state.items() if not path.startswith("params/")}
+        self._optimizer_state = kept
 
     def _weights(self) -> dict[str, nnx.Variable]:
         if self._module is None:
@@ -241,6 +308,7 @@ class Network(NamesArguments):
         }
 
     def _forget_engine(self) -> None:
+        self._underway.check_idle(self.name, "be compiled or get other layers")
         self._optimizer_state = {}
         if self._engine is not None:
             self._engine.sync()
@@ -256,6 +324,7 @@ class Network(NamesArguments):
     def _adopt_ports(self) -> None:
         """Take the names and shapes of inputs and outputs from the graph, if there is one."""
         if (graph := self._graph) is not None:
+            graph.kept_by(self)
             self._inputs = Ports("input", graph.input_names, graph.input_shapes)
             self._outputs = Ports("output", graph.output_names, graph.output_shapes)
 

@@ -28,29 +28,33 @@ class Saved(Inspected):
     """A network that can be saved and loaded."""
 
     @names_arguments
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the whole model: layers, weights, compile settings, optimizer's state, random streams.
 
         Args:
-            path: Ends in `.h5` or `.hdf5`, Keras's layout: `keras.models.load_model` reads it too. Missing folders
+            filepath: Ends in `.h5` or `.hdf5`, Keras's layout: `keras.models.load_model` reads it too. Missing folders
                 are made, and the file is replaced as a whole.
+            overwrite: Whether there may be such a file already.
 
         Raises:
+            FileExistsError: If there is one, and it mustn't be replaced.
             ValueError: If the suffix is another one, or a file can't hold a layer, such as a plain function, or a
                 model that is made of a module instead of layers.
             OSError: If it can't be written; then the file is as it was.
         """
-        self.check_filepath(path)
-        saving.view(*self._contents(weights_only=False)).save(path)
+        self.check_filepath(filepath)
+        _check_may_write(filepath, overwrite)
+        saving.view(*self._contents(weights_only=False)).save(filepath)
 
     @names_arguments
-    def save_weights(self, path: str | os.PathLike[str]) -> None:
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the weights alone, as `save` does; a path ending in `.weights.h5` gets the layout of Keras 3."""
-        self.check_filepath(path, weights_only=True)
-        saving.view(*self._contents(weights_only=True)).save(path)
+        self.check_filepath(filepath, weights_only=True)
+        _check_may_write(filepath, overwrite)
+        saving.view(*self._contents(weights_only=True)).save(filepath)
 
     @names_arguments
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
+    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Read the weights from a file that epochal or Keras wrote, of weights or of a whole model.
 
         Layers go by their order, as in Keras, or by class in a `.weights.h5` file; names don't count.
@@ -59,11 +63,11 @@ class Saved(Inspected):
             FileNotFoundError: If there is no such file.
             ValueError: If it is damaged or of another architecture; says which layer. Then nothing is changed.
         """
-        self._adopt(saving.read_weights(path, self._saved_layers(self._weights().values())))
+        self._adopt(saving.read_weights(filepath, self._saved_layers(self._weights().values())))
 
-    def check_filepath(self, path: str | os.PathLike[str], weights_only: bool = False) -> None:
+    def check_filepath(self, filepath: str | os.PathLike[str], weights_only: bool = False) -> None:
         """Raise what `save` or `save_weights` would raise before it writes."""
-        saving.check_suffix(path, weights_only)
+        saving.check_suffix(filepath, weights_only)
         saving.check_names(self._saved_layers(self._weights().values()))
         if not weights_only:
             self._description()
@@ -153,6 +157,7 @@ class Saved(Inspected):
             return
         for variable, value in zip(variables, weights, strict=True):
             variable.set_value(jax.device_put(value))
+        self._forget_trained_weights()
 
     def _resume(self, file: saving.ModelFile, custom: Mapping[str, Any]) -> None:
         """Take up random streams, compile settings and the optimizer's state from a file of this very model."""
@@ -167,10 +172,16 @@ class Saved(Inspected):
         try:
             self.compile(**training.compile_arguments(file.training, custom))
         except (TypeError, ValueError, OverflowError) as error:
-            self._settings = self.optimizer = None
+            self._settings = self._optimizer = None
             warnings.warn(f"{self.name} was loaded, but not compiled: {error}. {COMPILE_AGAIN}", stacklevel=3)
             return
         if file.has_foreign_optimizer:
             warnings.warn(f"{self.name}: the optimizer starts afresh; its state in the file is Keras's.", stacklevel=3)
         trained, _ = self._selection.of(self.module)
         self._optimizer_state = file.optimizer(optimizer_outline(self.module, self.optimizer, trained))
+        self._count_by_state()
+
+
+def _check_may_write(filepath: str | os.PathLike[str], overwrite: bool) -> None:
+    if not overwrite and os.path.exists(filepath):
+        raise FileExistsError(f"{os.fspath(filepath)} is there already: give another name, or overwrite=True.")

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from ..layers import Embedding, Input, Lambda, Layer, Tensor
 from ..layers.base import as_layer, truth_of
+from ..layers.calls import Ends
 from ..layers.graph import Graph, unique_names
 from ..layers.tensors import connect
 from .model import Model
@@ -81,6 +82,7 @@ class Sequential(Model):
         self._forget_engine()
         self._module, self._output = module, output
         self._adopt_ports()
+        self.symbols = {module: Ends(self._input, output)}
         self._refresh()
 
     @property
@@ -91,13 +93,20 @@ class Sequential(Model):
     def _parts(self) -> list[Any]:
         return list(self._listed) if self._module is None else super()._parts()
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         """Make the variables for inputs of a shape.
 
         Args:
-            input_shape: With the batch axis in front, as in Keras: `(None, 64)`.
+            input_shape: With the batch axis in front, as in Keras: `(None, 64)`. None if the first layer says it.
+
+        Raises:
+            ValueError: If nobody says it, or the layers are built already, for another shape.
         """
-        if self._module is None:
+        if self._module is not None:
+            super().build(input_shape)
+        elif input_shape is None:
+            raise ValueError(f"{self.name} doesn't know the shape of its input: give build an input_shape.")
+        else:
             self._build_with(Input(tuple(input_shape)[1:], self._input.dtype if self._input else "float32"))
 
     def _build_for(self, x: Any) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakMethod
 
 import jax
 import numpy as np
 from flax import nnx
 
+from ...core.ahead import AHEAD
 from ...core.chunks import map_arrays
 from ...core.logs import fetch
 from ...core.protocols import Chunk, Span
-from .ahead import AHEAD
 from .placement import Layout, Placement
 from .programs import Program
+from .rates import named, rates_in
 from .state import State, outline
 from .steps import Among, Measure, Objective, Path, Steps
+from .updates import AVERAGED, Update, prepared
 
 
 class SpanResult:
@@ -89,7 +91,6 @@ class JaxEngine:
     ) -> None:
         self.module, self.optimizer = module, optimizer
         self._is_trained = nnx.Param if trained is None else Among(frozenset(trained))
-        transform = optimizer.transform() if optimizer is not None else None
         nnx.pop(module, nnx.Intermediate)  # what it has sown before is no part of its state
         copy = nnx.merge(*nnx.split(module))  # whether the module itself is in training mode is its owner's business
         copy.eval()
@@ -99,18 +100,19 @@ class JaxEngine:
             if path in at_rest:
                 node.eval()
         training, params, other = nnx.split(copy, self._is_trained, ...)
+        update, optimizer_state = (None, ()) if optimizer is None else prepared(optimizer, params)
         self._steps = Steps(
-            objective, predict, measures, training, testing, transform, dtype=dtype, accumulate=accumulate,
+            objective, predict, measures, training, testing, update, dtype=dtype, accumulate=accumulate,
             adapt=adapt, is_trained=self._is_trained,
         )  # fmt: skip
         self.measures = list(measures)
         self.names = [*(objective.names if objective else ()), *(measure.name for measure in measures)]
         self._state = State(
             {
-                "average": (),
+                "average": params if self._steps.averages else (),
                 "params": params,
                 "other": other,
-                "optimizer": transform.init(params) if transform is not None else (),
+                "optimizer": optimizer_state,
                 "metrics": self._steps.initial_metrics(),
             }
         )
@@ -119,9 +121,11 @@ class JaxEngine:
         self._programs: dict[tuple[str, Layout], Program] = {}
         self._at_hand: WeakKeyDictionary[Chunk, tuple[str, Program, Any, Any]] = WeakKeyDictionary()
         self._predict = jax.jit(self._output)
-        self._rate_at = self._find_rate()
-        self._pushed_rate: float | None = None
-        self._adopt_rate()
+        self._rates = named(list(rates_in({"optimizer": optimizer_state})))
+        self._pushed_rates: Mapping[str, float] = {}
+        self._adopt_rates()
+        if optimizer is not None:
+            optimizer.count_by(_weakly(self.iterations))
         self._variables = _variables(module)
         self._paths = {id(variable): path for path, variable in self._variables.items()}
         self._ahead, self._seen = False, AHEAD.changes
@@ -131,9 +135,9 @@ class JaxEngine:
 
     def train(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
         """Start a span of training steps and store the new state."""
-        if self._seen != AHEAD.changes:
+        if self._seen != AHEAD.changes or not self._ahead:  # not ahead: somebody has looked, and may have written
             self.take_up()
-        self._push_rate()
+        self._push_rates()
         self._go_ahead()
         try:
             table, cold = self._run("train", self._state, [], span, stop_when_not_finite)
@@ -148,6 +152,8 @@ class JaxEngine:
 
     def test(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
         """Start a span of evaluation steps."""
+        if self._seen != AHEAD.changes:
+            self.take_up()
         return SpanResult(*self._run("test", self._tested, self._state.leaves, span, stop_when_not_finite))
 
     def _run(self, phase: str, changing: State, fixed: list[Any], span: Span, stop: bool) -> tuple[jax.Array, bool]:
@@ -199,6 +205,15 @@ class JaxEngine:
         if fresh := self._steps.initial_metrics():
             state.replace("metrics", jax.tree.map(jax.numpy.copy, fresh))
 
+    def metric_states(self) -> list[Any]:
+        """Return copies of what the metrics that are no plain means have counted, in training and in evaluation."""
+        return [jax.tree.map(jax.numpy.copy, state.parts()["metrics"]) for state in (self._state, self._tested)]
+
+    def load_metric_states(self, states: Sequence[Any]) -> None:
+        """Take up what `metric_states` returned."""
+        for state, counted in zip((self._state, self._tested), states, strict=True):
+            state.replace("metrics", counted)
+
     def metric_results(self, phase: str) -> dict[str, float]:
         """Return their results since `reset_metrics`."""
         state = self._state if phase == "train" else self._tested
@@ -209,27 +224,33 @@ class JaxEngine:
         )
         return {name: fetch(value).item() for name, value in results.items()}
 
-    # The learning rate: a float of the optimizer object, pushed into the state when it has changed
+    # The learning rates: floats of the optimizer object, pushed into the state when they have changed
 
-    def _find_rate(self) -> int | None:
-        return self._state.index("optimizer", "hyperparams", "learning_rate")
+    def _adopt_rates(self) -> None:
+        if adopt := getattr(self.optimizer, "adopt", None):
+            scheduled = [name for name, rate in self._rates.items() if rate.scheduled]
+            adopt({name: self._state.read(self._rate_at(name)).item() for name in self._rates}, scheduled)
 
-    def _adopt_rate(self) -> None:
-        if self._rate_at is not None and (adopt := getattr(self.optimizer, "adopt", None)):
-            adopt(self._state.read(self._rate_at).item())
+    def _rate_at(self, name: str) -> int:
+        place = self._state.place("/".join(self._rates[name].path))
+        assert place is not None
+        return place
 
-    def _set_rate(self) -> float | None:
-        """Return the rate of the next step; None if nobody can set it."""
-        return None if self._rate_at is None or self.optimizer.schedule is not None else self.optimizer.learning_rate
-
-    def _push_rate(self) -> None:
-        if self._rate_at is not None and (rate := self._set_rate()) not in (None, self._pushed_rate):
-            self._state.write(self._rate_at, rate)
-            self._pushed_rate = rate
+    def _push_rates(self) -> None:
+        rates: dict[str, float] = self.optimizer.learning_rates.as_dict()
+        if rates != self._pushed_rates:
+            for name, rate in rates.items():
+                self._state.write(self._rate_at(name), rate)
+            self._pushed_rates = rates
 
     def last_rate(self) -> float | None:
-        """Return the learning rate of the last step; None if the optimizer's state has none."""
-        return None if self._rate_at is None else self._state.read(self._rate_at).item()
+        """Return the learning rate of the last step; None if the optimizer's state has none, or several."""
+        return self._state.read(self._rate_at(*self._rates)).item() if len(self._rates) == 1 else None
+
+    def iterations(self) -> int:
+        """Return how many steps the optimizer has done."""
+        place = self._state.place("optimizer/count")
+        return 0 if place is None else int(self._state.read(place))
 
     @property
     def objective(self) -> Objective | None:
@@ -248,12 +269,15 @@ class JaxEngine:
 
         While it is kept, testing, predicting, reading and saving weights use the average.
         """
-        if decay == self._steps.decay:
+        if decay is None and self._steps.decay is None:
             return
+        if self._steps.averages and decay is not None:
+            raise ValueError(
+                "the weights are averaged already, by the optimizer or by another callback: average them once."
+            )
         parts = self._state.parts()
         self._steps = dataclasses.replace(self._steps, decay=decay)
         self._state = State(parts | {"average": parts["params"] if decay is not None else ()})
-        self._rate_at = self._find_rate()
         self._go_ahead()
         self._programs.clear()
         self._at_hand.clear()
@@ -270,7 +294,9 @@ class JaxEngine:
         """Return where a variable's values are: the ones to be seen first, then the ones that are trained."""
         if (path := self._paths.get(id(variable))) is None:
             raise ValueError("the module has other variables than when it was compiled: compile it again.")
-        places = (self._state.place(f"{part}/{path}/value") for part in ("average", "params", "other"))
+        places = [self._state.place(f"{part}/{path}/value") for part in ("average", "params", "other")]
+        if self._has_own_average:
+            places += self._state.ending(*(f"/{name}/{path}/value" for name in AVERAGED))
         return [place for place in places if place is not None]
 
     def read(self, variables: Iterable[nnx.Variable]) -> list[np.ndarray]:
@@ -343,23 +369,37 @@ class JaxEngine:
     # The optimizer's state
 
     def optimizer_leaves(self) -> dict[str, jax.Array]:
-        """Return the optimizer's state by path, as it is on the device; the next step consumes it."""
-        paths = enumerate(self._state.paths)
-        return {path: self._state.plain(at) for at, path in paths if path.startswith("optimizer/")}
+        """Return the optimizer's state by path, as it is on the device; the next step consumes it.
+
+        The weights that it trains are part of it if it wants others to be tested and saved.
+        """
+        parts = ("optimizer/", "params/") if self._has_own_average else ("optimizer/",)
+        return {path: self._state.plain(at) for at, path in enumerate(self._state.paths) if path.startswith(parts)}
 
     def load_optimizer(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take up an optimizer's state, as outlined by `optimizer_outline`; nobody else may use the arrays."""
+        """Take up an optimizer's state, as outlined by `optimizer_outline`; nobody else may use the arrays.
+
+        The weights that it trains may be missing: it then goes on from the module's.
+        """
+        shown = self.read(self._variables.values())
         for path, array in arrays.items():
             place = self._state.place(path)
             assert place is not None
             self._state.adopt(place, array)
-        self._adopt_rate()
+        if self._has_own_average and not any(path.startswith("params/") for path in arrays):
+            self.write(self._variables.values(), shown)
+        self._adopt_rates()
+
+    @property
+    def _has_own_average(self) -> bool:
+        return self._steps.update is not None and self._steps.update.has_own_average
 
     # The whole state
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a snapshot of everything a step changes, by path, and the learning rate in full precision."""
-        return {"arrays": self._state.snapshot(), "learning_rate": self._set_rate()}
+        """Return a snapshot of everything a step changes, by path, and the learning rates in full precision."""
+        rates = {} if self.optimizer is None else self.optimizer.learning_rates.as_dict()
+        return {"arrays": self._state.snapshot(), "learning_rates": rates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned, bit for bit.
@@ -368,8 +408,9 @@ class JaxEngine:
             ValueError: If it is the state of another model or optimizer.
         """
         self._state.restore(state["arrays"])
-        if (rate := state["learning_rate"]) is not None:
-            self.optimizer.learning_rate, self._pushed_rate = rate, None
+        for name, rate in state["learning_rates"].items():
+            self.optimizer.learning_rates[name] = rate
+        self._pushed_rates = {}
         self._go_ahead()
 
     def identity(self) -> dict[str, Any]:
@@ -379,10 +420,24 @@ class JaxEngine:
         return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names, **computed}
 
 
+def _weakly(method: Callable[[], int]) -> Callable[[], int]:
+    """Return a function that calls a method as long as its object lives, which it doesn't keep alive."""
+    reference = WeakMethod(method)
+    return lambda: (reference() or int)()
+
+
 def optimizer_outline(module: nnx.Module, optimizer: Any, trained: Collection[Path]) -> dict[str, Any]:
     """Return the shapes and dtypes of the state that an optimizer has for a module, by path; computes nothing."""
     params = nnx.split(module, Among(frozenset(trained)), ...)[1]
-    return outline({"optimizer": jax.eval_shape(optimizer.transform().init, params)})
+    updates: list[Update] = []
+
+    def init(params: Any) -> Any:
+        update, state = prepared(optimizer, params)
+        updates.append(update)
+        return state
+
+    state = jax.eval_shape(init, params)
+    return outline({"optimizer": state} | ({"params": params} if updates[0].has_own_average else {}))
 
 
 def _settings(optimizer: Any) -> dict[str, Any]:

@@ -42,9 +42,9 @@ class State:
         """Return the place of a leaf, None if there is no such path."""
         return self._at.get(path)
 
-    def index(self, *words: str) -> int | None:
-        """Return the place of the first leaf whose path has all these words, else None."""
-        return next((i for i, path in enumerate(self.paths) if all(w in path.split("/") for w in words)), None)
+    def ending(self, *ends: str) -> list[int]:
+        """Return the places of the leaves of the optimizer's state whose paths end in one of these ways."""
+        return [at for at, path in enumerate(self.paths) if path.startswith("optimizer/") and path.endswith(ends)]
 
     def read(self, at: int) -> np.ndarray:
         """Return a host copy of a leaf. A view of a device buffer would silently turn off its donation."""

@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import nnx
 
-from .accumulation import in_parts
+from .accumulation import Differentiated, in_parts
 from .failures import named
 from .precision import as_before, cast_floats, wide
+from .updates import Update, evaluated
 
 
 class Metric(Protocol):
@@ -152,7 +152,7 @@ class Steps:
         measures: The metrics, in log order.
         training: The module's graph in training mode.
         testing: The module's graph in inference mode.
-        optimizer: The transform; None for a model that only predicts.
+        update: How gradients change the weights; None for a model that only predicts.
         decay: How much of the averaged weights a step keeps; None if there is no average.
         dtype: What floats are computed in, if not in the dtypes they have; weights keep theirs.
         accumulate: In how many parts a batch goes through the module.
@@ -165,7 +165,7 @@ class Steps:
     measures: Sequence[Measure]
     training: Any
     testing: Any
-    optimizer: optax.GradientTransformation | None = None
+    update: Update | None = None
     decay: float | None = None
     dtype: Any = None
     accumulate: int = 1
@@ -175,16 +175,16 @@ class Steps:
     def train(self, parts: Mapping[str, Any], batch: Any) -> tuple[dict[str, Any], Any]:
         """Return the parts after one optimizer step, and the batch's loss and metrics."""
         _, y, weight = batch
-        assert self.optimizer is not None
-        differentiated = (
-            in_parts(self._differentiated, self.accumulate) if self.accumulate > 1 else self._differentiated
-        )
-        gradients, values, other, made = differentiated(parts["params"], parts["other"], batch)
-        updates, optimizer = self.optimizer.update(gradients, parts["optimizer"], parts["params"])
-        params = optax.apply_updates(parts["params"], updates)
+        assert self.update is not None
+        gradients, values, other, made = self._by_parts(self._differentiated)(parts["params"], parts["other"], batch)
+
+        def loss(params: Any) -> Any:
+            return self._by_parts(self._computed)(params, parts["other"], batch)[1][0]
+
+        params, optimizer = self.update(parts["params"], parts["optimizer"], gradients, values[0], loss)
         after = {
             **parts,
-            "average": self._averaged(parts["average"], params),
+            "average": self._averaged(parts["average"], params, optimizer),
             "params": params,
             "other": other,
             "optimizer": optimizer,
@@ -192,19 +192,28 @@ class Steps:
         }
         return after, self._values(values, y, made, weight)
 
+    def _by_parts(self, differentiated: Differentiated) -> Differentiated:
+        return in_parts(differentiated, self.accumulate) if self.accumulate > 1 else differentiated
+
     def _differentiated(self, params: Any, other: Any, batch: Any) -> tuple[Any, Any, Any, Any]:
         """Return the loss's gradients, the objective's values, the module's other state after it, and what it made."""
         computed_in = self._cast_frozen(other)
 
         def loss_of(params: Any) -> Any:
-            module = nnx.merge(self.training, self._cast(params), computed_in, copy=True)
-            values, *made = self._objective(module, self._inputs_cast(batch), True)
-            nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
-            after = jax.tree.map(_written, nnx.split(module, self.is_trained, ...)[2], computed_in, other)
-            return values[0], (tuple(values), after, wide(made) if self.dtype else made)
+            _, *after = self._computed(params, other, batch, computed_in)
+            return after[0][0], after
 
         (_, (values, other, made)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
         return gradients, values, other, made
+
+    def _computed(self, params: Any, other: Any, batch: Any, computed_in: Any = None) -> tuple[Any, Any, Any, Any]:
+        """Return what `_differentiated` does, without gradients; `computed_in` is the other state in `dtype`."""
+        computed_in = self._cast_frozen(other) if computed_in is None else computed_in
+        module = nnx.merge(self.training, self._cast(params), computed_in, copy=True)
+        values, *made = self._objective(module, self._inputs_cast(batch), True)
+        nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
+        after = jax.tree.map(_written, nnx.split(module, self.is_trained, ...)[2], computed_in, other)
+        return (), tuple(values), after, wide(made) if self.dtype else made
 
     def _objective(self, module: Any, batch: Any, training: bool) -> tuple[Sequence[Any], Any, Any]:
         assert self.objective is not None
@@ -229,15 +238,20 @@ class Steps:
         x, y, weight = batch
         return self._cast(self.adapt(x)), y, weight
 
-    def _averaged(self, average: Any, params: Any) -> Any:
+    def _averaged(self, average: Any, params: Any, optimizer: Any) -> Any:
         """Move the averaged weights a little: Keras's rule, `decay * average + (1 - decay) * weights`."""
-        if (decay := self.decay) is None:
-            return average
-        return jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
+        if (decay := self.decay) is not None:
+            return jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
+        return evaluated(params, optimizer) if self.averages else average
+
+    @property
+    def averages(self) -> bool:
+        """Whether there are averaged weights, the callback's or the optimizer's own."""
+        return self.decay is not None or (self.update is not None and self.update.has_own_average)
 
     def shown(self, parts: Mapping[str, Any]) -> Any:
         """Return the weights that everybody but the training step sees."""
-        return parts["params"] if self.decay is None else parts["average"]
+        return parts["average" if self.averages else "params"]
 
     def test(self, metrics: Any, parts: Mapping[str, Any], batch: Any) -> tuple[Any, Any]:
         """Return the metrics' states after one batch, and the batch's loss and metrics."""

@@ -27,7 +27,7 @@ class Ahead:
     Of two that have variables in common only one is ever ahead: whoever goes ahead has taken up the other's first.
 
     Attributes:
-        changes: How often an engine went ahead, or wrote back: whoever has seen less should look again.
+        changes: How often an engine went ahead or wrote back, or somebody wrote: whoever has seen less should look.
     """
 
     def __init__(self) -> None:
@@ -48,6 +48,11 @@ class Ahead:
             self._engines.discard(engine)
             self.changes += 1
             return self.changes
+
+    def note_write(self) -> None:
+        """Note that somebody has written into a module's own arrays: engines that have it should look."""
+        with self._lock:
+            self.changes += 1
 
     def write_back(self, variables: Iterable[int], but: Engine | None = None) -> None:
         """Let variables, by their ids, hold what engines that are ahead of them have."""

@@ -1,0 +1,121 @@
+"""What Keras's callbacks and programs ask of models, layers and optimizers beside training."""
+
+import numpy as np
+import pytest
+
+from epochal.callbacks import Callback, CSVLogger, LambdaCallback, ModelCheckpoint
+from epochal.layers import Dense, Flatten, Input
+from epochal.models import Model, Sequential
+
+X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
+Y = X[:, :1]
+
+
+def line(**compiled):
+    model = Sequential([Dense(3, input_dim=4, name="inner"), Dense(1)])
+    model.compile("sgd", "mse", **compiled)
+    return model
+
+
+def test_layers_give_and_take_their_weights():
+    model = line()
+    inner = model.layers[0]
+    model.fit(X, Y, verbose=0)
+    kernel, bias = inner.get_weights()
+    model.train_on_batch(X, Y)
+    now, _ = inner.get_weights()
+    assert abs(now - kernel).max() > 0  # the current ones, also of a layer that was asked for earlier
+    inner.set_weights([kernel, bias + 1])
+    np.testing.assert_array_equal(model.get_weights()[1], bias + 1)
+    assert (inner.count_params(), model.count_params()) == (15, 19)
+    with pytest.raises(ValueError, match="the layer 'inner' has 2 weights; got 1"):
+        inner.set_weights([kernel])
+    with pytest.raises(ValueError, match=r"bias has shape \(3,\); got an array of shape \(4,\)"):
+        inner.set_weights([kernel * 0, np.zeros(4)])
+    np.testing.assert_array_equal(inner.get_weights()[0], kernel)
+    with pytest.raises(ValueError, match="isn't built yet"):
+        Dense(1, name="loose").count_params()
+    assert Dense(1).get_weights() == []
+
+
+def test_what_an_inner_layer_makes_is_a_models_output():
+    late = Sequential([Flatten(), Dense(3, name="inner"), Dense(1)])
+    with pytest.raises(AttributeError, match="isn't built yet"):
+        late.output
+    late.build((None, 4))
+    features = Model(late.input, late.get_layer("inner").output)
+    kernel, bias = late.get_layer("inner").get_weights()
+    np.testing.assert_allclose(features.predict(X), X @ kernel + bias, rtol=1e-5, atol=1e-6)
+    late.compile("sgd", "mse")
+    late.fit(X, Y, verbose=0)
+    kernel, bias = late.get_layer("inner").get_weights()
+    np.testing.assert_allclose(features.predict(X), X @ kernel + bias, rtol=1e-5, atol=1e-6)
+    assert (late.layers[1].input.shape, late.outputs[0].shape) == ((None, 4), (None, 1))
+
+
+def test_symbolic_ends_of_a_functional_model_are_those_that_it_was_made_from():
+    a, b = Input((2,)), Input((3,))
+    dense = Dense(4)
+    made = dense(a)
+    model = Model({"a": a, "b": b}, [made, Dense(1)(b)])
+    assert (model.input["a"], model.inputs[1], model.outputs[0], dense.output, dense.input) == (a, b, made, made, a)
+    with pytest.raises(AttributeError, match="the layer None has no input and output yet"):
+        Dense(2).output
+
+
+def test_a_model_says_what_it_was_compiled_with_and_what_it_logs():
+    model = line(metrics=["mae"])
+    assert (model.loss, model.metrics_names, len(model.metrics)) == ("mse", ["loss", "mae"], 1)
+    assert (model.built, model.optimizer.iterations) == (True, 0)
+    model.fit(X, Y, batch_size=4, epochs=2, verbose=0)
+    assert (model.metrics_names, model.optimizer.iterations) == (["loss", "mae"], 8)
+    model.optimizer = "adam"
+    assert (model.optimizer.iterations, model.optimizer.name) == (0, "adam")
+    model.fit(X, Y, batch_size=4, verbose=0)
+    assert model.optimizer.iterations == 4
+    with pytest.raises(AttributeError, match="isn't compiled"):
+        Sequential([Dense(1)]).optimizer = "adam"
+
+
+def test_build_needs_a_shape_only_where_none_is_known():
+    line().build()
+    line().build((None, 4))
+    with pytest.raises(ValueError, match=r"built already, for inputs of shape \(None, 4\); got \(None, 5\)"):
+        line().build((None, 5))
+    with pytest.raises(ValueError, match="give build an input_shape"):
+        Sequential([Dense(1)]).build()
+
+
+def test_files_may_be_kept_from_being_replaced(tmp_path):
+    class Saver(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.save(tmp_path / "m.h5", overwrite=True)
+            self.model.save_weights(filepath=tmp_path / "m.weights.h5", overwrite=True)
+
+    model = line()
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=[Saver()])
+    before = (tmp_path / "m.h5").read_bytes()
+    model.fit(X, Y, verbose=0)
+    for save, name in ((model.save, "m.h5"), (model.save_weights, "m.weights.h5")):
+        with pytest.raises(FileExistsError, match=f"{name} is there already"):
+            save(tmp_path / name, overwrite=False)
+    assert (tmp_path / "m.h5").read_bytes() == before
+    model.save_weights(tmp_path / "new.weights.h5", overwrite=False)
+
+
+@pytest.mark.filterwarnings("ignore:.*no metric of this fit")
+def test_scalar_arrays_in_the_logs_are_numbers(tmp_path):
+    scores = {"f1": np.float32(0.5), "f2": np.array(2)}
+    add = LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(scores, f3=np.float64(3)))
+    saving, table = ModelCheckpoint(tmp_path / "m-{f1:.3f}-{f2:d}.h5"), CSVLogger(tmp_path / "log.csv")
+    history = line().fit(X, Y, verbose=0, callbacks=[add, saving, table]).history
+    assert [type(history[name][0]) for name in ("f1", "f2", "f3")] == [float, int, float]
+    assert (tmp_path / "m-0.500-2.h5").exists()
+    assert (tmp_path / "log.csv").read_text().splitlines()[1].endswith("0.5,2,3.0")
+
+
+def test_verbose_takes_what_keras_takes(capsys):
+    line().fit(X, Y, verbose="auto")
+    assert "loss" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="verbose is 0, 1, 2 or \"auto\"; got 'yes'"):
+        line().fit(X, Y, verbose="yes")
