@@ -90,11 +90,12 @@ class Monitor:
         return _found({"now": time.time(), "runs": found, "token": self.needs_token})
 
     async def run(self, request: Request) -> Response:
-        """Show a run: `?width=` pixels of chart, `?first=` to `?last=` epoch."""
+        """Show a run: `?width=` pixels of chart, `?first=` to `?last=` epoch, `?smoothing=` from 0 to less than 1."""
         id = request.path_params["id"]
         width = _number(request, "width", 800, least=1, most=4_000)
         first, last = _number(request, "first", 0), _number(request, "last", 2**53)
-        return _found(await asyncio.to_thread(self.store.run, id, width, first, last), id)
+        smoothing = _share(request, "smoothing")
+        return _found(await asyncio.to_thread(self.store.run, id, width, first, last, smoothing), id)
 
     async def delete(self, request: Request) -> Response:
         """Delete a run and everything it posted."""
@@ -186,6 +187,13 @@ def _number(request: Request, name: str, default: int, least: int = 0, most: int
     if not re.fullmatch("[0-9]{1,16}", text) or not least <= int(text) <= most:
         raise HTTPException(400, f"{name} is a whole number from {least} to {most}; got {text[:40]!r}")
     return int(text)
+
+
+def _share(request: Request, name: str) -> float:
+    text = request.query_params.get(name, "0")
+    if not re.fullmatch(r"0?\.[0-9]{1,16}|0", text):
+        raise HTTPException(400, f"{name} is a number from 0 to less than 1; got {text[:40]!r}")
+    return float(text)
 
 
 def _found(content: dict[str, Any] | None, id: str = "") -> Response:

@@ -37,8 +37,9 @@ class Database:
         self._file = _identity(self.path)
         self._lock = _locked(self.path.with_name(f"{self.path.name}-lock"))
         try:
-            self.writer = self.connect(check_same_thread=False)
+            self._open()
             self._prepare(schema, version)
+            self._beside = self._files_beside()
         except (sqlite3.Error, ValueError) as error:
             self.close()
             raise ValueError(f"{self.path} is no file of this monitor: {error}. Name another with --db.") from None
@@ -50,13 +51,12 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what is written inside, or nothing of it if it raises.
+        """Commit what is written inside, or nothing of it if it raises; what is committed survives the process.
 
         Raises:
             sqlite3.Error: If it couldn't be committed, or the file isn't there any more.
         """
-        if _identity(self.path) != self._file:  # what is written now would be gone with the next restart
-            raise sqlite3.OperationalError(f"{self.path} has been taken away; start the monitor again")
+        self._keep()
         self.writer.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -65,12 +65,54 @@ class Database:
             if self.writer.in_transaction:
                 self.writer.execute("ROLLBACK")
             raise
+        self._keep()  # before anybody is told that it is kept
 
     def close(self) -> None:
         """Close the file; its write-ahead log is folded into it."""
         if hasattr(self, "writer"):
             self.writer.close()
+        if hasattr(self, "_beside") and _identity(self.path) != self._file:
+            self._clear_away()
         self._lock.close()
+
+    def _keep(self) -> None:
+        """Look whether what has been committed lies where a restart will look for it.
+
+        A write-ahead log that somebody has removed is still open here, and the only place of what isn't in the file
+        yet: that is moved into the file, and a new log begun.
+        """
+        if _identity(self.path) != self._file:  # what is written now would be gone with the next restart
+            raise sqlite3.OperationalError(f"{self.path} has been taken away; start the monitor again")
+        if self._files_beside() == self._beside:
+            return
+        busy, *_ = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError(
+                f"the write-ahead log of {self.path} was removed, and readers are in the way"
+            )
+        self.writer.close()
+        self._open()
+        self.writer.execute("BEGIN IMMEDIATE")  # which makes the new log
+        self.writer.execute("ROLLBACK")
+        self._beside = self._files_beside()
+
+    def _clear_away(self) -> None:
+        """Remove the log of a file that is gone, before it is taken for that of another one in its place."""
+        for path, own in zip(self._paths_beside(), self._beside, strict=True):
+            if own is not None and _identity(path) == own:
+                path.unlink(missing_ok=True)
+
+    def _files_beside(self) -> list[tuple[int, int] | None]:
+        """Return which files the log and its index are."""
+        return [_identity(path) for path in self._paths_beside()]
+
+    def _paths_beside(self) -> list[Path]:
+        return [self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-shm")]
+
+    def _open(self) -> None:
+        self.writer = self.connect(check_same_thread=False)
+        self.writer.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut too
+        self.writer.execute("PRAGMA foreign_keys = ON")
 
     def _prepare(self, schema: str, version: int) -> None:
         found = self.writer.execute("PRAGMA user_version").fetchone()[0]
@@ -79,8 +121,6 @@ class Database:
         if found == 0 and self.writer.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             raise ValueError("another program's tables are in it")
         self.writer.execute("PRAGMA journal_mode = WAL")
-        self.writer.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut too
-        self.writer.execute("PRAGMA foreign_keys = ON")
         if found == 0:
             self.writer.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {version}; COMMIT;")
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from .database import Database
 from .event import EPOCH_END, BadEventError, Event, Value
+from .smoothing import Smoother
 from .thinning import thin
 
 FORMAT = 1
@@ -112,8 +113,12 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._database = Database(path, SCHEMA, FORMAT)
-        self.path, self._db = self._database.path, self._database.writer
+        self.path = self._database.path
         self._known: dict[str, Run] = {}
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        return self._database.writer
 
     def close(self) -> None:
         """Close the file; its write-ahead log is folded into it."""
@@ -292,10 +297,13 @@ class Store:
         with closing(self._database.connect()) as db:
             return [run.summary() for run in _runs(db, "ORDER BY seen DESC LIMIT ?", (limit,))]
 
-    def run(self, id: str, width: int, first: int = 0, last: int = 2**53) -> dict[str, Any] | None:
+    def run(
+        self, id: str, width: int, first: int = 0, last: int = 2**53, smoothing: float = 0.0
+    ) -> dict[str, Any] | None:
         """Return a run's summary and its series from epoch `first` to `last`, thinned for a chart `width` pixels wide.
 
-        None if there is no such run. Text is left out: it cannot be drawn.
+        None if there is no such run. Text is left out: it cannot be drawn. With a `smoothing` above 0 each series also
+        has the smoothed values at its points, computed of all points since the run began.
         """
         with closing(self._database.connect()) as db:
             db.execute("BEGIN")
@@ -308,12 +316,11 @@ class Store:
             series: dict[int, list[Point]] = {key: [] for key, _, _ in names}
             drawn = "WHERE run = ? AND epoch BETWEEN ? AND ? AND typeof(value) <> 'text' ORDER BY epoch, batch"
             for key, *point in db.execute(
-                f"SELECT series, epoch, batch, value FROM points {drawn}", (run.key, first, last)
+                f"SELECT series, epoch, batch, value FROM points {drawn}", (run.key, 0 if smoothing else first, last)
             ):
                 series[key].append(tuple(point))
-        return run.summary() | {
-            "series": [columns(grain, metric, thin(series[key], width)) for key, grain, metric in names]
-        }
+        drawable = [(grain, metric, series[key]) for key, grain, metric in names]
+        return run.summary() | {"series": [_drawn(*one, width, first, smoothing) for one in drawable]}
 
     def table(
         self, id: str, limit: int | None = None, first: int = 0, last: int = 2**53
@@ -339,6 +346,18 @@ def columns(grain: Grain, metric: str, points: Sequence[Point]) -> dict[str, Any
     return {"metric": metric, "grain": grain, "epoch": epochs, "value": values} | (
         {"batch": batches} if grain == "batch" else {}
     )
+
+
+def _drawn(grain: Grain, metric: str, points: list[Point], width: int, first: int, smoothing: float) -> dict[str, Any]:
+    """Return a series as the page draws it, from epoch `first` on."""
+    if not smoothing:
+        return columns(grain, metric, thin(points, width))
+    smoother = Smoother(smoothing)
+    smooth = smoother.after([value for _, _, value in points])  # pyright: ignore[reportArgumentType]  (text is left out)
+    seen = [((epoch, batch), mean, value) for (epoch, batch, value), mean in zip(points, smooth, strict=True)]
+    kept = thin([point for point in seen if point[0][0] >= first], width)
+    found = columns(grain, metric, [(*at, value) for at, _, value in kept])
+    return found | {"smooth": [mean for _, mean, _ in kept], "mean": smoother.mean, "share": smoother.share}
 
 
 def _steps_seen(known: int | None, event: Event) -> int | None:

@@ -106,10 +106,7 @@ class Stream:
 
     def _message(self) -> bytes:
         self._number += 1
-        points = {
-            run: [columns(*at, thin(_latest(points), POINTS)) for at, points in series.items()]
-            for run, series in self._points.items()
-        }
+        points = {run: [_thinned(*at, points) for at, points in series.items()] for run, series in self._points.items()}
         content = {"now": time.time(), "removed": self._removed, "runs": list(self._runs.values()), "points": points}
         message = self._encode("change", content)
         self._forget()
@@ -175,6 +172,13 @@ class Viewer:
         if not self._waiting:
             self._news.clear()
         return message
+
+
+def _thinned(grain: Grain, metric: str, points: list[Point]) -> dict[str, Any]:
+    """Return new points of a series as the page takes them; `thinned` tells that some are left out."""
+    every = _latest(points)
+    kept = thin(every, POINTS)
+    return columns(grain, metric, kept) | ({"thinned": True} if len(kept) < len(every) else {})
 
 
 def _latest(points: list[Point]) -> list[Point]:

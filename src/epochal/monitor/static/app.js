@@ -155,6 +155,7 @@ data.addEventListener("state", ({ detail }) => announce(`${title(detail)}: ${det
 $("log").addEventListener("change", drawSoon);
 $("smoothing").addEventListener("input", () => {
   write($("smoothing-value"), $("smoothing").value);
+  data.smooth(Number($("smoothing").value));
   drawSoon();
 });
 for (const box of document.querySelectorAll("input[name=view]")) box.addEventListener("change", drawSoon);

@@ -141,9 +141,9 @@ function tracesOf(line, { smoothing, dark }, several) {
     line: { color: line.colour, width: batches ? 1 : 2, dash: metric.startsWith("val_") ? "dash" : "solid" },
     opacity: batches ? 0.45 : 1,
   };
-  if (!smoothing) return [{ ...base, y: value }];
+  if (!smoothing || !line.smooth) return [{ ...base, y: value }];
   const raw = { ...base, y: value, mode: "lines", opacity: batches ? 0.12 : dark ? 0.25 : 0.2, hoverinfo: "skip", hovertemplate: undefined };
-  return [raw, { ...base, mode: "lines", y: smooth(value, smoothing) }];
+  return [raw, { ...base, mode: "lines", y: line.smooth }];
 }
 
 // Where points stand: an epoch's value where the epoch ends, a batch's within its epoch.
@@ -151,18 +151,6 @@ function places(run, { grain, at }) {
   if (grain === "epoch") return at.map(([epoch]) => epoch + 1);
   const steps = run.steps || at.reduce((most, [, batch]) => Math.max(most, batch + 1), 1);
   return at.map(([epoch, batch]) => epoch + (batch + 1) / steps);
-}
-
-// An exponential mean that starts at the first value instead of at zero; gaps stay gaps.
-function smooth(values, weight) {
-  let mean = 0;
-  let share = 0;
-  return values.map((value) => {
-    if (value === null) return null;
-    mean = weight * mean + (1 - weight) * value;
-    share = weight * share + (1 - weight);
-    return mean / share;
-  });
 }
 
 function legend(lines) {

@@ -3,10 +3,13 @@
 const WIDTH = 900; // pixels of a chart that points are thinned for
 const RETRY = 2000; // milliseconds after which what failed is tried again
 const TOO_MANY = 4 * WIDTH; // points of a series after which it is asked for again, thinned
+const AGAIN = 2000; // milliseconds between two askings for a smoothed curve that can't be continued here
+const OVERLAP = 1000; // milliseconds after an answer in which messages may still tell of points that it had
 
 export class Data extends EventTarget {
   runs = new Map();
-  points = new Map(); // run id → {series: Map, pending: [] while it is fetched, again: false}
+  points = new Map(); // run id → {series: Map, pending: [] while it is fetched, again: false, fetched: when, weight: of smoothing, timer}
+  smoothing = 0; // what smoothed curves are asked for with
   range = null; // [first, last] in epochs done
   offset = 0; // server's clock minus ours, in seconds
   #waiting = null; // changes that come while the list is read
@@ -66,10 +69,15 @@ export class Data extends EventTarget {
     for (const id of this.points.keys()) this.fetch(id);
   }
 
+  smooth(weight) {
+    this.smoothing = weight;
+    for (const id of this.points.keys()) this.fetch(id);
+  }
+
   // Fetches a run's points. What arrives meanwhile is put on top, so nothing falls between.
   async fetch(id) {
     let entry = this.points.get(id);
-    if (!entry) this.points.set(id, (entry = { series: new Map(), pending: null, again: false }));
+    if (!entry) this.points.set(id, (entry = { series: new Map(), pending: null, again: false, fetched: 0, weight: 0, timer: null }));
     if (entry.pending) {
       entry.again = true;
       return;
@@ -77,10 +85,13 @@ export class Data extends EventTarget {
     entry.pending = [];
     const [first, last] = this.range || [0, 2 ** 53];
     const query = `width=${WIDTH}&first=${Math.max(0, Math.floor(first) - 2)}&last=${Math.min(2 ** 53, Math.ceil(last))}`;
+    const weight = this.smoothing;
     try {
-      const run = await fetchJSON(`/api/runs/${encodeURIComponent(id)}?${query}`);
-      entry.series = new Map();
-      for (const part of [run.series, ...entry.pending]) add(entry.series, part);
+      const run = await fetchJSON(`/api/runs/${encodeURIComponent(id)}?${query}&smoothing=${weight}`);
+      entry.series = new Map(run.series.map((series) => [`${series.grain} ${series.metric}`, kept(series)]));
+      entry.fetched = performance.now();
+      entry.weight = weight;
+      for (const part of entry.pending) this.#add(id, entry, part);
     } catch {
       setTimeout(() => this.points.get(id) === entry && this.runs.has(id) && this.fetch(id), RETRY);
     }
@@ -125,11 +136,24 @@ export class Data extends EventTarget {
       const entry = this.points.get(id);
       if (!entry) continue;
       entry.pending?.push(series);
-      if (add(entry.series, series, this.range) > TOO_MANY) this.fetch(id);
+      this.#add(id, entry, series);
       changed.push(id);
     }
     this.#emit("runs");
     if (changed.length || removed.length) this.#emit("points", changed);
+  }
+
+  // Puts new points into place. Smoothed curves are continued, or asked for again where that can't be done here.
+  #add(id, entry, series) {
+    const overlaps = performance.now() - entry.fetched < OVERLAP;
+    const { longest, broken } = add(entry.series, series, this.range, entry.weight, overlaps);
+    if (longest > TOO_MANY) this.fetch(id);
+    else if (broken) {
+      entry.timer ??= setTimeout(() => {
+        entry.timer = null;
+        if (this.points.get(id) === entry) this.fetch(id);
+      }, Math.max(0, entry.fetched + AGAIN - performance.now()));
+    }
   }
 
   #emit(kind, detail) {
@@ -143,29 +167,58 @@ async function fetchJSON(address) {
   return answer.json();
 }
 
-// Puts points into place and returns the length of the longest series.
-function add(into, series, range) {
-  let longest = 0;
-  for (const { metric, grain, epoch, batch, value } of series) {
-    const key = `${grain} ${metric}`;
-    let kept = into.get(key);
-    if (!kept) into.set(key, (kept = { metric, grain, at: [], value: [] }));
-    value.forEach((v, i) => {
-      if (!range || (epoch[i] >= range[0] - 2 && epoch[i] <= range[1])) put(kept, [epoch[i], batch ? batch[i] : Infinity], v);
-    });
-    longest = Math.max(longest, kept.at.length);
-  }
-  return longest;
+// A series as it came from the server.
+function kept({ metric, grain, epoch, batch, value, smooth, mean, share }) {
+  const at = epoch.map((e, i) => [e, batch ? batch[i] : Infinity]);
+  return { metric, grain, at, value, smooth, mean, share };
 }
 
-function put(kept, at, value) {
-  let place = kept.at.length;
-  while (place > 0 && before(at, kept.at[place - 1])) place--;
-  if (place > 0 && !before(kept.at[place - 1], at)) kept.value[place - 1] = value;
-  else {
-    kept.at.splice(place, 0, at);
-    kept.value.splice(place, 0, value);
+// Puts points into place. Returns the length of the longest series, and whether a smoothed curve lacks points that were
+// thinned away, or has others now than it was computed of. Points that overlap an answer are in its curve already.
+function add(into, series, range, weight, overlaps) {
+  let longest = 0;
+  let broken = false;
+  for (const { metric, grain, epoch, batch, value, thinned } of series) {
+    const key = `${grain} ${metric}`;
+    if (!into.has(key)) {
+      into.set(key, { metric, grain, at: [], value: [], ...(weight ? { smooth: [], mean: 0, share: 0 } : {}) });
+    }
+    const line = into.get(key);
+    value.forEach((v, i) => {
+      if (range && !(epoch[i] >= range[0] - 2 && epoch[i] <= range[1])) return;
+      const at = [epoch[i], batch ? batch[i] : Infinity];
+      if (line.smooth && overlaps && line.at.length && before(at, line.at[line.at.length - 1])) return;
+      if (!put(line, at, v, weight) && line.smooth) broken = true;
+    });
+    if (thinned && line.smooth) broken = true;
+    longest = Math.max(longest, line.at.length);
   }
+  return { longest, broken };
+}
+
+// Puts one point into place; returns whether it came at the end, or was there already.
+function put(line, at, value, weight) {
+  let place = line.at.length;
+  while (place > 0 && before(at, line.at[place - 1])) place--;
+  const there = place > 0 && !before(line.at[place - 1], at);
+  if (there) {
+    const same = line.value[place - 1] === value;
+    line.value[place - 1] = value;
+    return same;
+  }
+  const atEnd = place === line.at.length;
+  line.at.splice(place, 0, at);
+  line.value.splice(place, 0, value);
+  line.smooth?.splice(place, 0, atEnd ? continued(line, value, weight) : (line.smooth[place] ?? null));
+  return atEnd;
+}
+
+// The exponential mean after one more value, as the server computes it; gaps stay gaps.
+function continued(line, value, weight) {
+  if (value === null) return null;
+  line.mean = weight * line.mean + (1 - weight) * value;
+  line.share = weight * line.share + (1 - weight);
+  return line.mean / line.share;
 }
 
 function before(a, b) {
