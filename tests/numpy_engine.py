@@ -34,15 +34,19 @@ class Rows:
     """The logs of a span that has run."""
 
     cold = False
+    counts = (0, 0)
 
-    def __init__(self, rows):
-        self._rows = rows
+    def __init__(self, rows, size):
+        self._rows, self._size = rows, size
 
     def count(self):
         return len(self._rows)
 
     def rows(self):
         return self._rows
+
+    def sums(self):
+        return np.array(self._rows) * self._size
 
 
 class NumpyEngine:
@@ -61,13 +65,13 @@ class NumpyEngine:
             if stop_when_not_finite and not np.isfinite(values[0]):
                 break
         self.spans.append(len(rows))
-        return Rows(rows)
+        return Rows(rows, span.chunk.size)
 
     def test(self, span, stop_when_not_finite):
-        return Rows([values for _, _, values in self._batches(span)])
+        return Rows([values for _, _, values in self._batches(span)], span.chunk.size)
 
     def predict(self, span, stop_when_not_finite):
-        return Rows([(x @ self.model.weights,) for x, _ in inputs(span)])
+        return Rows([(x @ self.model.weights,) for x, _ in inputs(span)], span.chunk.size)
 
     def _batches(self, span):
         for x, y in inputs(span):

@@ -218,11 +218,16 @@ def test_on_train_end_gets_the_last_epochs_logs_also_if_the_run_was_killed_befor
 
 def test_a_wish_to_stop_survives_a_kill_before_the_end(tmp_path):
     stopping = {"logged": {"val": [1.0, 2.0, 3.0, 4.0]}, "save_freq": "epoch"}
-    whole = train(tmp_path / "whole", more=[EarlyStopping("val", patience=1)], **stopping)
+    whole = train(tmp_path / "whole", more=[EarlyStopping("val", mode="min", patience=1)], **stopping)
     assert len(whole[2]["loss"]) == 2
-    train(tmp_path / "x", fails=Fails(hook="on_train_end"), more=[EarlyStopping("val", patience=1)], **stopping)
+    train(
+        tmp_path / "x",
+        fails=Fails(hook="on_train_end"),
+        more=[EarlyStopping("val", mode="min", patience=1)],
+        **stopping,
+    )
     recorder = Recorder()
-    assert train(tmp_path / "x", more=[EarlyStopping("val", patience=1), recorder], **stopping) == whole
+    assert train(tmp_path / "x", more=[EarlyStopping("val", mode="min", patience=1), recorder], **stopping) == whole
     assert recorder.names() == ["on_train_begin", "on_train_end"]
 
 

@@ -61,7 +61,7 @@ def test_means(name):
     y_true, y_pred, samples = MEANS[name]
     metric = metrics.get(name)
     assert isinstance(metric, metrics.MeanMetric)
-    assert metric.per_sample(jnp.asarray(y_true), jnp.asarray(y_pred)).shape == (N,)
+    assert metric.per_sample(jnp.asarray(y_true), jnp.asarray(y_pred)).shape[0] == N
     assert over_batches(metric, y_true, y_pred) == pytest.approx(samples.mean(), rel=2e-4)
     assert over_batches(metric, y_true, y_pred, WEIGHTS) == pytest.approx(
         np.average(samples, weights=WEIGHTS), rel=2e-4
@@ -280,9 +280,9 @@ def test_a_function_is_the_mean_over_samples_whatever_it_returns():
         (lambda: metrics.get("r2_score", None, (None, 3, 4)), ValueError, "r2_score needs an output of two axes"),
         (lambda: metrics.get("auc", losses.BinaryCrossentropy(True)), ValueError, "auc needs outputs from 0 to 1, but"),
         (
-            lambda: metrics.BinaryAccuracy().update({}, BITS, CHANCES, jnp.ones((N, 1))),
+            lambda: metrics.BinaryAccuracy().update({}, BITS, CHANCES, jnp.ones((N - 1,))),
             ValueError,
-            r"sample_weight has shape \(150, 1\); one weight a sample is \(150,\)",
+            r"sample_weight has shape \(149,\); one weight a sample is \(150,\)",
         ),
     ],
 )

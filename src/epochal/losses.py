@@ -14,14 +14,14 @@ import numpy as np
 
 from epochal.core.arguments import NamesArguments
 from epochal.core.extras import needed_by
-from epochal.core.names import unknown
+from epochal.core.names import snake_case, unknown
+from epochal.core.targets import Shape, takes_class_numbers
 
 with needed_by(__name__):
     import jax
     import jax.numpy as jnp
     import optax
 
-Shape = tuple[int | None, ...]
 SampleLoss = Callable[..., jax.Array]
 EPSILON = 1e-7  # Keras's backend.epsilon()
 
@@ -41,11 +41,6 @@ def aligned_shapes(y_true: Shape, y_pred: Shape) -> tuple[Shape, Shape]:
     if len(y_pred) == len(y_true) + 1 and y_pred[-1] == 1:
         y_pred = y_pred[:-1]
     return y_true, y_pred
-
-
-def takes_class_numbers(labels: Shape, output: Shape) -> bool:
-    """Return whether labels of that shape have one class number where the output has a value for each class."""
-    return labels[1:] in (output[1:-1], (*output[1:-1], 1)) and labels[1:] != output[1:]
 
 
 def align(y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -82,20 +77,40 @@ def sample_means(values: jax.Array) -> jax.Array:
     return values.mean(axis=tuple(range(1, values.ndim)))
 
 
-def per_sample_of(fn: SampleLoss, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
-    """Return what a user's `fn(y_true, y_pred)` gives as one value a sample.
+def own_values(name: str, found: Any, shape: tuple[int, ...]) -> jax.Array:
+    """Return what a loss or a metric of a user's found as one value for each sample, or for each step that is weighed.
 
-    A scalar stands for every sample, more axes than the first are averaged. Any other first axis is a ValueError.
+    A scalar stands for all of them; further axes are averaged. Anything else is a ValueError.
+
+    Args:
+        name: Of the loss or metric.
+        found: What it returned.
+        shape: `(batch,)`, or `(batch, steps)` where steps are weighed.
     """
-    values, batch = jnp.asarray(fn(y_true, y_pred)), y_pred.shape[0]
+    a_sample = f"one number a sample, ({shape[0]},)"
+    wanted = (
+        a_sample if len(shape) == 1 else f"one number a step, {shape}, since a mask or weights say what steps count"
+    )
+    if found is None or isinstance(found, (tuple, list, dict, str)):
+        raise ValueError(f"{name} returned {found!r}: a loss or a metric is one number, or {wanted}")
+    values = jnp.asarray(found)
     if values.ndim == 0:
-        return jnp.broadcast_to(values, (batch,))
-    if values.shape[0] != batch:
+        return jnp.broadcast_to(values, shape)
+    if values.shape[: len(shape)] != shape:
         raise ValueError(
-            f"{_name_of(fn)} returned shape {values.shape} for a batch of {batch}: "
-            f"a loss or a metric is one number, or one number a sample, ({batch},)"
+            f"{name} returned shape {values.shape} for a batch of {shape[0]}: a loss or a metric is one number, or "
+            f"{wanted}"
         )
-    return sample_means(values)
+    return values.mean(axis=tuple(range(len(shape), values.ndim)))
+
+
+def weighed_shape(sample_weight: jax.Array | None, batch: int) -> tuple[int, ...]:
+    """Return the shape of the values that weights go with, `(batch,)` without weights; a ValueError of other length."""
+    if sample_weight is None:
+        return (batch,)
+    if sample_weight.shape[:1] != (batch,):
+        raise ValueError(f"sample_weight has shape {sample_weight.shape}; one weight a sample is ({batch},)")
+    return sample_weight.shape
 
 
 def _floats(values: jax.Array) -> jax.Array:
@@ -233,29 +248,54 @@ def _minus_one_or_one(y_true: jax.Array) -> jax.Array:
 class Loss(NamesArguments):
     """A loss: what training minimises.
 
-    For one of your own subclass it, set `name` and write `per_sample`; or compile with a plain function
-    ``fn(y_true, y_pred)``.
+    For one of your own, subclass it and write `call(y_true, y_pred)`; or compile with a plain function
+    ``fn(y_true, y_pred)``. Either gets targets in the dtype of the outputs (but class numbers as integers) and may
+    return one number, one a sample, or one a step.
+
+    Args:
+        name: The class's name in snake case, if None.
+        reduction: "sum_over_batch_size", the mean over the batch; there is no other.
     """
 
     name: str
     fn: ClassVar[SampleLoss]
-    """The function of a built-in loss; `per_sample` calls it with the options."""
+    """The function of a built-in loss; `call` calls it with the options."""
+
+    @property
+    def steps_are_samples(self) -> bool:
+        """Whether steps that are weighed may come as samples of their own; a user's loss gets all axes."""
+        return hasattr(self, "fn") and type(self).call is Loss.call
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "name"):
+            cls.name = snake_case(cls.__name__)
+
+    def __init__(self, name: str | None = None, reduction: str = "sum_over_batch_size") -> None:
+        if reduction != "sum_over_batch_size":
+            raise ValueError(f"a loss is the mean over the batch, reduction='sum_over_batch_size'; got {reduction!r}")
+        self.name = name or type(self).name
+
+    def call(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
+        """Return one value a sample, `(batch,)`, or one number, or one a step, `(batch, steps)`."""
+        if not hasattr(self, "fn"):
+            raise NotImplementedError(f"{type(self).__name__} is a Loss without `call(y_true, y_pred)`: write it")
+        return type(self).fn(y_true, y_pred, **self._options())
 
     def per_sample(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
         """Return one value a sample, `(batch,)`."""
-        return type(self).fn(y_true, y_pred, **self._options())
+        return own_values(self.name, self.call(y_true, y_pred), y_pred.shape[:1])
 
     def __call__(self, y_true: jax.Array, y_pred: jax.Array, sample_weight: jax.Array | None = None) -> jax.Array:
-        """Return the loss of a batch: sum(weight × loss of the sample) / batch size, a scalar.
+        """Return the loss of a batch: the mean of weight × loss, a scalar.
 
-        `sample_weight` is `(batch,)`; None means 1 for all. Another shape is a ValueError.
+        `sample_weight` is `(batch,)`, or `(batch, steps)` for a loss with one value a step; None means 1 for all.
+        Another shape is a ValueError.
         """
-        values = self.per_sample(y_true, y_pred)
-        if sample_weight is None:
-            return values.mean()
-        if sample_weight.shape != values.shape:
-            raise ValueError(f"sample_weight has shape {sample_weight.shape}; one weight a sample is {values.shape}")
-        return (values * sample_weight).mean()
+        overridden = type(self).per_sample is not Loss.per_sample
+        found = (self.per_sample if overridden else self.call)(y_true, y_pred)
+        values = own_values(self.name, found, weighed_shape(sample_weight, y_pred.shape[0]))
+        return (values if sample_weight is None else values * sample_weight).mean()
 
     @property
     def activation(self) -> str | None:
@@ -271,12 +311,15 @@ class Loss(NamesArguments):
     def check(self, y_true: np.ndarray, output_shape: Shape) -> None:
         """Raise a ValueError where labels can't go with a model's output: called once, on the host, before training.
 
+        What shapes a loss of a user's own takes only that knows.
+
         Args:
             y_true: All labels, `(samples, ...)`.
             output_shape: The output's shape; the first axis, the batch, isn't looked at.
         """
         _check_numbers(self.name, y_true)
-        _check_shapes(self.name, y_true, output_shape)
+        if hasattr(self, "fn"):
+            _check_shapes(self.name, y_true, output_shape)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as Keras saves them."""
@@ -458,7 +501,7 @@ class BinaryCrossentropy(Loss):
 
 @dataclass(frozen=True)
 class FunctionLoss(Loss):
-    """A function ``fn(y_true, y_pred)`` of the user's as a loss; see `per_sample_of` for what it may return."""
+    """A function ``fn(y_true, y_pred)`` of the user's as a loss; see `own_values` for what it may return."""
 
     function: SampleLoss
     name: str = field(default="", kw_only=True)
@@ -466,9 +509,12 @@ class FunctionLoss(Loss):
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or _name_of(self.function))
 
-    def per_sample(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
-        """Return one value a sample, `(batch,)`."""
-        return per_sample_of(self.function, y_true, y_pred)
+    def call(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
+        """Return what the function returns; it must be of floats, or there is nothing to minimise."""
+        found = self.function(y_true, y_pred)
+        if jnp.issubdtype(getattr(found, "dtype", float), jnp.floating):
+            return found
+        raise ValueError(f"{self.name} returned values of {found.dtype}: a loss is of floats, or it has no gradient")
 
     def check(self, y_true: np.ndarray, output_shape: Shape) -> None:
         """Raise a ValueError for labels that aren't numbers; what shapes go together only the function knows."""

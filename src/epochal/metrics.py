@@ -16,17 +16,10 @@ from typing import Any, Literal
 from epochal import losses
 from epochal.core.arguments import NamesArguments
 from epochal.core.extras import needed_by
-from epochal.core.names import unknown
-from epochal.losses import (
-    Loss,
-    SampleLoss,
-    Shape,
-    align,
-    align_sparse,
-    per_sample_of,
-    sample_means,
-    takes_class_numbers,
-)
+from epochal.core.names import snake_case, unknown
+from epochal.core.numeric import real, whole
+from epochal.core.targets import Shape, takes_class_numbers
+from epochal.losses import Loss, SampleLoss, align, align_sparse, own_values, sample_means, weighed_shape
 
 with needed_by(__name__):
     import jax
@@ -39,11 +32,23 @@ Direction = Literal["min", "max"] | None
 class Metric(NamesArguments):
     """A metric with a state; for one of your own, write `init`, `update` and `result`.
 
-    `name` is the name in the logs; `direction`, "min" or "max", says which way is better, None leaves it to the name.
+    `name` is the name in the logs, the class's in snake case if there is none; `direction`, "min" or "max", says which
+    way is better, None leaves it to the name. `update` gets targets in the dtype of the outputs, but class numbers
+    as integers.
     """
 
     name: str
     direction: Direction = None
+    steps_are_samples = True
+    """Whether steps that are weighed, by a mask or by weights of their own, come as samples of their own."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "name"):
+            cls.name = snake_case(cls.__name__)
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name or type(self).name
 
     def bind(self, output_shape: Shape) -> Metric:
         """Return the metric for a model's output of that shape, `(batch, ...)`; most don't need to know it."""
@@ -67,17 +72,23 @@ class Metric(NamesArguments):
 class MeanMetric(Metric):
     """The mean over all samples of ``fn(y_true, y_pred)``.
 
-    `fn` gives one value a sample, or what `epochal.losses.per_sample_of` makes that of. An engine may average
-    `per_sample` itself.
+    `fn` gives one value a sample, or more of them, `(batch, …)`, or one number that stands for all. An engine may add
+    up what `per_sample` returns itself.
     """
+
+    steps_are_samples = False
+    adds_up = True
+    """Whether an engine sums a batch's values, which is exact for counts; else it takes their mean, as of a loss."""
 
     def __init__(self, fn: SampleLoss, name: str | None = None, direction: Direction = None):
         self.fn, self.name = fn, name or getattr(fn, "__name__", type(fn).__name__)
         self.direction = direction or getattr(fn, "direction", None)
 
     def per_sample(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
-        """Return one value a sample, `(batch,)`."""
-        return per_sample_of(self.fn, y_true, y_pred)
+        """Return a batch's values, `(batch, …)`, whose mean is the metric's, or one number that is their mean."""
+        found = self.fn(y_true, y_pred)
+        own_values(self.name, found, y_pred.shape[:1])
+        return jnp.asarray(found)
 
     def init(self) -> State:
         """Return zero sums of values and weights."""
@@ -86,14 +97,25 @@ class MeanMetric(Metric):
     def update(
         self, state: State, y_true: jax.Array, y_pred: jax.Array, sample_weight: jax.Array | None = None
     ) -> State:
-        """Add a batch's values and weights."""
-        values = self.per_sample(y_true, y_pred)
+        """Add a batch's values and weights; those are `(batch,)`, or `(batch, steps)` for one value a step."""
+        found = self.per_sample(y_true, y_pred)
+        values = own_values(self.name, found, weighed_shape(sample_weight, y_pred.shape[0]))
         weights = _weights(sample_weight, values)
         return _plus(state, total=(values * weights).sum(), weight=weights.sum())
 
     def result(self, state: State) -> jax.Array:
         """Return the weighted mean."""
         return _divide(state["total"], state["weight"])
+
+
+class LossMetric(MeanMetric):
+    """A loss as a metric: averaged as the loss is, so that both are equal to the last bit."""
+
+    adds_up = False
+
+    def __init__(self, loss: Loss, name: str | None = None):
+        super().__init__(loss.call, name or loss.name, "min")
+        self.loss, self.steps_are_samples = loss, loss.steps_are_samples
 
 
 def _zeros(*names: str, shape: tuple[int, ...] = ()) -> State:
@@ -113,113 +135,142 @@ def _weights(sample_weight: jax.Array | None, values: jax.Array) -> jax.Array:
     """Return the weight of each of `values`, `(batch, ...)`."""
     if sample_weight is None:
         return jnp.ones(values.shape, jnp.float32)
-    if sample_weight.shape != values.shape[:1]:
+    if sample_weight.shape != values.shape[: sample_weight.ndim]:
         raise ValueError(f"sample_weight has shape {sample_weight.shape}; one weight a sample is {values.shape[:1]}")
-    weights = sample_weight.astype(jnp.float32).reshape(-1, *[1] * (values.ndim - 1))
+    weights = sample_weight.astype(jnp.float32).reshape(*sample_weight.shape, *[1] * (values.ndim - sample_weight.ndim))
     return jnp.broadcast_to(weights, values.shape)
 
 
-# Accuracies, one value a sample
+# Accuracies: whether each output is a hit, and one value a sample
+
+
+def binary_hits(y_true: jax.Array, y_pred: jax.Array, threshold: float = 0.5) -> jax.Array:
+    """Return which outputs are on their label's side: 1 above `threshold`, else 0."""
+    y_true, y_pred = align(y_true, y_pred)
+    return (y_pred > threshold) == y_true
+
+
+def categorical_hits(y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
+    """Return where the largest output is at the largest label; of `(batch, ..., classes)`, `(batch, ...)`."""
+    y_true, y_pred = align(y_true, y_pred)
+    return y_true.argmax(-1) == y_pred.argmax(-1)
+
+
+def sparse_categorical_hits(y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
+    """Return where the largest output is at the label, a class number, of shape `(batch, ...)`."""
+    y_true, y_pred = align_sparse(y_true, y_pred)
+    return y_true == y_pred.argmax(-1)
+
+
+def top_k_hits(y_true: jax.Array, y_pred: jax.Array, k: int = 5) -> jax.Array:
+    """Return where the output at the largest label is among the `k` largest."""
+    y_true, y_pred = align(y_true, y_pred)
+    return sparse_top_k_hits(y_true.argmax(-1), y_pred, k)
+
+
+def sparse_top_k_hits(y_true: jax.Array, y_pred: jax.Array, k: int = 5) -> jax.Array:
+    """Return where the output at the label, a class number, is among the `k` largest; equal outputs share a place.
+
+    NaN is never among them, and takes no other's place.
+    """
+    y_true, y_pred = align_sparse(y_true, y_pred)
+    of_label = jnp.take_along_axis(y_pred, y_true[..., None], axis=-1)
+    return ((y_pred > of_label).sum(-1) < k) & ~jnp.isnan(of_label.squeeze(-1))
 
 
 def binary_accuracy(y_true: jax.Array, y_pred: jax.Array, threshold: float = 0.5) -> jax.Array:
     """Return the part of a sample's outputs that are on their label's side: 1 above `threshold`, else 0."""
-    y_true, y_pred = align(y_true, y_pred)
-    return sample_means(((y_pred > threshold) == y_true).astype(jnp.float32))
+    return sample_means(binary_hits(y_true, y_pred, threshold).astype(jnp.float32))
 
 
 def categorical_accuracy(y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
     """Return 1 where the largest output is at the largest label; both `(batch, ..., classes)`."""
-    y_true, y_pred = align(y_true, y_pred)
-    return sample_means((y_true.argmax(-1) == y_pred.argmax(-1)).astype(jnp.float32))
+    return sample_means(categorical_hits(y_true, y_pred).astype(jnp.float32))
 
 
 def sparse_categorical_accuracy(y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
     """Return 1 where the largest output is at the label, a class number, of shape `(batch, ...)`."""
-    y_true, y_pred = align_sparse(y_true, y_pred)
-    return sample_means((y_true == y_pred.argmax(-1)).astype(jnp.float32))
+    return sample_means(sparse_categorical_hits(y_true, y_pred).astype(jnp.float32))
 
 
 def top_k_categorical_accuracy(y_true: jax.Array, y_pred: jax.Array, k: int = 5) -> jax.Array:
     """Return 1 where the output at the largest label is among the `k` largest."""
-    y_true, y_pred = align(y_true, y_pred)
-    return sparse_top_k_categorical_accuracy(y_true.argmax(-1), y_pred, k)
+    return sample_means(top_k_hits(y_true, y_pred, k).astype(jnp.float32))
 
 
 def sparse_top_k_categorical_accuracy(y_true: jax.Array, y_pred: jax.Array, k: int = 5) -> jax.Array:
     """Return 1 where the output at the label, a class number, is among the `k` largest; equal outputs share a place."""
-    y_true, y_pred = align_sparse(y_true, y_pred)
-    of_label = jnp.take_along_axis(y_pred, y_true[..., None], axis=-1)
-    return sample_means(((y_pred > of_label).sum(-1) < k).astype(jnp.float32))
+    return sample_means(sparse_top_k_hits(y_true, y_pred, k).astype(jnp.float32))
 
 
 class BinaryAccuracy(MeanMetric):
     """The part of outputs on the right side of `threshold`, for labels 0 and 1; see `binary_accuracy`."""
 
     def __init__(self, threshold: float = 0.5, name: str = "binary_accuracy"):
-        super().__init__(partial(binary_accuracy, threshold=threshold), name, "max")
-        self.threshold = threshold
+        self.threshold = real("threshold", threshold)
+        super().__init__(partial(binary_hits, threshold=self.threshold), name, "max")
 
 
 class CategoricalAccuracy(MeanMetric):
     """The part of samples whose largest output is the right one, for one-hot labels."""
 
     def __init__(self, name: str = "categorical_accuracy"):
-        super().__init__(categorical_accuracy, name, "max")
+        super().__init__(categorical_hits, name, "max")
 
 
 class SparseCategoricalAccuracy(MeanMetric):
     """The part of samples whose largest output is the right one, for class numbers as labels."""
 
     def __init__(self, name: str = "sparse_categorical_accuracy"):
-        super().__init__(sparse_categorical_accuracy, name, "max")
+        super().__init__(sparse_categorical_hits, name, "max")
 
 
 class TopKCategoricalAccuracy(MeanMetric):
     """The part of samples with the right class among the `k` largest outputs, for one-hot labels."""
 
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy"):
-        super().__init__(partial(top_k_categorical_accuracy, k=k), name, "max")
-        self.k = k
+        self.k = whole("k", k, 1)
+        super().__init__(partial(top_k_hits, k=self.k), name, "max")
 
 
 class SparseTopKCategoricalAccuracy(MeanMetric):
     """The part of samples with the right class among the `k` largest outputs, for class numbers as labels."""
 
     def __init__(self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy"):
-        super().__init__(partial(sparse_top_k_categorical_accuracy, k=k), name, "max")
-        self.k = k
+        self.k = whole("k", k, 1)
+        super().__init__(partial(sparse_top_k_hits, k=self.k), name, "max")
 
 
 # Errors
 
 
-class MeanSquaredError(MeanMetric):
+class MeanSquaredError(LossMetric):
     """The mean of squared errors."""
 
     def __init__(self, name: str = "mean_squared_error"):
-        super().__init__(losses.mean_squared_error, name, "min")
+        super().__init__(losses.MeanSquaredError(), name)
 
 
-class MeanAbsoluteError(MeanMetric):
+class MeanAbsoluteError(LossMetric):
     """The mean of absolute errors."""
 
     def __init__(self, name: str = "mean_absolute_error"):
-        super().__init__(losses.mean_absolute_error, name, "min")
+        super().__init__(losses.MeanAbsoluteError(), name)
 
 
-class MeanAbsolutePercentageError(MeanMetric):
+class MeanAbsolutePercentageError(LossMetric):
     """The mean of absolute errors in percent of the labels."""
 
     def __init__(self, name: str = "mean_absolute_percentage_error"):
-        super().__init__(losses.mean_absolute_percentage_error, name, "min")
+        super().__init__(losses.MeanAbsolutePercentageError(), name)
 
 
-class CosineSimilarity(MeanMetric):
+class CosineSimilarity(LossMetric):
     """The mean cosine of the angle between label and output, 1 the best; the loss of this name is minus that."""
 
     def __init__(self, name: str = "cosine_similarity"):
-        super().__init__(lambda y_true, y_pred: -losses.cosine_similarity(y_true, y_pred), name, "max")
+        super().__init__(losses.CosineSimilarity(), name)
+        self.fn, self.direction = lambda y_true, y_pred: -losses.cosine_similarity(y_true, y_pred), "max"
 
 
 class RootMeanSquaredError(Metric):
@@ -615,10 +666,17 @@ def _lookup(name: str) -> Callable[..., Metric]:
 
 
 def _of_loss(loss: Loss) -> Metric:
-    return MeanMetric(loss.per_sample, loss.name, "min")
+    return LossMetric(loss)
 
 
 def _check(metric: Metric, loss: Loss | None) -> None:
+    lacking = [name for name in ("init", "update", "result") if getattr(type(metric), name) is getattr(Metric, name)]
+    if lacking:
+        raise TypeError(
+            f"{type(metric).__name__} is a Metric without {', '.join(lacking)}: the state of a metric is what `init()` "
+            "returns and `update(state, y_true, y_pred, sample_weight)` makes anew, not attributes or weights that "
+            "`update_state` changes; `result(state)` is its value."
+        )
     if metric.direction not in ("min", "max", None):
         raise ValueError(f"the direction of {metric.name} is 'min', 'max' or None; got {metric.direction!r}.")
     if isinstance(metric, F1Score) and metric.average is None:

@@ -33,7 +33,7 @@ class BaseLogger(Callback):
         size = int(logs.get("size", 1))
         for name, value in logs.items():
             if name not in ("batch", "size"):
-                self._means.setdefault(name, Means()).add(np.array([[value]]), [size])
+                self._means.setdefault(name, Means()).add(np.array([[float(value) * size]]), size)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Put the means into the epoch logs."""

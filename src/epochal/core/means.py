@@ -1,44 +1,64 @@
-"""Size-weighted means over the batches of an epoch."""
+"""Means over the samples of an epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 
 class Means:
-    """Sums of `size × value` and of `size`, in float64, strictly one batch after the other.
+    """Sums over the batches of an epoch, in float64, strictly one batch after the other.
 
-    One after the other, because a pairwise sum would depend on how the epoch was cut into spans.
+    One after the other, because a pairwise sum would depend on how the epoch was cut into spans. Sums of counts are
+    whole numbers, and are divided once, at the end: so equal counts have equal means, whatever the batches.
     """
 
     def __init__(self) -> None:
-        self.samples, self.totals = 0, np.zeros(0)
+        self.samples = 0
+        self._totals: dict[tuple[int, ...], np.ndarray] = {}  # by how many values a sample has in each
 
-    def add(self, rows: np.ndarray, sizes: Sequence[int] | np.ndarray) -> None:
-        """Add a span's values.
+    def add(self, sums: np.ndarray, size: int, counts: tuple[int, ...] = ()) -> None:
+        """Add a span's sums.
 
         Args:
-            rows: One row a batch, one column a logged value; shape `(batches, values)`.
-            sizes: The number of samples of each batch; shape `(batches,)`.
+            sums: One row a batch, one column a logged value, summed over the batch's samples; float64.
+            size: Samples a batch.
+            counts: How many values a sample has in each column; 0, or nothing at all, stands for 1.
         """
-        if not len(rows):
+        if not len(sums):
             return
-        weighted = np.asarray(rows, np.float64) * np.asarray(sizes, np.float64)[:, None]
-        before = self.totals if self.samples else np.zeros(weighted.shape[1])
-        self.totals = np.add.accumulate(np.vstack([before, weighted]), axis=0)[-1]
-        self.samples += int(np.sum(sizes))
+        before = self._totals.get(counts)
+        if before is None:
+            before = np.zeros(sums.shape[1])
+        if len(sums) == 1:
+            self._totals[counts] = before + sums[0]
+        else:
+            self._totals[counts] = np.add.accumulate(np.vstack([before, sums]), axis=0)[-1]
+        self.samples += size * len(sums)
 
     def values(self) -> list[float]:
         """Return the means, one a column; none before the first batch."""
-        return (self.totals / self.samples).tolist() if self.samples else []
+        if not self.samples:
+            return []
+        if len(self._totals) == 1:
+            ((counts, total),) = self._totals.items()
+            return (total / (_ones(counts) * self.samples)).tolist()
+        samples = [total / _ones(counts) for counts, total in sorted(self._totals.items())]
+        return (np.sum(samples, axis=0) / self.samples).tolist()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums as plain values."""
-        return {"samples": self.samples, "totals": self.totals.tolist()}
+        totals = [[list(counts), total.tolist()] for counts, total in self._totals.items()]
+        return {"samples": self.samples, "totals": totals}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up the sums of `state_dict`."""
-        self.samples, self.totals = int(state["samples"]), np.asarray(state["totals"], np.float64)
+        self.samples = int(state["samples"])
+        self._totals = {tuple(counts): np.asarray(total, np.float64) for counts, total in state["totals"]}
+
+
+def _ones(counts: tuple[int, ...]) -> Any:
+    """Return how many values a sample has in each column; 1 where that is 0 or not known."""
+    return np.maximum(counts, 1) if counts else 1

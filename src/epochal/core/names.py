@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -17,3 +18,9 @@ def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 def unknown(kind: str, name: object, known: Iterable[str]) -> ValueError:
     """Return the error for an unknown `name` of a `kind` ("loss", "optimizer"); the caller raises it."""
     return ValueError(f"unknown {kind} {name!r}. {suggest(str(name), known)}")
+
+
+def snake_case(class_name: str) -> str:
+    """Return a class's name as Keras writes it for its objects: `MaxPooling2D` is `max_pooling2d`."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

@@ -11,8 +11,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .cadence import WhenNotFinite
 from .callback import Dispatcher, Phase
 from .logs import Logs
@@ -170,22 +168,18 @@ class Pass:
     def _wait_for(self, last: _Started) -> None:
         """Wait until a span has run, and all before it; learn the pace and add their values to the means."""
         batches, cold = 0, False
-        rows: list[Any] = []
-        sizes: list[int] = []
         last.count = last.result.count()
         now = time.perf_counter()
         while self._under_way:
             started = self._under_way.popleft()
             batches, cold = batches + started.count, cold or started.result.cold
             if self._averages:
-                rows += started.result.rows()[: started.count]
-                sizes += [started.size] * started.count
+                self.means.add(started.result.sums(), started.size, started.result.counts)
             if started is last:
                 break
         if batches and not cold:
             self._pace.learn(batches, now - self._since)
         self._since = now
-        self.means.add(np.asarray(rows), sizes)
 
     def settle(self) -> None:
         """Wait for everything started and bring the means up to it."""

@@ -65,6 +65,15 @@ class Result(Protocol):
         """Wait, and return the logged values, one row a batch, in the order of `Engine.names`."""
         ...
 
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How many values a sample has in each of the `sums`; 0 stands for 1 where the batch's mean was logged."""
+        ...
+
+    def sums(self) -> np.ndarray:
+        """Wait, and return the sums whose totals make the epoch's means, one row a batch; float64."""
+        ...
+
 
 class Engine(Protocol):
     """Executes spans of steps and holds everything that a step changes."""

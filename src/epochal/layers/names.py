@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
+
+from ..core import names
 
 
 def class_name(layer: Any) -> str:
@@ -14,8 +15,7 @@ def class_name(layer: Any) -> str:
 
 def snake_case(layer: Any) -> str:
     """Return a layer's class name as Keras numbers it: `MaxPooling2D` is `max_pooling2d`."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name(layer)))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    return names.snake_case(class_name(layer))
 
 
 def numbered_by_class(classes: Iterable[str]) -> list[str]:

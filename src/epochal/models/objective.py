@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from ..engines.jax.precision import wide
-from ..engines.jax.steps import steps_as_samples
+from ..engines.jax.targets import prepared
 from .overrides import keras_arguments
 
 Forward = tuple[list[Any], list[Any], list[Any]]
@@ -77,10 +77,11 @@ class Objective:
             y, weight = y[at], None if weight is None else weight[at]
         exact = of_output.from_logits is not None
         loss, made = (of_output.from_logits, logits[at]) if exact else (of_output.loss, outputs[at])
-        if masks[at] is None:
-            return loss(y, wide(made), weight)
-        y, made, counts = steps_as_samples(y, made, weight, masks[at])
-        return loss(y, wide(made), counts * (masks[at].size / jnp.maximum(masks[at].sum(), 1)))
+        mask = masks[at]
+        y, made, weight = prepared(y, wide(made), weight, mask, loss.steps_are_samples)
+        if mask is not None:  # the mean is over the steps that count
+            weight = weight * (mask.size / jnp.maximum(mask.sum(), 1))
+        return loss(y, made, weight)
 
 
 class OwnObjective:

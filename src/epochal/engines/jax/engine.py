@@ -24,10 +24,17 @@ from .updates import AVERAGED, Update, prepared
 
 
 class SpanResult:
-    """A span's table of logs, still on the device."""
+    """A span's table of logs, still on the device.
 
-    def __init__(self, table: jax.Array, cold: bool) -> None:
-        self._table, self.cold = table, cold
+    Args:
+        table: float32; its corner is the number of batches, then comes a row a batch.
+        counts: For each column 0 if it has the batches' values, else how many values a sample has in its sums.
+        size: Samples a batch.
+        cold: Whether something was compiled.
+    """
+
+    def __init__(self, table: jax.Array, counts: tuple[int, ...], size: int, cold: bool) -> None:
+        self._table, self.counts, self._size, self.cold = table, counts, size, cold
         self._host: np.ndarray | None = None
 
     def _fetched(self) -> np.ndarray:
@@ -41,7 +48,15 @@ class SpanResult:
 
     def rows(self) -> list[list[float]]:
         """Return the logged values, one row a batch."""
-        return self._fetched()[1 : 1 + self.count()].tolist()
+        table = self._fetched()[1 : 1 + self.count()]
+        if any(self.counts):
+            table = table / np.array([count * self._size or 1 for count in self.counts], np.float64)
+        return table.tolist()
+
+    def sums(self) -> np.ndarray:
+        """Return what the epoch's means are made of: for each batch its sums, of all values that a sample has."""
+        table = self._fetched()[1 : 1 + self.count()]
+        return table * np.array([1 if count else self._size for count in self.counts], np.float64)
 
 
 class Outputs:
@@ -140,7 +155,7 @@ class JaxEngine:
         self._push_rates()
         self._go_ahead()
         try:
-            table, cold = self._run("train", self._state, [], span, stop_when_not_finite)
+            return self._run("train", self._state, [], span, stop_when_not_finite)
         except Exception as error:
             if self._state.lost:
                 error.add_note(
@@ -148,20 +163,19 @@ class JaxEngine:
                     "load_model(…), or fit with BackupAndRestore."
                 )
             raise
-        return SpanResult(table, cold)
 
     def test(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
         """Start a span of evaluation steps."""
         if self._seen != AHEAD.changes:
             self.take_up()
-        return SpanResult(*self._run("test", self._tested, self._state.leaves, span, stop_when_not_finite))
+        return self._run("test", self._tested, self._state.leaves, span, stop_when_not_finite)
 
-    def _run(self, phase: str, changing: State, fixed: list[Any], span: Span, stop: bool) -> tuple[jax.Array, bool]:
+    def _run(self, phase: str, changing: State, fixed: list[Any], span: Span, stop: bool) -> SpanResult:
         program, arrays, order = self._ready(phase, span.chunk)
         control = np.array([span.start, span.count, stop], np.int32)
         traces = program.traces
         changing.leaves, table = program(changing.leaves, fixed, control, order, arrays)
-        return table, program.traces > traces
+        return SpanResult(table, program.counts, span.chunk.size, program.traces > traces)
 
     def _ready(self, phase: str, chunk: Chunk) -> tuple[Program, list[jax.Array], jax.Array | None]:
         """Return the program for a chunk and what it runs on; looked up once a chunk, for the sake of short spans."""

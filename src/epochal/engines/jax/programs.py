@@ -21,7 +21,7 @@ LEAN = {"xla_cpu_multi_thread_eigen": False, "xla_cpu_experimental_ynn_fusion_ty
 LEAN_MULTIPLICATIONS = 4_000_000
 
 Step = Callable[[list[Any], list[Any], list[Any]], tuple[list[Any], Any]]
-"""`(leaves, fixed, rows) -> (leaves, values)`: one batch changes the leaves and logs `values`, float32, `(names,)`."""
+"""`(leaves, fixed, rows) -> (leaves, values)`: one batch changes the leaves and logs `values`, see `steps.Values`."""
 
 
 class Program:
@@ -42,6 +42,7 @@ class Program:
         self._step, self._layout, self._names = step, layout, names
         self._room = min(layout.room, MOST_BATCHES)
         self._compiled: Any = None
+        self.counts: tuple[int, ...] = ()  # of the values that a step logs; known once it is compiled
         self.traces = 0
 
     def __call__(self, leaves: list[Any], fixed: list[Any], control: Any, order: Any, arrays: list[Any]) -> Any:
@@ -53,6 +54,7 @@ class Program:
     def _compile(self, leaves: list[Any], fixed: list[Any], arrays: list[Any]) -> Any:
         rows = [jax.ShapeDtypeStruct((self._layout.size, *a.shape[1:]), a.dtype) for a in arrays]
         traced, shape = jax.make_jaxpr(self._step, return_shape=True)(leaves, fixed, rows)
+        self.counts = shape[1].counts
         on_cpu = jax.default_backend() == "cpu"
         evaluate = functools.partial(canonical, traced) if on_cpu else jaxpr_as_fun(traced)
 
@@ -79,8 +81,8 @@ class Program:
             # Without the barrier XLA repeats the gather in each use of the batch.
             rows = lax.optimization_barrier([lax.dynamic_slice_in_dim(a, row, size) for a in arrays])
             leaves, values = step(leaves, fixed, rows)
-            table = lax.dynamic_update_slice(table, values[None], (at + 1, 0))
-            return at + 1, leaves, table, jnp.isfinite(values[0]) | (stop_when_not_finite == 0)
+            table = lax.dynamic_update_slice(table, values.numbers[None], (at + 1, 0))
+            return at + 1, leaves, table, jnp.isfinite(values.numbers[0]) | (stop_when_not_finite == 0)
 
         def one_in_place(carry: Any) -> Any:
             return one(carry, start + carry[0] * size, arrays)

@@ -13,6 +13,7 @@ from flax import nnx
 from .accumulation import Differentiated, in_parts
 from .failures import named
 from .precision import as_before, cast_floats, wide
+from .targets import prepared
 from .updates import Update, evaluated
 
 
@@ -49,6 +50,22 @@ class Objective(Protocol):
             training: In which mode it is.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a batch logs.
+
+    Attributes:
+        numbers: float32, `(names,)`.
+        counts: For each of them 0 if it is the batch's value; else it is a sum, of so many values a sample.
+    """
+
+    numbers: Any
+    counts: tuple[int, ...]
+
+
+jax.tree_util.register_dataclass(Values, data_fields=["numbers"], meta_fields=["counts"])
 
 
 @dataclass(frozen=True)
@@ -99,33 +116,29 @@ class Measure:
         """Whether its value for an epoch is the size-weighted mean of the batches' values."""
         return hasattr(self.metric, "per_sample") and not (self.weighted or self.masked)
 
-    def of_batch(self, y: Any, made: Any, weight: Any) -> Any:
-        """Return the value of one batch alone; `made` is the outputs and their masks."""
-        if self.is_mean:
-            return self.metric.per_sample(self._own(y), self._own(made[0])).mean()
-        return self.metric.result(self.updated(self.metric.init(), y, made, weight))
+    def of_batch(self, y: Any, made: Any, weight: Any) -> tuple[Any, int]:
+        """Return the value of one batch alone, and 0; or the sum of its values, and how many of them a sample has.
+
+        `made` is the outputs and their masks.
+        """
+        if not self.is_mean:
+            return self.metric.result(self.updated(self.metric.init(), y, made, weight)), 0
+        y, y_pred, _ = prepared(self._own(y), self._own(made[0]))
+        found = self.metric.per_sample(y, y_pred)
+        if found.ndim == 0 or not self.metric.adds_up:
+            return found.mean(), 0
+        return found.sum(dtype=jnp.int32 if found.dtype == bool else None), found.size // found.shape[0]
 
     def updated(self, state: Any, y: Any, made: Any, weight: Any) -> Any:
         """Return the state after one more batch."""
-        y, y_pred, mask = self._own(y), self._own(made[0]), self._own(made[1])
         weight = self._own(weight) if self.weighted else None
-        if mask is not None:
-            y, y_pred, weight = steps_as_samples(y, y_pred, weight, mask)
+        y, y_pred, weight = prepared(
+            self._own(y), self._own(made[0]), weight, self._own(made[1]), self.metric.steps_are_samples
+        )
         return self.metric.update(state, y, y_pred, weight)
 
     def _own(self, nest: Any) -> Any:
         return nest if self.output is None or nest is None else self.output.of(nest)
-
-
-def steps_as_samples(y: Any, y_pred: Any, weight: Any, mask: Any) -> tuple[Any, Any, Any]:
-    """Return labels and outputs, `(batch, steps, …)`, as `(batch × steps, …)`, and a weight for each step.
-
-    That is its sample's weight, or 0 where the mask, `(batch, steps)`, says that the step doesn't count. A mask may
-    have several axes of steps.
-    """
-    mask = mask.astype(jnp.float32)
-    weights = mask if weight is None else mask * weight.reshape(-1, *[1] * (mask.ndim - 1))
-    return *(a.reshape(-1, *a.shape[mask.ndim :]) for a in (y, y_pred)), weights.reshape(-1)
 
 
 Path = tuple[Any, ...]
@@ -172,7 +185,7 @@ class Steps:
     adapt: Callable[[Any], Any] = lambda x: x
     is_trained: Any = nnx.Param
 
-    def train(self, parts: Mapping[str, Any], batch: Any) -> tuple[dict[str, Any], Any]:
+    def train(self, parts: Mapping[str, Any], batch: Any) -> tuple[dict[str, Any], Values]:
         """Return the parts after one optimizer step, and the batch's loss and metrics."""
         _, y, weight = batch
         assert self.update is not None
@@ -253,7 +266,7 @@ class Steps:
         """Return the weights that everybody but the training step sees."""
         return parts["average" if self.averages else "params"]
 
-    def test(self, metrics: Any, parts: Mapping[str, Any], batch: Any) -> tuple[Any, Any]:
+    def test(self, metrics: Any, parts: Mapping[str, Any], batch: Any) -> tuple[Any, Values]:
         """Return the metrics' states after one batch, and the batch's loss and metrics."""
         _, y, weight = batch
         module = self._merged(self.testing, self.shown(parts), parts["other"])
@@ -282,9 +295,10 @@ class Steps:
         carried = [measure for measure in self.measures if not measure.is_mean]
         return [m.updated(state, y, made, weight) for m, state in zip(carried, states, strict=True)]
 
-    def _values(self, values: Sequence[Any], y: Any, made: Any, weight: Any) -> Any:
-        values = [*values, *(measure.of_batch(y, made, weight) for measure in self.measures)]
-        return jnp.stack([jnp.asarray(value, jnp.float32) for value in values])
+    def _values(self, values: Sequence[Any], y: Any, made: Any, weight: Any) -> Values:
+        found = [*((value, 0) for value in values), *(measure.of_batch(y, made, weight) for measure in self.measures)]
+        numbers = jnp.stack([jnp.asarray(value, jnp.float32) for value, _ in found])
+        return Values(numbers, tuple(count for _, count in found))
 
 
 def _written(after: Any, computed_in: Any, before: Any) -> Any:

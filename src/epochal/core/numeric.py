@@ -1,0 +1,51 @@
+"""Numbers that users pass as arguments: of Python, NumPy or an array library, but no truth values and no text."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+
+def whole(what: str, value: Any, least: int | None = None) -> int:
+    """Return a whole number as Python's `int`.
+
+    Args:
+        what: What an error calls it, such as "patience".
+        value: A number of any library, also in an array without axes; `3.0` is a whole number too.
+        least: The smallest that is allowed, if there is one.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    plain = _plain(value)
+    if _is_number(plain) and plain % 1 == 0 and (least is None or plain >= least):
+        return int(plain)
+    raise ValueError(
+        f"{what} must be a whole number{'' if least is None else f' of at least {least}'}; got {_shown(value)}."
+    )
+
+
+def real(what: str, value: Any) -> float:
+    """Return a number as Python's `float`; anything else is a ValueError, which calls it `what`."""
+    plain = _plain(value)
+    if not _is_number(plain):
+        raise ValueError(f"{what} must be a number; got {_shown(value)}.")
+    return float(plain)
+
+
+def is_real(value: Any) -> bool:
+    """Say whether this is a number, and no truth value."""
+    return _is_number(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """Return the Python value of an array library's number."""
+    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, numbers.Real)
+
+
+def _shown(value: Any) -> str:
+    return repr(_plain(value)) if getattr(value, "ndim", 0) == 0 else f"an array of shape {value.shape}"
