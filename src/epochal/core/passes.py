@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from .cadence import WhenNotFinite
 from .callback import Dispatcher, Phase
 from .logs import Logs
 from .means import Means
 from .printing import warn
-from .protocols import Data, Engine, Result, Span
+from .protocols import Data, Engine, LoggedResult, Result, Span
 from .signals import Signals
 from .spans import Pace, Wakes
 from .window import CLOSE_SECONDS
@@ -174,7 +174,8 @@ class Pass:
             started = self._under_way.popleft()
             batches, cold = batches + started.count, cold or started.result.cold
             if self._averages:
-                self.means.add(started.result.sums(), started.size, started.result.counts)
+                result = cast("LoggedResult", started.result)
+                self.means.add(result.sums(), started.size, result.counts)
             if started is last:
                 break
         if batches and not cold:

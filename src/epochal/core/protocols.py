@@ -65,6 +65,10 @@ class Result(Protocol):
         """Wait, and return the logged values, one row a batch, in the order of `Engine.names`."""
         ...
 
+
+class LoggedResult(Result, Protocol):
+    """What became of a span of training or evaluation."""
+
     @property
     def counts(self) -> tuple[int, ...]:
         """How many values a sample has in each of the `sums`; 0 stands for 1 where the batch's mean was logged."""
@@ -83,7 +87,7 @@ class Engine(Protocol):
         """The logged values of a batch: `loss`, then the metrics."""
         ...
 
-    def train(self, span: Span, stop_when_not_finite: bool) -> Result:
+    def train(self, span: Span, stop_when_not_finite: bool) -> LoggedResult:
         """Start a span of training steps and store the new state.
 
         Args:
@@ -92,7 +96,7 @@ class Engine(Protocol):
         """
         ...
 
-    def test(self, span: Span, stop_when_not_finite: bool) -> Result:
+    def test(self, span: Span, stop_when_not_finite: bool) -> LoggedResult:
         """Start a span of evaluation steps."""
         ...
 
