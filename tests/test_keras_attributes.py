@@ -119,3 +119,34 @@ def test_verbose_takes_what_keras_takes(capsys):
     assert "loss" in capsys.readouterr().out
     with pytest.raises(ValueError, match="verbose is 0, 1, 2 or \"auto\"; got 'yes'"):
         line().fit(X, Y, verbose="yes")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("run_eagerly", True, "run_eagerly can't be True: steps are always compiled"),
+        ("layers", [], "layers only tells what is so; it can't be set. Make another model of the layers"),
+        ("loss", "mae", "loss only tells what is so; it can't be set. Compile again"),
+        ("stop_trainning", True, "Did you mean 'stop_training'"),
+    ],
+)
+def test_an_attribute_of_a_model_that_would_do_nothing_is_refused(name, value, message):
+    model = line()
+    with pytest.raises(AttributeError, match=message):
+        setattr(model, name, value)
+    model.run_eagerly, model.note = False, "mine"
+
+
+def test_a_setting_of_an_optimizer_is_taken_before_training_and_refused_after():
+    model, plain = line(), line()
+    plain.set_weights(model.get_weights())
+    model.optimizer.momentum = 0.5
+    for each in (model, plain):
+        each.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
+    assert abs(model.get_weights()[0] - plain.get_weights()[0]).max() > 0
+    with pytest.raises(AttributeError, match="momentum of this SGD can't be changed any more"):
+        model.optimizer.momentum = 0.9
+    with pytest.raises(AttributeError, match="SGD has no setting 'learningrate'. Did you mean 'learning_rate'"):
+        model.optimizer.learningrate = 0.1
+    model.optimizer.momentum = 0.5  # as it is
+    assert model.optimizer.iterations.numpy() == 4

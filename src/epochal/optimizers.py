@@ -6,12 +6,12 @@ epsilon or its learning rate elsewhere, a small transform here does.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from numbers import Real
 from typing import Any, NamedTuple, TypedDict, Unpack
+from weakref import WeakMethod
 
 import numpy as np
 
@@ -25,6 +25,14 @@ with needed_by(__name__):
 
 Schedule = Callable[[Any], Any]
 Rate = float | Schedule
+
+
+class Count(int):
+    """A number of steps, with the method by which programs ask Keras's variables for it."""
+
+    def numpy(self) -> np.int64:
+        """Return it as a number of NumPy."""
+        return np.int64(self)
 
 
 class SeveralRates(ValueError, AttributeError):
@@ -123,7 +131,7 @@ class Optimizer:
         rate = learning_rate if lr is None else lr
         self.schedule: Schedule | None = rate if callable(rate) else None
         self._rates = LearningRates({} if callable(rate) else {"learning_rate": _not_negative("learning_rate", rate)})
-        self._count: Callable[[], int] = int
+        self._done, self._counter = 0, None
 
     @property
     def learning_rate(self) -> float:
@@ -152,16 +160,42 @@ class Optimizer:
         return "learning_rate"
 
     @property
-    def iterations(self) -> int:
+    def iterations(self) -> Count:
         """How many steps it has done, those before a save or a resume included."""
-        return self._count()
+        count = self._count
+        return Count(self._done if count is None else count())
+
+    @property
+    def _count(self) -> Callable[[], int] | None:
+        return None if self._counter is None else self._counter()
 
     def count_by(self, count: Callable[[], int]) -> None:
-        """Let `iterations` be what `count` returns; told by who holds the state."""
-        self._count = count
+        """Let `iterations` be what a method returns, as long as its owner, who holds the state, lives."""
+        self._counter: WeakMethod[Callable[[], int]] | None = WeakMethod(count)
+
+    def start_from(self, done: int) -> None:
+        """Let `iterations` be a number until there is somebody who counts; a model is compiled with it now."""
+        self._done, self._counter = done, None
+        self._is_compiled = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            self._check_setting(name, value)
+        super().__setattr__(name, value)
+
+    def _check_setting(self, name: str, value: Any) -> None:
+        """Refuse what would do nothing: another value of a setting that steps are compiled with, an unknown name."""
+        if getattr(self, "_count", None) is not None and name in vars(self) and vars(self)[name] != value:
+            raise AttributeError(
+                f"{name} of this {type(self).__name__} can't be changed any more, a model trains with it: compile the "
+                f"model with a new one. Only learning_rate may change."
+            )
+        if "_is_compiled" in vars(self) and name not in vars(self) and type(self) in (*_ALL, OptaxOptimizer):
+            known = ["learning_rate", "lr", *(setting for setting in vars(self) if not setting.startswith("_"))]
+            raise AttributeError(f"{type(self).__name__} has no setting {name!r}. {suggest(name, known)}")
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_count": functools.partial(int, self.iterations)}
+        return vars(self) | {"_done": int(self.iterations), "_counter": None}
 
     @property
     def is_known(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import numbers
 import operator
 import warnings
@@ -97,6 +96,7 @@ class Compiled(Network):
                 metrics_module.get(identifier, only_loss)  # an unknown name is an error now
         self._forget_engine()
         self._settings, self._selection, self._optimizer, self._loss = settings, selection, found, loss
+        found.start_from(0)
         if self._outputs is not None:
             self._losses(self._outputs)
 
@@ -112,6 +112,7 @@ class Compiled(Network):
         made = optimizers.get(optimizer)
         self._forget_engine()
         self._optimizer = made
+        made.start_from(0)
 
     @property
     def loss(self) -> Any:
@@ -141,7 +142,7 @@ class Compiled(Network):
     def _count_by_state(self) -> None:
         """Let the optimizer know how many steps are in its state, which waits for an engine."""
         if (steps := self._optimizer_state.get("optimizer/count")) is not None:
-            self._optimizer.count_by(functools.partial(int, steps))
+            self._optimizer.start_from(int(steps))
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
         """Return the loss of a batch; override it for an objective of your own, in one of two forms.

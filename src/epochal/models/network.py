@@ -25,6 +25,7 @@ from ..layers.frozen import frozen_variables
 from ..layers.graph import Graph
 from ..layers.names import class_name, snake_case
 from ..layers.tensors import tensors_in
+from . import attributes
 from .ports import Ports, ports_of_nest
 from .underway import Underway
 
@@ -52,6 +53,10 @@ class Network(NamesArguments):
         self.symbols: dict[Graph, Ends] = {}
         self._adopt_ports()
         self._refresh()  # its layers may be those of a model that nobody will have any more
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        attributes.check(self, name, value)
+        super().__setattr__(name, value)
 
     @property
     def module(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, WeakMethod
+from weakref import WeakKeyDictionary
 
 import jax
 import numpy as np
@@ -140,7 +140,7 @@ class JaxEngine:
         self._pushed_rates: Mapping[str, float] = {}
         self._adopt_rates()
         if optimizer is not None:
-            optimizer.count_by(_weakly(self.iterations))
+            optimizer.count_by(self.iterations)
         self._variables = _variables(module)
         self._paths = {id(variable): path for path, variable in self._variables.items()}
         self._ahead, self._seen = False, AHEAD.changes
@@ -432,12 +432,6 @@ class JaxEngine:
         optimizer = None if self.optimizer is None else {"name": self.optimizer.name} | _settings(self.optimizer)
         computed = {"dtype": str(self._steps.dtype or "own"), "accumulate": self._steps.accumulate}
         return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names, **computed}
-
-
-def _weakly(method: Callable[[], int]) -> Callable[[], int]:
-    """Return a function that calls a method as long as its object lives, which it doesn't keep alive."""
-    reference = WeakMethod(method)
-    return lambda: (reference() or int)()
 
 
 def optimizer_outline(module: nnx.Module, optimizer: Any, trained: Collection[Path]) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""Attributes that somebody sets on a model, and that nothing here would look at."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+FIXED = {
+    "dtype_policy": ((), "give compile a dtype, such as dtype='bfloat16'"),
+    "jit_compile": ((True, "auto"), "steps are always compiled"),
+    "loss_weights": ((), "compile again, with loss_weights=…"),
+    "run_eagerly": ((False, None), "steps are always compiled; jax.debug.print prints within them"),
+    "steps_per_execution": ((1,), "a fit runs as many steps at once as its callbacks let it"),
+}
+"""Attributes of Keras's models that can't be chosen here: the values that say what is so anyway, and what to do."""
+
+SETTABLE = ("optimizer", "stop_training", "trainable")
+"""What is worth a look whether it is misspelt."""
+
+
+def check(model: Any, name: str, value: Any) -> None:
+    """Refuse to set an attribute of a model that would do nothing.
+
+    Raises:
+        AttributeError: If it is one of Keras's that can't be chosen here, one that only tells something, or a
+            misspelt one; says what to do.
+    """
+    kind = type(model)
+    if name in FIXED:
+        accepted, advice = FIXED[name]
+        if value not in accepted:
+            raise AttributeError(f"{kind.__name__}.{name} can't be {value!r}: {advice}.")
+    found = getattr(kind, name, None)
+    if isinstance(found, property) and found.fset is None:
+        raise AttributeError(f"{kind.__name__}.{name} only tells what is so; it can't be set.{_instead(name)}")
+    is_new = found is None and name not in vars(model) and name not in SETTABLE and not name.startswith("_")
+    if is_new and (near := difflib.get_close_matches(name, SETTABLE, n=1, cutoff=0.88)):
+        raise AttributeError(f"{kind.__name__} has no attribute {name!r}. Did you mean {near[0]!r}?")
+
+
+def _instead(name: str) -> str:
+    if name in ("loss", "metrics", "metrics_names"):
+        return " Compile again."
+    if name == "layers":
+        return " Make another model of the layers, or add one to a Sequential."
+    return ""
