@@ -1,6 +1,9 @@
 """Batches as other libraries give them; each is skipped where its library isn't installed."""
 
 import os
+import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -126,3 +129,128 @@ def test_a_run_that_failed_within_an_epoch_goes_on_where_it_was(make, save_freq,
     assert resumed == wanted.fit(make(), epochs=3, verbose=0).history
     for ours, theirs in zip(model.get_weights(), wanted.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+# Loaders of PyTorch that shuffle
+
+
+class Noisy:
+    """A dataset that draws for every sample, from two global generators."""
+
+    def __len__(self):
+        return 24
+
+    def __getitem__(self, at):
+        torch = pytest.importorskip("torch")
+        return X[at] + np.float32(np.random.normal()) * 0.1, Y[at] + torch.rand(1).numpy() * 0.1
+
+
+class Shuffles:
+    """A sampler that shuffles what it shuffled before."""
+
+    def __init__(self):
+        self.order = list(range(100))
+
+    def __len__(self):
+        return 100
+
+    def __iter__(self):
+        random.shuffle(self.order)
+        return iter(self.order)
+
+
+def with_generator():
+    torch = pytest.importorskip("torch")
+    return torch_loader(shuffle=True, generator=torch.Generator().manual_seed(3))
+
+
+def distributed():
+    data = pytest.importorskip("torch.utils.data", reason="needs PyTorch")
+    sampler = pytest.importorskip("torch.utils.data.distributed").DistributedSampler
+    parts = data.TensorDataset(*map(pytest.importorskip("torch").from_numpy, (X, Y)))
+    return data.DataLoader(parts, batch_size=16, sampler=sampler(parts, num_replicas=2, rank=1, seed=4))
+
+
+def of_samples(dataset, **options):
+    return pytest.importorskip("torch.utils.data").DataLoader(dataset, batch_size=8, **options)
+
+
+WORKERS = {"num_workers": 1, "multiprocessing_context": "forkserver"}
+
+SHUFFLING = {
+    "global seed": lambda: torch_loader(shuffle=True),
+    "generator": with_generator,
+    "distributed sampler": distributed,
+    "noise": lambda: of_samples(Noisy(), shuffle=True),
+    "sampler that goes on": lambda: torch_loader(sampler=Shuffles()),
+    "workers": lambda: torch_loader(shuffle=True, **WORKERS),
+    "workers that stay": lambda: torch_loader(shuffle=True, persistent_workers=True, **WORKERS),
+}
+
+
+class Dies(FailsAt):
+    def state_dict(self):
+        return {}
+
+
+def train_by_torch(make, folder, *more, save_freq=1, seed=0, **options):
+    """Return the losses and the weights of a process that begins with these seeds."""
+    random.seed(seed)
+    np.random.seed(seed)
+    pytest.importorskip("torch", reason="needs PyTorch").manual_seed(seed)
+    model = linear()
+    callbacks = [BackupAndRestore(folder, save_freq=save_freq), *more]
+    history = model.fit(make(), epochs=3, verbose=0, callbacks=callbacks, **options).history
+    return history, [weights.tolist() for weights in model.get_weights()]
+
+
+@pytest.mark.parametrize("kind", SHUFFLING)
+@pytest.mark.parametrize("save_freq", [1, "epoch"])
+def test_a_loader_that_shuffles_goes_on_in_its_order(kind, save_freq, tmp_path):
+    make = SHUFFLING[kind]
+    whole = train_by_torch(make, tmp_path / "whole")
+    for batches in (2 if save_freq == 1 else 6,) if "workers" in kind else (2, 6, 9):  # to start workers takes seconds
+        with pytest.raises(RuntimeError, match="killed"):
+            train_by_torch(make, tmp_path / str(batches), Dies(batches), save_freq=save_freq)
+        assert train_by_torch(make, tmp_path / str(batches)) == whole
+
+
+def test_a_loader_may_be_seeded_by_nobody_and_validated_on(tmp_path):
+    make = SHUFFLING["global seed"]
+    whole = train_by_torch(make, tmp_path / "whole", validation_data=make())
+    with pytest.raises(RuntimeError, match="killed"):
+        train_by_torch(make, tmp_path / "x", Dies(6), validation_data=make())
+    assert train_by_torch(make, tmp_path / "x", seed=1, validation_data=make()) == whole
+
+
+SCRIPT = """
+import os, sys, torch
+from torch.utils.data import DataLoader, TensorDataset
+from epochal.callbacks import BackupAndRestore, LambdaCallback
+from epochal.layers import Dense
+from epochal.models import Sequential
+torch.manual_seed(0)
+x = torch.randn(64, 4)
+loader = DataLoader(TensorDataset(x, x[:, :1]), batch_size=8, shuffle=True)
+model = Sequential([Dense(1, input_dim=4, kernel_initializer="zeros")])
+model.compile("adam", "mse")
+count = [0]
+def die(batch, logs):
+    count[0] += 1
+    if count[0] == int(sys.argv[2]):
+        os.kill(os.getpid(), 9)
+callbacks = [BackupAndRestore(sys.argv[1], save_freq=3), LambdaCallback(on_batch_end=die)]
+model.fit(loader, epochs=3, verbose=0, callbacks=callbacks)
+print(model.get_weights()[0].tobytes().hex())
+"""
+
+
+def test_a_process_with_a_loader_is_killed_and_started_again(tmp_path):
+    pytest.importorskip("torch", reason="needs PyTorch")
+
+    def run(folder, death):
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / folder), str(death)]
+        return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[-1:]
+
+    whole = run("whole", 0)
+    assert (run("x", 13), run("x", 0)) == ([], whole)

@@ -20,6 +20,9 @@ MOST_OBJECTS = 300
 MOST_ITEMS = 16
 """Longer lists and dicts hold data and are not looked into."""
 
+OWN = "own "
+"""Begins the names of generators that are not global."""
+
 States = Mapping[str, Any]
 """Of each generator by its name, as plain values and arrays."""
 
@@ -69,6 +72,11 @@ def get_global() -> dict[str, Any]:
 def set_global(states: States) -> None:
     """Bring the global generators into the states that `get_global` returned."""
     Generators().set(states)
+
+
+def is_own(name: str) -> bool:
+    """Return whether a name is that of a generator that an object holds, and not of a global one."""
+    return name.startswith(OWN)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -133,14 +141,15 @@ def own_generators(owner: Any) -> dict[str, Any]:
     """Return the generators that an object holds, each by the path to it: `sampler.generator`."""
     found: dict[str, Any] = {}
     seen = {id(value) for value in _behind_the_global_ones()}
-    waiting = deque([("", owner)])
+    of_generator = owner.gi_frame.f_locals if isinstance(owner, types.GeneratorType) and owner.gi_frame else {}
+    waiting = deque([("", owner), *of_generator.items()])
     while waiting and len(seen) < MOST_OBJECTS:
         path, value = waiting.popleft()
         if id(value) in seen:
             continue
         seen.add(id(value))
         if is_generator(value):
-            found[f"own {path}"] = value
+            found[f"{OWN}{path}"] = value
         else:
             waiting.extend((f"{path}.{name}".lstrip("."), part) for name, part in _parts(value))
     return found
@@ -163,8 +172,6 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(name), item) for name, item in named.items() if len(named) <= MOST_ITEMS)
     elif isinstance(value, (types.FunctionType, types.MethodType)):
         yield from _used_by(value)
-    elif isinstance(value, types.GeneratorType):
-        yield from value.gi_frame.f_locals.items() if value.gi_frame is not None else ()
     elif not isinstance(value, (type, types.ModuleType)) and hasattr(value, "__dict__") and not is_array(value):
         yield from cast("dict[str, Any]", vars(value)).items()
         for base in type(value).__mro__[:-1]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .generators import Generators, States, same
+from .generators import Generators, States, changed, is_own, same
 from .printing import say
 from .reading import Reading
 from .sources import Source, get_state, restoring
@@ -22,6 +22,10 @@ class Head:
     outline: list[Any]
     before: States
     after: States
+
+    def begins_at(self, states: States) -> bool:
+        """Return whether it was begun from these states of the generators."""
+        return not changed(self.before, states)
 
 
 class Reader:
@@ -97,7 +101,7 @@ class Reader:
             return head
         unchanged = head.epoch == epoch and head.outline == self.source.outline()
         prepares = hasattr(self.source.given, "on_epoch_begin")
-        return head if unchanged and not prepares and same(self._generators.get(), head.before) else None
+        return head if unchanged and not prepares and head.begins_at(self._generators.get()) else None
 
     # Epochs and passes
 
@@ -114,11 +118,11 @@ class Reader:
     def batches(self, epoch: int, number: int) -> Iterator[tuple[Any, Any]]:
         """Yield the batches of an epoch from one on, each with the source's own state before it."""
         while number != self._expected:
-            batch = self._current.take(epoch, number)
+            batch = self._take(epoch, number)
             if batch is None and number == 0 and self._goes_on and not self.source.once and self._current.at:
                 self._begin_pass(epoch)  # the epoch before had used it up, which nobody could know
                 self._entered[epoch] = (self._current, 0)
-                batch = self._current.take(epoch, number)
+                batch = self._take(epoch, number)
             if batch is None:
                 self._check_end(self._current, epoch, number)
                 return
@@ -179,7 +183,7 @@ class Reader:
         """Return a new pass, or what `peek` began, and its first batches, from which it can be told."""
         before = self._generators.get()
         reading = head.reading if head else self._open(epoch)
-        if head is not None and same(before, head.before):
+        if head is not None and head.begins_at(before):
             self._generators.set(head.after)
         reading.look(epoch)
         if self._expected != 1:
@@ -205,6 +209,18 @@ class Reader:
         if reading is None or reading.iterator is not iterator or not self._goes_on:
             return False
         return not (reading.over or reading.at == reading.length)
+
+    def _take(self, epoch: int, number: int) -> tuple[Any, Any] | None:
+        """Return the next batch, None at the end; notice whether random numbers are drawn there."""
+        reading = self._current
+        is_last = reading.length is None or reading.taken == reading.length
+        if self.source.plain or reading.pending or not is_last:
+            return reading.take(epoch, number)
+        before = self._trail.after if reading.length is None else self._generators.get()
+        batch = reading.take(epoch, number)
+        if batch is None:
+            self._trail.draws = self._trail.draws or not same(self._generators.get(), before)
+        return batch
 
     def _check_end(self, reading: Reading, epoch: int, number: int) -> None:
         """Raise if an epoch that ended after so many batches can't be right; else warn if it is short."""
@@ -258,7 +274,7 @@ class Reader:
             "iterator": iterator,
             "goes_on": self._goes_on and not (ended and not self.source.once),
             "before": dict(reading.states) if reading else {},
-            "own": {name: state for name, state in self._generators.get().items() if name.startswith("own ")},
+            "own": {name: state for name, state in self._generators.get().items() if is_own(name)},
             "trail": self._trail.state_dict(),
         }
 
@@ -274,8 +290,10 @@ class Reader:
         else:
             program = self._generators.get()
             self._do_again(saved, goes_on)
-            if batch == 0 or not self._trail.draws:
+            if batch == 0:
                 self._generators.set(program | saved["own"])
+            elif not self._trail.draws:
+                self._generators.set({name: state for name, state in program.items() if not is_own(name)})
 
     def _restore_state(self, state: Any, epoch: int, begins: bool) -> None:
         """Give a state back to the iterator or the source; an iterator that begins an epoch is fine as it is."""

@@ -26,6 +26,7 @@ def gather(run: Run) -> dict[str, Any]:
     training.settle()
     for saver in run.savers:
         saver.wait()  # two states at once would be twice the memory
+    generators = get_global()  # first: if the data draw from them meanwhile, their own state will say so
     data = run.data.state_dict()
     return {
         "identity": identity(run) | {"data": _with_actual(run.data.identity(), data)},
@@ -40,7 +41,7 @@ def gather(run: Run) -> dict[str, Any]:
         "logs": dict(run.logs),
         "data": _frozen(data),
         "validation": _frozen(run.validation.data.state_dict()) if run.validation else None,
-        "generators": _frozen(get_global()),
+        "generators": _frozen(generators),
         "engine": run.engine.state_dict(),
         "callbacks": dict(_callback_states(run)),
     }

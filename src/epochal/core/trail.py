@@ -44,29 +44,30 @@ class Trail:
     Attributes:
         events: In their order.
         moves: Whether a generator that is known was drawn from when a pass began.
-        draws: Whether one is drawn from batch by batch.
+        draws: Whether one is drawn from later in a pass, batch by batch or at its end.
+        after: The generators' states after the last event.
     """
 
     def __init__(self, generators: Generators) -> None:
         self._generators = generators
         self._before: Mapping[str, Any] = {}
-        self._after: Mapping[str, Any] = {}
+        self.after: Mapping[str, Any] = {}
         self.events: list[Event] = []
         self.moves = self.draws = False
 
     def begin(self, kind: str, epoch: int, at: int = 0) -> Mapping[str, Any]:
         """Note an event that comes now; return the generators' states before it."""
         self._before = self._generators.get()
-        self.events.append(Event(kind, epoch, at, changed(self._before, self._after)))
+        self.events.append(Event(kind, epoch, at, changed(self._before, self.after)))
         return self._before
 
     def end(self, digest: int | None = None) -> None:
         """Note that the last event is over."""
-        self._after = self._generators.get()
+        self.after = self._generators.get()
         event = self.events[-1]
         event.digest = digest
         if event.kind == "pass":
-            self.moves = self.moves or not same(self._after, self._before)
+            self.moves = self.moves or not same(self.after, self._before)
 
     @property
     def repeats(self) -> bool:
@@ -82,7 +83,7 @@ class Trail:
         """Take up what `state_dict` returned."""
         self.events = [_event(*values) for values in state["events"]]
         self.moves, self.draws = state["moves"], state["draws"]
-        self._after = {}
+        self.after = {}
 
 
 def _event(kind: str, epoch: int, at: int, digest: int | None, states: Mapping[str, Any] | None = None) -> Event:
