@@ -141,8 +141,8 @@ def own_generators(owner: Any) -> dict[str, Any]:
     """Return the generators that an object holds, each by the path to it: `sampler.generator`."""
     found: dict[str, Any] = {}
     seen = {id(value) for value in _behind_the_global_ones()}
-    of_generator = owner.gi_frame.f_locals if isinstance(owner, types.GeneratorType) and owner.gi_frame else {}
-    waiting = deque([("", owner), *of_generator.items()])
+    variables: dict[str, Any] = getattr(getattr(owner, "gi_frame", None), "f_locals", {})  # of a generator
+    waiting: deque[tuple[str, Any]] = deque([("", owner), *variables.items()])
     while waiting and len(seen) < MOST_OBJECTS:
         path, value = waiting.popleft()
         if id(value) in seen:
