@@ -1,4 +1,4 @@
-"""What to say about a name nobody knows: the nearest ones, or all there are."""
+"""Names: of what lies in nests, and what to say about one that nobody knows."""
 
 from __future__ import annotations
 
@@ -24,3 +24,25 @@ def snake_case(class_name: str) -> str:
     """Return a class's name as Keras writes it for its objects: `MaxPooling2D` is `max_pooling2d`."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def path_name(keys: Iterable[object]) -> str:
+    """Return the keys that lead to something in a nest, as one name: `a/0/b`. Different keys make different names.
+
+    Keys are texts, numbers and the like, or objects that have one as `key`, `idx` or `name`, as JAX's paths do.
+    What would be read as something else in a key that is a text is written as in addresses, such as `%2F` for a slash.
+    """
+    return "/".join(_key_name(key) for key in keys)
+
+
+def _key_name(key: object) -> str:
+    key = getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))
+    if not isinstance(key, str):
+        return str(key) if type(key) is int else f"%{type(key).__name__}:{_plain(repr(key))}"
+    if not key.strip(".") or key.removeprefix("-").isdecimal():  # no name of a file's group, or a number
+        return "".join(f"%{byte:02X}" for byte in key.encode()) or "%"
+    return _plain(key)
+
+
+def _plain(text: str) -> str:
+    return text.replace("%", "%25").replace("/", "%2F")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from .. import activations
 from ..core.arguments import constructor_arguments, unknown_argument
-from . import current, parts, tensors
+from . import building, calling, current, parts, tensors, weights
 from .calls import OfFirstCall
 from .frozen import frozen_variables
+from .weights import is_parameter, variable_of
 
 Shape = tuple[int | None, ...]
 
@@ -45,15 +46,21 @@ class Layer(nnx.Module, pytree=False):
 
     uses_mask = False
     keeps_mask: int = False
+    supports_masking = False
     input = OfFirstCall("input")
     output = OfFirstCall("output")
-
-    attribute_order: tuple[str, ...] = ()
+    attribute_order: tuple[str, ...] = ()  # when attributes were first set: the order of weights in files
+    made_weights: Sequence[nnx.Variable] = ()  # by add_weight
+    deterministic: bool | None = None  # set by train() and eval(), as in flax; None: nobody said
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**{"pytree": False} | kwargs)  # so that attributes may be plain lists of layers
         if "__call__" in vars(cls):
             raise TypeError(f"{cls.__name__}: write what the layer computes in `call`; `__call__` also draws graphs.")
+        if "build" in vars(cls):
+            cls.build = building.either_way(vars(cls)["build"])
+        if "call" in vars(cls) and "uses_mask" not in vars(cls):
+            cls.uses_mask = any(name == "mask" or name.endswith("_mask") for name in calling.accepted(cls.call))
 
     def __init__(
         self,
@@ -77,31 +84,95 @@ class Layer(nnx.Module, pytree=False):
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the output for arrays; for tensors, those that will hold it in a model."""
+        """Return the output for arrays; for tensors, those that will hold it in a model.
+
+        Args:
+            *args: What `call` takes.
+            **kwargs: The same, and `training`, which every layer may be given: it is for all layers inside, too.
+        """
+        calling.check_made(self)
         if tensors.tensors_in((args, kwargs)):
             return tensors.connect(self, args, kwargs)
-        self.build_for(args, kwargs)
-        return self.call(*args, **kwargs)
+        return calling.called(self, args, kwargs)[0]
 
     def _setattr(self, name: str, value: Any) -> None:
+        if name in _TAKEN:
+            raise AttributeError(
+                f"{type(self).__name__} can't have an attribute {name!r}: every layer has a method or a property of "
+                "this name. Choose another one."
+            )
+        calling.check_attribute(self, name, value)
         super()._setattr(name, parts.kept(value))
-        if name not in self.attribute_order:
+        if name in vars(self) and name not in self.attribute_order:
             object.__setattr__(self, "attribute_order", (*self.attribute_order, name))
 
     def build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Make the variables for these arguments of `call`, arrays or tensors, if there are none yet."""
         if not self.built:
-            tensors.build(self, args, kwargs)
+            building.build(self, args, kwargs)
             self.built = True
-            if not self.trainable:
-                self.trainable = False  # also of the layers that `build` made
 
-    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
-        """Make the variables for inputs of a shape, the batch axis left out."""
+    @building.either_way
+    def build(self, input_shape: Any) -> None:
+        """Make the variables for inputs of a shape; a layer of one's own overrides it in one of two forms.
+
+        As in Keras: `build(self, input_shape)` gets the shape with the batch axis in front, `(None, 64)`, a list or a
+        dict of shapes if `call` takes one of inputs, or as `x_shape` that of the argument `x` of `call`. Or
+        `build(self, shape, rngs)`, where `shape` is without the batch axis, and `rngs` the streams to draw from.
+        Whoever calls it may use either form.
+        """
+        if building.is_default(self):
+            building.build_by_calling(self, input_shape)
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+        **others: Any,
+    ) -> Any:
+        """Make a weight, in `__init__` or in `build`; keep it in an attribute.
+
+        In `call` it is used like an array, `x @ self.w`; `assign`, `assign_add` and `assign_sub` change it, and what
+        they write is kept from step to step in training. (In evaluation and prediction it isn't.)
+
+        Args:
+            shape: Its shape; `()` if None.
+            initializer: A name, an initializer of `epochal.initializers`, `function(shape, dtype)` or
+                `function(key, shape, dtype)`; if None, "glorot_uniform" for floats and "zeros" for others.
+            dtype: "float32" if None.
+            trainable: Whether the optimizer changes it.
+            name: What files and `summary` call it if no attribute has it.
+            **others: Keras's other arguments, with the values that change nothing.
+
+        Raises:
+            ValueError: If it isn't one that can be had here, such as a regularizer; or in `call`.
+        """
+        weight = weights.new_weight(self, shape, initializer, dtype, trainable, name, others)
+        object.__setattr__(self, "made_weights", [*self.made_weights, weight])
+        return weight
+
+    def add_loss(self, loss: Any) -> None:
+        """Add to the loss that is minimised and logged, in training and in evaluation; to be called in `call`.
+
+        Args:
+            loss: One number, such as a mean over the batch, or a list of them.
+        """
+        calling.add_loss(self, loss)
 
     def call(self, x: jax.Array) -> Any:
-        """Return the output for a batch."""
+        """Return the output for a batch.
+
+        An argument `training` gets whether this is a training step, one called `mask` the mask of the first argument,
+        one called `<argument>_mask` that of another one.
+        """
         return x
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the mask of the output, as Keras's layers do; `output_mask` by another name."""
+        return previous_mask
 
     def output_mask(self, x: Any, mask: Any) -> Any:
         """Return which steps of the output count, `(batch, steps)`, or None if all do.
@@ -110,7 +181,9 @@ class Layer(nnx.Module, pytree=False):
             x: The first argument of `call`.
             mask: Which steps of it count, None if all do; a nest of masks, if `x` is a nest.
         """
-        return mask if self.keeps_mask and hasattr(mask, "shape") else None
+        if type(self).compute_mask is not Layer.compute_mask:
+            return self.compute_mask(x, mask)
+        return mask if (self.keeps_mask or self.supports_masking) and hasattr(mask, "shape") else None
 
     @property
     def trainable(self) -> bool:
@@ -151,9 +224,13 @@ class Layer(nnx.Module, pytree=False):
                     seen.add(id(value))
                     yield value
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def placed_weights(self) -> list[tuple[str, Any, str]]:
+        """Return the name, the variable and the place of each weight, those of the layers inside included."""
+        return [(item.name, item.weight, item.place) for item in weights.of_layer(self, placed_weights_of)]
+
+    def named_weights(self) -> list[tuple[str, Any]]:
         """Return the variables by Keras's names and in Keras's order: trainable ones first."""
-        return _variables(self)
+        return [(name, weight) for name, weight, _ in self.placed_weights()]
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of the weights after the last finished batch, trainable ones first; none before it is built."""
@@ -181,11 +258,26 @@ class Layer(nnx.Module, pytree=False):
 
     def places(self) -> list[str]:
         """Return for each of `named_weights` the group, below the layer's own, that has it in Keras's `.weights.h5`."""
+        if not _lists_own(type(self)):
+            return [place for _, _, place in self.placed_weights()]
         return ["" for _ in self.named_weights()]
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings as Keras's own JSON values."""
         return {"name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Return a new layer with the settings that `get_config` returned."""
+        return cls(**config)
+
+
+_TAKEN = {
+    name
+    for name, value in ((name, getattr(Layer, name)) for name in dir(Layer) if not name.startswith("_"))
+    if callable(value) or (isinstance(value, property) and value.fset is None)
+}
+"""Names that a layer's attributes can't have, since they are those of methods and properties."""
 
 
 class Activated(Layer):
@@ -247,41 +339,60 @@ def as_layer(layer: Any) -> nnx.Module:
     raise TypeError(f"a layer is a Layer, a flax.nnx.Module or a function; got {layer!r}.")
 
 
-def weights_of(layer: nnx.Module) -> list[tuple[str, nnx.Variable]]:
-    """Return a layer's variables with names: a Keras layer's own order, else parameters first, then other state."""
-    return layer.named_weights() if isinstance(layer, Layer) and layer.built else _variables(layer)
+def weights_of(layer: nnx.Module) -> list[tuple[str, Any]]:
+    """Return a layer's variables with names: a Keras layer's own order, else parameters first, then other state.
+
+    A variable that holds a nest of arrays is as many weights, each a `weights.Item`.
+    """
+    return [(name, weight) for name, weight, _ in placed_weights_of(layer)]
 
 
 def places_of(layer: nnx.Module) -> list[str]:
     """Return for each of a layer's weights where a `.weights.h5` file of Keras has it, below the layer's group."""
-    return layer.places() if isinstance(layer, Layer) else ["" for _ in weights_of(layer)]
+    return [place for _, _, place in placed_weights_of(layer)]
 
 
-NO_WEIGHTS = (nnx.RngState, nnx.Intermediate)
-"""Variables that are a module's random streams, or what it has sown."""
+def placed_weights_of(layer: Any) -> list[tuple[str, Any, str]]:
+    """Return the names, the weights and the places of a layer or of any other module."""
+    if not isinstance(layer, Layer):
+        return [(name, weight, "") for name, weight in weights.of_module(layer)]
+    if not _lists_own(type(layer)):
+        return layer.placed_weights()
+    if not layer.built:
+        return []
+    named = layer.named_weights()
+    placed = [(name, weight, place) for (name, weight), place in zip(named, layer.places(), strict=True)]
+    return placed if _lists_all(type(layer)) else placed + _unlisted(layer, {id(weight) for _, weight in named})
 
 
-def _variables(module: nnx.Module) -> list[tuple[str, nnx.Variable]]:
-    variables = [("/".join(map(str, path)), v) for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)]
-    kept = [(name, v) for name, v in variables if not isinstance(v, NO_WEIGHTS) and not _is_key(v)]
-    return sorted(kept, key=lambda item: not is_parameter(item[1]))
+def _unlisted(layer: Layer, listed: set[int]) -> list[tuple[str, Any, str]]:
+    """Return what a subclass of a layer that lists its weights has beside them."""
+    others = (item for item in weights.of_layer(layer, placed_weights_of) if id(item.weight) not in listed)
+    return [(item.name, item.weight, item.place) for item in others]
 
 
-def _is_key(variable: nnx.Variable) -> bool:
-    """Say whether a variable holds keys of random numbers, which are a stream and no weights, whatever its type."""
-    return jnp.issubdtype(getattr(variable.get_value(), "dtype", jnp.float32), jax.dtypes.prng_key)
+@functools.cache
+def _lists_own(kind: type[Layer]) -> bool:
+    """Say whether a class says by itself which weights it has."""
+    return kind.named_weights is not Layer.named_weights
 
 
-def is_parameter(variable: nnx.Variable) -> bool:
-    """Return whether a variable is a parameter, which the optimizer changes unless its layer isn't `trainable`."""
-    return isinstance(variable, nnx.Param)
+@functools.cache
+def _lists_all(kind: type[Layer]) -> bool:
+    """Say whether no subclass of the one that says which weights there are could add some, when it is made or built."""
+    for base in kind.__mro__:
+        if "named_weights" in vars(base):
+            return True
+        if {"__init__", "build"} & vars(base).keys():
+            return False
+    return True
 
 
-def trained_of(layer: nnx.Module) -> list[tuple[nnx.Variable, bool]]:
+def trained_of(layer: nnx.Module) -> list[tuple[Any, bool]]:
     """Return a layer's variables, each with whether training changes it."""
     frozen = frozen_variables(layer)
     none = isinstance(layer, Layer) and not layer.trainable
-    return [(v, not none and is_parameter(v) and id(v) not in frozen) for _, v in weights_of(layer)]
+    return [(v, not none and is_parameter(v) and id(variable_of(v)) not in frozen) for _, v in weights_of(layer)]
 
 
 def truth_of(trainable: Any) -> bool:

@@ -7,31 +7,31 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from ..core.ahead import AHEAD
+from .weights import variable_of
 
 
-def read(named: Sequence[tuple[str, nnx.Variable]]) -> list[np.ndarray]:
+def read(named: Sequence[tuple[str, Any]]) -> list[np.ndarray]:
     """Return copies of what variables hold after the last finished batch of any model that trains them."""
-    AHEAD.write_back(id(variable) for _, variable in named)
+    AHEAD.write_back(id(variable_of(weight)) for _, weight in named)
     return [np.array(variable.get_value()) for _, variable in named]
 
 
-def write(named: Sequence[tuple[str, nnx.Variable]], values: Sequence[Any], owner: str) -> None:
+def write(named: Sequence[tuple[str, Any]], values: Sequence[Any], owner: str) -> None:
     """Replace what variables hold; models that train them go on from it with the next batch.
 
     Raises:
         ValueError: If the number or a shape differs; then nothing is changed.
     """
     check(named, values, owner)
-    AHEAD.write_back(id(variable) for _, variable in named)
+    AHEAD.write_back(id(variable_of(weight)) for _, weight in named)
     for (_, variable), value in zip(named, values, strict=True):
         variable.set_value(jnp.asarray(value, variable.dtype))
     AHEAD.note_write()
 
 
-def check(named: Sequence[tuple[str, nnx.Variable]], values: Sequence[Any], owner: str) -> None:
+def check(named: Sequence[tuple[str, Any]], values: Sequence[Any], owner: str) -> None:
     """Raise if values don't fit variables."""
     if len(values) != len(named):
         raise ValueError(f"{owner} has {len(named)} weights; got {len(values)}.")

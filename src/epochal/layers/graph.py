@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from . import masks
-from .base import Activated, Lambda, Layer, places_of, weights_of
+from . import calling, masks
+from .base import Activated, Lambda, Layer, placed_weights_of
 from .calls import HOLDERS, KEEPERS, Keeper, ends_of
 from .embedding import Embedding
 from .names import numbered_by_class, snake_case
@@ -210,11 +210,11 @@ class Graph(Layer):
             layer: Any = self.layers[step.layer]
             given, of_given = step.filled(values), step.filled_with_masks(of_slots)
             if has_logits(layer):
-                logits[step.outputs[0]] = before = layer.linear(*given[0], **given[1])
+                logits[step.outputs[0]] = before = layer.linear(*given[0], **calling.without_training(layer, given[1]))
                 made = layer.activation(before)
                 found = masks.of_outputs(layer, given, of_given, made)
             else:
-                made, found = masks.called(layer, given, of_given)
+                made, found = calling.called_with_masks(layer, given, of_given)
             values.update(zip(step.outputs, jax.tree.leaves(made), strict=True))
             of_slots.update(zip(step.outputs, found, strict=True))
         return values, of_slots, logits
@@ -239,17 +239,14 @@ class Graph(Layer):
         named = zip(self.layer_names, self.layers, strict=True)
         return [(name, layer) for name, layer in named if operations or not isinstance(layer, Operation)]
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def placed_weights(self) -> list[tuple[str, Any, str]]:
         """Return all weights by `layer/weight`, layer by layer."""
-        return [(f"{name}/{weight}", v) for name, layer in self.named_layers() for weight, v in weights_of(layer)]
-
-    def places(self) -> list[str]:
-        layers = [layer for _, layer in self.named_layers()]
-        groups = numbered_by_class(map(snake_case, layers))
+        layers = self.named_layers()
+        groups = numbered_by_class(snake_case(layer) for _, layer in layers)
         return [
-            f"layers/{group}/{place}".rstrip("/")
-            for group, layer in zip(groups, layers, strict=True)
-            for place in places_of(layer)
+            (f"{name}/{weight}", variable, f"layers/{group}/{place}".rstrip("/"))
+            for group, (name, layer) in zip(groups, layers, strict=True)
+            for weight, variable, place in placed_weights_of(layer)
         ]
 
 

@@ -12,16 +12,6 @@ Given = tuple[tuple[Any, ...], dict[str, Any]]
 """`(args, kwargs)` of a call, or the masks of the arrays in it: the same nest, with None where all steps count."""
 
 
-def called(layer: Any, given: Given, masks: Given) -> tuple[Any, list[Any]]:
-    """Call a layer; return what it makes, and for each array of that its mask, None where all steps count."""
-    args, kwargs = given
-    if (with_masks := getattr(layer, "call_with_masks", None)) is not None:
-        made, found = with_masks(*(next(iter(bound(layer, nest).values())) for nest in (given, masks)))
-        return made, jax.tree.structure(made).flatten_up_to(found)
-    made = layer(*args, **kwargs, **taken(layer, given, masks))
-    return made, of_outputs(layer, given, masks, made)
-
-
 def taken(layer: Any, given: Given, masks: Given) -> dict[str, Any]:
     """Return the masks that a layer's `call` takes and isn't given, by argument."""
     if not getattr(layer, "uses_mask", False):
@@ -29,8 +19,13 @@ def taken(layer: Any, given: Given, masks: Given) -> dict[str, Any]:
     args, kwargs = given
     by_argument, takes = bound(layer, masks), inspect.signature(layer.call).parameters
     named = {f"{name}_mask": nest for name, nest in by_argument.items()} | {"mask": next(iter(by_argument.values()))}
-    open_to = {name for name in takes if name not in bound(layer, (args, kwargs))}
-    return {name: mask for name, mask in named.items() if mask is not None and name in open_to}
+    there = bound(layer, (args, kwargs))
+    open_to = {name for name in takes if there.get(name) is None}
+    return {name: mask for name, mask in named.items() if name in open_to and _any(mask)}
+
+
+def _any(mask: Any) -> bool:
+    return bool(jax.tree.leaves(mask))
 
 
 def of_outputs(layer: Any, given: Given, masks: Given, made: Any) -> list[Any]:
@@ -39,7 +34,7 @@ def of_outputs(layer: Any, given: Given, masks: Given, made: Any) -> list[Any]:
     if not hasattr(layer, "output_mask"):
         return [None] * number
     first, kept = (next(iter(bound(layer, nest).values())) for nest in (given, masks))
-    mask = layer.output_mask(first, given[1].get("mask", kept))
+    mask = layer.output_mask(first, kept if (own := given[1].get("mask")) is None else own)
     return [mask if at < max(1, int(layer.keeps_mask)) else None for at in range(number)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +29,19 @@ def kept(value: Any) -> Any:
 
 
 def _entries(entries: Entries) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
-    return list(zip(_sortable(entries), entries.values(), strict=True)), tuple(entries)
+    """Return the items sorted, as flax needs them, and the keys in their own order."""
+    return sorted(zip(_sortable(entries), entries.values(), strict=True), key=lambda item: item[0]), tuple(entries)
 
 
-def _sortable(keys: Any) -> list[Any]:
-    """Return keys that flax can sort: as they are if they are all texts or all numbers."""
-    alike = len({type(key) for key in keys}) <= 1 and all(isinstance(key, (str, int)) for key in keys)
+def _sortable(keys: Iterable[Any]) -> list[Any]:
+    """Return keys that can be sorted: as they are if they are all texts or all numbers."""
+    alike = all(isinstance(key, str) for key in keys) or all(type(key) is int for key in keys)
     return list(keys) if alike else [f"{type(key).__name__} {key}" for key in keys]
+
+
+def _with_entries(items: Iterable[tuple[Any, Any]], keys: tuple[Any, ...]) -> Entries:
+    by_key = dict(items)
+    return Entries({key: by_key[sortable] for key, sortable in zip(keys, _sortable(keys), strict=True)})
 
 
 def _set_entry(entries: Entries, key: Any, value: Any) -> None:
@@ -45,7 +51,7 @@ def _set_entry(entries: Entries, key: Any, value: Any) -> None:
 graphlib.register_pytree_node_type(
     Entries,
     flatten=_entries,
-    unflatten=lambda nodes, keys: Entries(zip(keys, (value for _, value in nodes), strict=True)),
+    unflatten=_with_entries,
     set_key=_set_entry,
 )
 jax.tree_util.register_pytree_with_keys(
@@ -74,7 +80,7 @@ def parts(owner: Any) -> Iterator[Part]:
     """Yield what is in the attributes of a layer or a module, in the order in which these were first set."""
     attributes = vars(owner)
     names = dict.fromkeys((*getattr(owner, "attribute_order", ()), *attributes))
-    for name in names:
+    for name in sorted(names, key=lambda name: name == "made_weights"):  # which are there under other names, too
         if name in attributes and not name.startswith("_pytree__"):
             yield from _parts(attributes[name], (name,), name)
 
@@ -109,3 +115,11 @@ def is_model(value: Any) -> bool:
 def is_layer_like(value: Any) -> bool:
     """Say whether a value is a module or a model."""
     return isinstance(value, nnx.Module) or is_model(value)
+
+
+def module_in(value: Any) -> Any:
+    """Return the module that a part is or, if it is a model, has; None for a model that has none yet."""
+    if is_model(value):
+        implementation: Any = graphlib.get_node_impl(value)
+        return implementation.node_dict(value).get("module")
+    return value if isinstance(value, nnx.Pytree) else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +12,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..core.arguments import NamesArguments
-from ..core.seeds import fresh_seed
-from . import calls, masks
+from . import building, calling, calls
 from .names import class_name, snake_case
 from .nests import held, map_nest
 from .operators import Operators
-
-OPEN_SIZES = (64, 96)
-"""An axis whose size is open is tried with both of these; where the outputs differ, theirs is open too."""
 
 
 class Tensor(Operators, NamesArguments):
@@ -137,23 +132,34 @@ def _outputs(call: Call, inputs: Sequence[Tensor]) -> Any:
     """Return shapes and dtypes of what a call makes, in the nest in which the layer returns them, and of its masks."""
     if (build := getattr(call.layer, "build_for", None)) is not None:
         build(call.args, call.kwargs)
+    sizes = building.OPEN_SIZES if any(None in tensor.shape[1:] for tensor in inputs) else building.OPEN_SIZES[:1]
+    tries = [_arrays(inputs, size) for size in sizes]
+    building.build_inside(call.layer, lambda copy, given: _run(copy, call, *given), tries)
     graph, state = nnx.split(call.layer)
 
     def run(arrays: Any, of_arrays: Any) -> Any:
         layer: Any = nnx.merge(graph, state, copy=True)
         layer.eval()
-        values, of_values = ({id(t): a for t, a in zip(inputs, given, strict=True)} for given in (arrays, of_arrays))
-        given = map_nest(lambda leaf: values.get(id(leaf), leaf), (call.args, call.kwargs))
-        return masks.called(layer, given, map_nest(lambda leaf: of_values.get(id(leaf)), (call.args, call.kwargs)))
+        with calling.step(layer):
+            return _run(layer, call, arrays, of_arrays)
 
-    found = []
-    for size in OPEN_SIZES:
-        arrays = [_array_like(tensor.shape, tensor.dtype, size) for tensor in inputs]
-        of_arrays = [None if tensor.mask is None else _array_like(tensor.mask, bool, size) for tensor in inputs]
-        found.append(jax.eval_shape(run, arrays, of_arrays))
-        if not any(None in tensor.shape[1:] for tensor in inputs):
-            break
+    found = [jax.eval_shape(run, *given) for given in tries]
     return jax.tree.map(_common, found[0], found[-1])
+
+
+def _run(layer: Any, call: Call, arrays: Any, of_arrays: Any) -> Any:
+    values, of_values = (
+        {id(tensor): array for tensor, array in zip(call.inputs, given, strict=True)} for given in (arrays, of_arrays)
+    )
+    given = map_nest(lambda leaf: values.get(id(leaf), leaf), (call.args, call.kwargs))
+    of_given = map_nest(lambda leaf: of_values.get(id(leaf)), (call.args, call.kwargs))
+    return calling.called_with_masks(layer, given, of_given)
+
+
+def _arrays(inputs: Sequence[Tensor], size: int) -> tuple[list[Any], list[Any]]:
+    """Return what stands for inputs, and for their masks, where open axes have a size."""
+    arrays = [_array_like(tensor.shape, tensor.dtype, size) for tensor in inputs]
+    return arrays, [None if tensor.mask is None else _array_like(tensor.mask, bool, size) for tensor in inputs]
 
 
 def _array_like(shape: Sequence[int | None], dtype: Any, size: int) -> jax.ShapeDtypeStruct:
@@ -165,25 +171,3 @@ def _common(first: Any, second: Any) -> _Like:
         raise ValueError("a layer must keep the batch axis in front; it returned a single value.")
     sizes = zip(first.shape[1:], second.shape[1:], strict=True)
     return _Like((None, *(n if n == m else None for n, m in sizes)), first.dtype.name)
-
-
-def shapes_of(nest: Any) -> Any:
-    """Return the shapes of the arrays or tensors in a nest, without the batch axis; None for anything else."""
-    if isinstance(nest, Mapping):
-        return {name: shapes_of(item) for name, item in nest.items()}
-    if isinstance(nest, (list, tuple)):
-        return [shapes_of(item) for item in nest]
-    return tuple(nest.shape[1:]) if hasattr(nest, "shape") else None
-
-
-def build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Make a layer's variables for these arguments of its `call`.
-
-    `build(shape, rngs)` gets the shape of the first argument; an argument of `build` that is called like one
-    of `call` gets the shape of that one.
-    """
-    given = masks.bound(layer, (args, kwargs))
-    first = next(iter(given))
-    wanted = list(inspect.signature(layer.build).parameters)[1:]
-    more = {name: shapes_of(given[name]) for name in wanted if name in given and name != first}
-    layer.build(shapes_of(given[first]), rngs=nnx.Rngs(fresh_seed()), **more)

@@ -13,7 +13,7 @@ from flax import nnx
 from ..core import inputs
 from ..core.protocols import LayerNode
 from ..engines.jax.inspection import Inspection
-from ..layers import Layer
+from ..layers import Layer, calling
 from ..layers.base import weights_of
 from ..layers.graph import Graph
 from ..layers.names import snake_case
@@ -84,9 +84,10 @@ class Inspected(Compiled):
 
 def record(module: Any, x: Any) -> dict[str, Any]:
     """Return what each layer of a model's module makes of a batch, by name; of several arrays, the first."""
-    if isinstance(module, Graph):
-        return module.record(x)
-    return {snake_case(module): jax.tree.leaves(module(x))[0]}
+    with calling.step(module):
+        if isinstance(module, Graph):
+            return module.record(x)
+        return {snake_case(module): jax.tree.leaves(module(x))[0]}
 
 
 def _graph_nodes(graph: Graph) -> Iterator[LayerNode]:

@@ -14,18 +14,19 @@ from ..callbacks import History
 from ..core.ahead import AHEAD
 from ..core.arguments import NamesArguments
 from ..core.chunks import map_arrays
-from ..core.names import suggest
+from ..core.names import path_name, suggest
 from ..core.printing import say
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
-from ..layers import Lambda, Layer, current
-from ..layers.base import is_parameter, truth_of, weights_of
+from ..layers import Lambda, Layer, building, calling, current
+from ..layers.base import truth_of, weights_of
 from ..layers.calls import Ends, ends_of
 from ..layers.frozen import frozen_variables
 from ..layers.graph import Graph
 from ..layers.names import class_name, snake_case
 from ..layers.tensors import tensors_in
-from . import attributes
+from ..layers.weights import is_parameter, variable_of
+from . import attributes, parts
 from .ports import Ports, ports_of_nest
 from .underway import Underway
 
@@ -33,12 +34,19 @@ from .underway import Underway
 class Network(NamesArguments):
     """Holds a module, and the engine that holds the module's state while it trains."""
 
+    _listed: list[Any]  # the layers of a model that isn't built yet
+    _is_copy = False  # in a copy of a layer of which it is a part
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        parts.register(cls)
+
     def __init__(self, module: nnx.Module | None = None, name: str | None = None) -> None:
         self.name = name or snake_case(self)
         self.stop_training = False
         self.history: History | None = None
         self._optimizer: Any = None
-        self._module = module
+        self._module, self._listed = module, []
         self._trainable = True  # of a model that isn't a graph of layers, or not yet
         self._settings: dict[str, Any] | None = None  # what `compile` got
         self._underway = Underway()
@@ -154,7 +162,7 @@ class Network(NamesArguments):
         """Return all weights, each with whether training changes it, as `trainable` says now."""
         frozen = frozen_variables(self.module)
         variables = [variable for _, layer in layers_of(self.module) for _, variable in weights_of(layer)]
-        return [(v, self.trainable and is_parameter(v) and id(v) not in frozen) for v in variables]
+        return [(v, self.trainable and is_parameter(v) and id(variable_of(v)) not in frozen) for v in variables]
 
     @property
     def input_names(self) -> list[str]:
@@ -232,6 +240,10 @@ class Network(NamesArguments):
             raise ValueError(f"{self.name} has no layer {name!r}. {suggest(str(name), [own for own, _ in named])}")
         return found[0]
 
+    def build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Make the variables for these arguments of a call."""
+        self._build_like(args[0])
+
     def __call__(self, x: Any, *more: Any, training: bool | None = None) -> Any:
         """Return the outputs for a batch of arrays; for tensors, those of this model as a layer.
 
@@ -239,13 +251,17 @@ class Network(NamesArguments):
             x: Inputs as `predict` takes them, or tensors.
             *more: Further arguments of a plain module.
             training: Whether to compute as in training; then dropout draws, and batch statistics move. None: as the
-                step does within `compute_loss`, else no.
+                layer does of which the model is a part, or the step within `compute_loss`, else no.
         """
         if tensors_in((x, more)):
             self._build_like(x)
             mode = {} if training is None else {"training": training}
             return (self._graph or Lambda(self.module, name=self.name))(x, *more, **mode)
-        self._build_for(x)
+        if self._is_called_within():
+            calling.ensure_built(self, (x, *more), {})
+            return calling.called_in_mode(self._built(), (x, *more), training)
+        if self._traced is None:
+            self._know(x)
         if self._inputs is not None and not more:
             x = self._adapt(self._inputs.arranged(x, "x"))
         if self._traced is not None and training is None:
@@ -258,6 +274,12 @@ class Network(NamesArguments):
             nnx.pop(module, nnx.Intermediate)
             nnx.update(own, nnx.state(module, nnx.Not(nnx.Param)))
         return outputs
+
+    def _is_called_within(self) -> bool:
+        """Return whether a layer calls this model, which is a part of it."""
+        calls = calling.under_way()
+        at_hand = calls is not None and calls.step is None and calls.found is None
+        return calls is not None and (self._is_copy or (at_hand and bool(calls.layers)))
 
     def _adapt(self, x: Any) -> Any:
         """Return inputs, in the model's order, in the dtypes that its inputs say."""
@@ -305,12 +327,15 @@ class Network(NamesArguments):
         kept = {path: array for path, array in self._optimizer_state.items() if not path.startswith("params/")}
         self._optimizer_state = kept
 
-    def _weights(self) -> dict[str, nnx.Variable]:
+    def _weights(self) -> dict[str, Any]:
         if self._module is None:
             raise ValueError(f"{self.name} isn't built, so it has no weights yet.")
-        return {
-            f"{layer_name}/{name}": v for layer_name, layer in self._named_layers() for name, v in weights_of(layer)
-        }
+        found: dict[str, Any] = {}
+        for layer_name, layer in self._named_layers():
+            for name, weight in weights_of(layer):
+                own = f"{layer_name}/{name}"
+                found[own if own not in found else f"{path_name([layer_name])}/{name}"] = weight
+        return found
 
     def _forget_engine(self) -> None:
         self._underway.check_idle(self.name, "be compiled or get other layers")
@@ -341,11 +366,13 @@ class Network(NamesArguments):
             if shapes not in self._outputs_by_shapes:
                 likes = map_arrays(lambda a: jax.ShapeDtypeStruct(a.shape, jnp.result_type(a)), x)
                 self._input_like = likes
+                building.build_inside(self._built(), lambda copy, given: copy(given), [likes])
                 self._outputs_by_shapes[shapes] = ports_of_nest("output", output_like(self._built(), likes))
             self._outputs = self._outputs_by_shapes[shapes]
 
     def _call(self, module: Any, x: Any) -> Any:
-        return module(x)
+        with calling.step(module):
+            return module(x)
 
     def _forward(self, module: Any, x: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """Return all outputs in order, what their last activations were applied to, and their masks.
@@ -406,7 +433,8 @@ def output_like(module: nnx.Module, x: Any) -> Any:
     graph, state = nnx.split(copy)
 
     def call(state: Any, x: Any) -> Any:
-        with named():
-            return nnx.merge(graph, state)(x)
+        merged = nnx.merge(graph, state)
+        with named(), calling.step(merged):
+            return merged(x)
 
     return jax.eval_shape(call, state, x)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from ..engines.jax.precision import wide
 from ..engines.jax.targets import prepared
+from ..layers import calling
 from .overrides import keras_arguments
 
 Forward = tuple[list[Any], list[Any], list[Any]]
@@ -52,15 +53,16 @@ class Objective:
     def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
         """Return the loss and those it is made of, the outputs, and their masks."""
         x, y, weight = batch
-        made = self._forward(module, x)
-        values = self.values(made, y, weight)
+        with calling.step(module):
+            made = self._forward(module, x)
+            values = self.values(made, y, weight)
         outputs, _, masks = made
         if self._several:
             return values, tuple(outputs), tuple(masks)
         return values, outputs[0], masks[0]
 
     def values(self, made: Forward, y: Any, weight: Any) -> list[Any]:
-        """Return the loss and those it is made of, for what was made of the inputs."""
+        """Return the loss and those it is made of, for what was made of the inputs; layers may have added to it."""
         outputs, logits, masks = made
         if not any(self._losses):
             raise ValueError("no output has a loss: compile with one, or compute it in compute_loss.")
@@ -69,7 +71,8 @@ class Objective:
             for at, of_output in enumerate(self._losses)
             if of_output is not None
         ]
-        total = functools.reduce(operator.add, [value if share == 1 else share * value for share, value in found])
+        shares = [value if share == 1 else share * value for share, value in found]
+        total = functools.reduce(operator.add, [*shares, *calling.taken_losses()])
         return [total, *(value for _, value in found)] if self._several else [total]
 
     def _of(self, of_output: OutputLoss, at: int, y: Any, outputs: Any, logits: Any, masks: Any, weight: Any) -> Any:
@@ -108,8 +111,9 @@ class OwnObjective:
 
     def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
         """Return the loss, the outputs if there are any, and no masks."""
-        with self._within(module):
+        with self._within(module), calling.step(module):
             found: Any = self._compute_loss(batch, training)
+            _check_nothing_left()
         loss: Any
         loss, outputs = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
         if jnp.shape(loss) != ():
@@ -151,11 +155,22 @@ class KerasObjective:
     def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
         """Return the loss, the outputs, and their masks."""
         x, y, weight = batch
-        made = outputs, _, masks = self._forward(module, x)
-        values = {"x": x, "y": y, "y_pred": self._pack(outputs), "sample_weight": weight, "training": training}
-        with self._within(module, made):
-            loss: Any = self._compute_loss(**keras_arguments(self._compute_loss, values))
+        with calling.step(module):
+            made = outputs, _, masks = self._forward(module, x)
+            values = {"x": x, "y": y, "y_pred": self._pack(outputs), "sample_weight": weight, "training": training}
+            with self._within(module, made):
+                loss: Any = self._compute_loss(**keras_arguments(self._compute_loss, values))
+            _check_nothing_left()
         if jnp.shape(loss) != ():
             raise ValueError(f"compute_loss must return one number; got {loss!r}.")
         loss = jnp.asarray(loss, jnp.float32)
         return ([loss], tuple(outputs), tuple(masks)) if self._several else ([loss], outputs[0], masks[0])
+
+
+def _check_nothing_left() -> None:
+    """Raise a ValueError if layers have added to the loss what a `compute_loss` leaves out."""
+    if calling.taken_losses():
+        raise ValueError(
+            "a layer calls add_loss, and compute_loss leaves that out: it must return a loss that began as "
+            "super().compute_loss(…), or the layer must not add one."
+        )

@@ -13,11 +13,13 @@ from flax import nnx
 
 from .. import saving
 from ..core.arguments import names_arguments
+from ..core.names import path_name
 from ..engines.jax.engine import optimizer_outline
 from ..engines.jax.state import device_array, plain
 from ..layers.base import places_of, trained_of, weights_of
 from ..layers.frozen import frozen_in, set_frozen
 from ..layers.names import snake_case
+from ..layers.weights import Item
 from ..saving import graphs, training
 from .inspected import Inspected
 
@@ -131,9 +133,9 @@ class Saved(Inspected):
     def _streams(self) -> dict[str, nnx.Variable]:
         """Return the module's variables that are no weights, by path."""
         assert self._module is not None
-        weights = {id(variable) for variable in self._weights().values()}
+        weights = {id(w.variable if isinstance(w, Item) else w) for w in self._weights().values()}
         others = ((path, v) for path, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
-        return {"/".join(map(str, path)): variable for path, variable in others if id(variable) not in weights}
+        return {path_name(path): variable for path, variable in others if id(variable) not in weights}
 
     def _on_device(self, variables: Iterable[nnx.Variable]) -> list[jax.Array]:
         """Return the current values of variables, random keys as their numbers; the next step consumes them."""

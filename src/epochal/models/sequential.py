@@ -31,7 +31,6 @@ class Sequential(Model):
         super().__init__(None, name=name)
         self._given_name = name
         self._trainable = truth_of(trainable)
-        self._listed: list[Any] = []
         self._input: Input | None = None
         self._output: Tensor | None = None  # of the layers so far, when the shape of the input is known
         for layer in layers or ():

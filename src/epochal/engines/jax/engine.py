@@ -14,6 +14,7 @@ from flax import nnx
 from ...core.ahead import AHEAD
 from ...core.chunks import map_arrays
 from ...core.logs import fetch
+from ...core.names import path_name
 from ...core.protocols import Chunk, Span
 from .placement import Layout, Placement
 from .programs import Program
@@ -304,31 +305,42 @@ class JaxEngine:
 
     # Weights, by the module's own variables
 
-    def _places(self, variable: nnx.Variable) -> list[int]:
-        """Return where a variable's values are: the ones to be seen first, then the ones that are trained."""
-        if (path := self._paths.get(id(variable))) is None:
-            raise ValueError("the module has other variables than when it was compiled: compile it again.")
-        places = [self._state.place(f"{part}/{path}/value") for part in ("average", "params", "other")]
-        if self._has_own_average:
-            places += self._state.ending(*(f"/{name}/{path}/value" for name in AVERAGED))
-        return [place for place in places if place is not None]
+    def _places(self, weight: Any, keys: Iterable[Any] = ()) -> list[int]:
+        """Return where a weight's values are: the ones to be seen first, then the ones that are trained.
 
-    def read(self, variables: Iterable[nnx.Variable]) -> list[np.ndarray]:
+        Args:
+            weight: A variable, or what has one as `variable` and the keys to one of its arrays as `keys`.
+            keys: To an array in the nest that the variable holds.
+        """
+        if not isinstance(weight, nnx.Variable):
+            weight, keys = weight.variable, weight.keys
+        if (path := self._paths.get(id(weight))) is None:
+            raise ValueError("the module has other variables than when it was compiled: compile it again.")
+        ends = path_name(("value", *keys))
+        places = (self._state.place(f"{part}/{path}/{ends}") for part in ("average", "params", "other"))
+        found = [place for place in places if place is not None]
+        if self._has_own_average:
+            found += self._state.ending(*(f"/{name}/{path}/{ends}" for name in AVERAGED))
+        if not found:
+            raise ValueError(f"{path} holds another nest than when the module was compiled: compile it again.")
+        return found
+
+    def read(self, variables: Iterable[Any]) -> list[np.ndarray]:
         """Return host copies of the current values of some of the module's variables."""
         return [self._state.read(self._places(variable)[0]) for variable in variables]
 
-    def write(self, variables: Iterable[nnx.Variable], values: Iterable[Any]) -> None:
+    def write(self, variables: Iterable[Any], values: Iterable[Any]) -> None:
         """Replace the values of some of the module's variables; shapes must agree."""
         for variable, value in zip(variables, values, strict=True):
             for place in self._places(variable):
                 self._state.write(place, value)
         self._go_ahead()
 
-    def leaves(self, variables: Iterable[nnx.Variable]) -> list[jax.Array]:
+    def leaves(self, variables: Iterable[Any]) -> list[jax.Array]:
         """Return what `read` does as it is on the device; the next step consumes it."""
         return [self._state.plain(self._places(variable)[0]) for variable in variables]
 
-    def adopt(self, variables: Iterable[nnx.Variable], values: Iterable[np.ndarray]) -> None:
+    def adopt(self, variables: Iterable[Any], values: Iterable[np.ndarray]) -> None:
         """Do as `write` does with arrays of the right shapes and dtypes that nobody else will use."""
         for variable, value in zip(variables, values, strict=True):
             for place in self._places(variable):
@@ -353,6 +365,8 @@ class JaxEngine:
 
     def _remember_shown(self) -> None:
         self._shown = {path: variable.get_value() for path, variable in self._variables.items()}
+        nests = {path: value for path, value in self._shown.items() if not hasattr(value, "shape")}
+        self._nests = {path: jax.tree.leaves(value) for path, value in nests.items()}
 
     def take_up(self) -> None:
         """Take up what others wrote into the module's own arrays since they were last looked at.
@@ -365,10 +379,19 @@ class JaxEngine:
 
     def _take_up_written(self) -> None:
         for path, variable in self._variables.items():
-            if (value := variable.get_value()) is not self._shown[path]:
-                for place in self._places(variable):
-                    self._state.take_up(place, value)
+            value = variable.get_value()
+            if value is not self._shown[path] and (path not in self._nests or self._differs(path, value)):
+                for keys, leaf in jax.tree_util.tree_flatten_with_path(value)[0]:
+                    for place in self._places(variable, keys):
+                        self._state.take_up(place, leaf)
                 self._shown[path] = value
+                if path in self._nests:
+                    self._nests[path] = jax.tree.leaves(value)
+
+    def _differs(self, path: str, nest: Any) -> bool:
+        """Return whether a nest, which flax returns as another object each time, has other arrays than it had."""
+        leaves, shown = jax.tree.leaves(nest), self._nests[path]
+        return len(leaves) != len(shown) or any(a is not b for a, b in zip(leaves, shown, strict=True))
 
     @property
     def variable_ids(self) -> Iterable[int]:
@@ -454,4 +477,4 @@ def _settings(optimizer: Any) -> dict[str, Any]:
 
 
 def _variables(module: nnx.Module) -> dict[str, nnx.Variable]:
-    return {"/".join(map(str, path)): v for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)}
+    return {path_name(path): v for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)}

@@ -15,7 +15,7 @@ from ...core.chunks import leaves, map_arrays
 from ...core.logs import fetch
 
 NamedLayers = list[tuple[str, nnx.Module]]
-NamedWeights = list[tuple[str, nnx.Variable]]
+NamedWeights = list[tuple[str, Any]]
 
 
 class Inspection:
@@ -81,7 +81,7 @@ class Inspection:
         paths = {id(v): path for path, v in nnx.iter_graph(of_gradients) if isinstance(v, nnx.Variable)}
         trained = nnx.filterlib.to_predicate(is_trained)
         return {
-            name: {n: fetch(v.get_value()) for n, v in self._weights_of(layer) if trained(paths[id(v)], v)}
+            name: {n: fetch(v.get_value()) for n, v in self._weights_of(layer) if _is_trained(v, paths, trained)}
             for name, layer in self._layers_of(of_gradients)
         }
 
@@ -90,6 +90,11 @@ class Inspection:
             return share * objective(_in_inference_mode(graph, params, other), batch, False)[0][0]
 
         return jax.grad(loss_of)(params)
+
+
+def _is_trained(weight: Any, paths: dict[int, Any], trained: Callable[[Any, Any], bool]) -> bool:
+    variable = weight if isinstance(weight, nnx.Variable) else weight.variable
+    return trained(paths[id(variable)], variable)
 
 
 def _in_inference_mode(graph: Any, *states: Any) -> nnx.Module:

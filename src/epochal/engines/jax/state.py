@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...core.logs import fetch
+from ...core.names import path_name
 
 
 class State:
@@ -26,7 +27,7 @@ class State:
 
     def __init__(self, parts: Mapping[str, Any]) -> None:
         with_paths, self.tree = jax.tree_util.tree_flatten_with_path(dict(parts))
-        self.paths = [_name(path) for path, _ in with_paths]
+        self.paths = [path_name(path) for path, _ in with_paths]
         self._at = {path: at for at, path in enumerate(self.paths)}
         self.leaves: list[jax.Array] = [jnp.copy(jnp.asarray(leaf)) for _, leaf in with_paths]
 
@@ -115,7 +116,7 @@ class State:
 
 def outline(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the leaves of a nest by the paths that `State` gives them."""
-    return {_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(dict(parts))[0]}
+    return {path_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(dict(parts))[0]}
 
 
 def device_array(value: np.ndarray, like: jax.Array) -> jax.Array:
@@ -129,11 +130,6 @@ def device_array(value: np.ndarray, like: jax.Array) -> jax.Array:
 def plain(leaf: jax.Array) -> jax.Array:
     """Return the numbers in an array of random keys; any other array as it is."""
     return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
-
-
-def _name(path: Iterable[Any]) -> str:
-    keys = (getattr(key, "key", getattr(key, "idx", getattr(key, "name", key))) for key in path)
-    return "/".join(str(key).strip(".") for key in keys)
 
 
 def _list(names: Iterable[str], most: int = 6) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,9 +11,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from . import written
 from .accumulation import Differentiated, in_parts
 from .failures import named
-from .precision import as_before, cast_floats, wide
+from .precision import cast_floats, wide
 from .targets import prepared
 from .updates import Update, evaluated
 
@@ -189,12 +191,14 @@ class Steps:
         """Return the parts after one optimizer step, and the batch's loss and metrics."""
         _, y, weight = batch
         assert self.update is not None
-        gradients, values, other, made = self._by_parts(self._differentiated)(parts["params"], parts["other"], batch)
+        gradients, values, params, other, made = self._by_parts(self._differentiated)(
+            parts["params"], parts["other"], batch
+        )
 
         def loss(params: Any) -> Any:
             return self._by_parts(self._computed)(params, parts["other"], batch)[1][0]
 
-        params, optimizer = self.update(parts["params"], parts["optimizer"], gradients, values[0], loss)
+        params, optimizer = self.update(params, parts["optimizer"], gradients, values[0], loss)
         after = {
             **parts,
             "average": self._averaged(parts["average"], params, optimizer),
@@ -208,33 +212,44 @@ class Steps:
     def _by_parts(self, differentiated: Differentiated) -> Differentiated:
         return in_parts(differentiated, self.accumulate) if self.accumulate > 1 else differentiated
 
-    def _differentiated(self, params: Any, other: Any, batch: Any) -> tuple[Any, Any, Any, Any]:
-        """Return the loss's gradients, the objective's values, the module's other state after it, and what it made."""
+    def _differentiated(self, params: Any, other: Any, batch: Any) -> tuple[Any, Any, Any, Any, Any]:
+        """Return the loss's gradients, the objective's values, the parameters and other state then, and its outputs.
+
+        The parameters are those that came, but for what the module itself has written into them: the update applies
+        to that, as in a loop written by hand.
+        """
         computed_in = self._cast_frozen(other)
 
         def loss_of(params: Any) -> Any:
             _, *after = self._computed(params, other, batch, computed_in)
             return after[0][0], after
 
-        (_, (values, other, made)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
-        return gradients, values, other, made
+        (_, (values, params, other, made)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+        return gradients, values, params, other, made
 
-    def _computed(self, params: Any, other: Any, batch: Any, computed_in: Any = None) -> tuple[Any, Any, Any, Any]:
+    def _computed(self, params: Any, other: Any, batch: Any, computed_in: Any = None) -> tuple[Any, Any, Any, Any, Any]:
         """Return what `_differentiated` does, without gradients; `computed_in` is the other state in `dtype`."""
-        computed_in = self._cast_frozen(other) if computed_in is None else computed_in
-        module = nnx.merge(self.training, self._cast(params), computed_in, copy=True)
+        given = self._cast(params), self._cast_frozen(other) if computed_in is None else computed_in
+        module = nnx.merge(self.training, *given, copy=True)
         values, *made = self._objective(module, self._inputs_cast(batch), True)
         nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
-        after = jax.tree.map(_written, nnx.split(module, self.is_trained, ...)[2], computed_in, other)
-        return (), tuple(values), after, wide(made) if self.dtype else made
+        after = nnx.split(module, self.is_trained, ...)[1:]
+        written.check_structure(after, (params, other))
+        params, other = jax.tree.map(written.new_or_own, after, given, (params, other))
+        return (), tuple(values), params, other, wide(made) if self.dtype else made
 
     def _objective(self, module: Any, batch: Any, training: bool) -> tuple[Sequence[Any], Any, Any]:
         assert self.objective is not None
         with named():
             return self.objective(module, batch, training)
 
-    def _merged(self, graph: Any, params: Any, other: Any) -> Any:
-        return nnx.merge(graph, self._cast(params), self._cast_frozen(other), copy=True)
+    @contextmanager
+    def _tested(self, parts: Mapping[str, Any]) -> Iterator[Any]:
+        """Give the module in inference mode; what it writes into its variables is told, and dropped."""
+        before = self._cast(self.shown(parts)), self._cast_frozen(parts["other"])
+        module = nnx.merge(self.testing, *before, copy=True)
+        yield module
+        written.tell_dropped(nnx.split(module, self.is_trained, ...)[1:], before)
 
     def _cast(self, nest: Any) -> Any:
         return nest if self.dtype is None else cast_floats(nest, self.dtype)
@@ -269,17 +284,15 @@ class Steps:
     def test(self, metrics: Any, parts: Mapping[str, Any], batch: Any) -> tuple[Any, Values]:
         """Return the metrics' states after one batch, and the batch's loss and metrics."""
         _, y, weight = batch
-        module = self._merged(self.testing, self.shown(parts), parts["other"])
-        values, *made = self._objective(module, self._inputs_cast(batch), False)
+        with self._tested(parts) as module:
+            values, *made = self._objective(module, self._inputs_cast(batch), False)
         made = wide(made) if self.dtype else made
         return self._updated(metrics, y, made, weight), self._values(values, y, made, weight)
 
     def outputs(self, parts: Mapping[str, Any], x: Any) -> Any:
         """Return a batch's outputs in inference mode."""
-        with named():
-            y_pred = self.predict(
-                self._merged(self.testing, self.shown(parts), parts["other"]), self._cast(self.adapt(x))
-            )
+        with self._tested(parts) as module, named():
+            y_pred = self.predict(module, self._cast(self.adapt(x)))
         return wide(y_pred) if self.dtype else y_pred
 
     def initial_metrics(self) -> list[Any]:
@@ -300,7 +313,3 @@ class Steps:
         numbers = jnp.stack([jnp.asarray(value, jnp.float32) for value, _ in found])
         return Values(numbers, tuple(count for _, count in found))
 
-
-def _written(after: Any, computed_in: Any, before: Any) -> Any:
-    """Return a value after a step: the one before, in all its digits, unless the step has written another."""
-    return before if after is computed_in else as_before(after, before)

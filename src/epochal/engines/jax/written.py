@@ -1,0 +1,64 @@
+"""What a module writes into its own variables while it computes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import jax
+from flax import nnx
+
+from ...core.names import path_name
+from .precision import as_before
+
+
+def new_or_own(new: Any, given: Any, own: Any) -> Any:
+    """Return what a module has written in place of the value that it was given, else its own one, in full precision."""
+    return own if new is given else as_before(new, own)
+
+
+def check_structure(after: Any, before: Any) -> None:
+    """Raise a ValueError if a module has other variables, or a variable another nest, than before it was called."""
+    if jax.tree.structure(after) == jax.tree.structure(before):
+        return
+    differing = sorted({*_by_name(after)} ^ {*_by_name(before)}) or ["what they hold"]
+    made = set(differing) & {*_by_name(after)}
+    raise ValueError(
+        f"the forward pass changes which variables the module has ({', '.join(differing[:6])}), but a compiled step "
+        f"needs the same ones at each call: {'make them in the constructor' if made else 'keep them'}."
+    )
+
+
+def tell_dropped(after: Any, before: Any) -> None:
+    """Warn of what a module has written in evaluation or prediction, where nothing is kept.
+
+    Batch statistics are what training makes them: that evaluation leaves them alone is no news.
+    """
+    values, others = _by_name(after, besides=nnx.BatchStat), _by_name(before)
+    names = [name for name, value in values.items() if name in others and value is not others[name]]
+    if random := [name for name in names if name.endswith("/count")]:
+        warnings.warn(
+            f"random numbers are drawn in inference mode ({_listed(random)}): there every batch, and every call, gets "
+            "the same ones.",
+            stacklevel=2,
+        )
+    if others := [name for name in names if name not in random]:
+        warnings.warn(
+            f"what is written into {_listed(others)} in evaluation and prediction isn't kept, only what is written "
+            "in training; write there in training mode only.",
+            stacklevel=2,
+        )
+
+
+def _by_name(states: Any, besides: Any = ()) -> dict[str, Any]:
+    """Return the leaves of a module's states by their paths, besides those of some kind of variables."""
+
+    def is_left_out(node: Any) -> bool:
+        return isinstance(node, besides)
+
+    flat = [item for state in states for item in jax.tree_util.tree_flatten_with_path(state, is_leaf=is_left_out)[0]]
+    return {path_name(path).removesuffix("/value"): leaf for path, leaf in flat if not is_left_out(leaf)}
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
