@@ -5,6 +5,7 @@ die                          [signal, batch]: what the process sends itself afte
 die_at                       a hook's name, for `die` without a batch
 seed                         None: not a word about seeds
 ema                          SwapEMAWeights, too
+own                          the layers are those inside a user's own one, which counts its training steps and adds a loss
 mutant                       what is left out of the saved run
 """
 
@@ -15,7 +16,10 @@ import signal
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 import epochal
 from epochal.callbacks import (
@@ -30,7 +34,7 @@ from epochal.callbacks import (
 )
 from epochal.core.generation import Generation
 from epochal.engines.jax.state import State
-from epochal.layers import BatchNormalization, Dense, Dropout
+from epochal.layers import BatchNormalization, Dense, Dropout, Layer
 from epochal.models import Sequential
 
 os.chdir(sys.argv[1])
@@ -43,6 +47,7 @@ options = {
     "die_at": None,
     "seed": 0,
     "ema": False,
+    "own": False,
     "mutant": None,
 }
 options |= json.loads(sys.argv[2])
@@ -119,7 +124,32 @@ rng = np.random.default_rng(0)
 x = rng.random((500, 8), dtype=np.float32)
 y = (x @ rng.normal(size=(8, 3))).argmax(1)
 layers = [Dense(8, activation="relu", input_dim=8), Dropout(0.2), BatchNormalization(), Dense(3, activation="softmax")]
-model = Sequential(layers)
+
+
+class Block(Layer):
+    """Has the layers in a list, a dict and a model, and state of its own: a counter, a key and a stream."""
+
+    def __init__(self):
+        super().__init__(input_dim=8)
+        self.denses, self.rest = [layers[0]], {"drop": layers[1], "stack": Sequential(layers[2:])}
+        self.key, self.rngs = jax.random.key(1), nnx.Rngs(noise=2)
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x, training=None):
+        if training:
+            self.count.assign_add(1)
+            self.key, key = jax.random.split(self.key)
+            x = x + 0.01 * self.count * (jax.random.normal(key, x.shape) + self.rngs.noise.normal(x.shape))
+        self.add_loss(0.01 * jnp.sum(self.scale**2))
+        for dense in self.denses:
+            x = dense(x * self.scale)
+        return self.rest["stack"](self.rest["drop"](x, training=training))
+
+
+model = Sequential([Block()] if options["own"] else layers)
 model.compile(loss="sparse_categorical_crossentropy", optimizer="adam", metrics=["acc"])
 
 every = options["save_freq"] if options["seconds"] is None else Every(options["seconds"], "second")

@@ -23,7 +23,26 @@ Shape = tuple[int | None, ...]
 class Layer(nnx.Module, pytree=False):
     """The base of the layers here.
 
-    For one of your own, make its variables in `build`, and compute in `call`.
+    One of your own is written as for Keras: make its layers in the constructor, its weights in `build`, and compute in
+    `call`. Layers, models and other modules may lie in attributes, and in lists, tuples and dicts there.
+
+        >>> class Residual(Layer):
+        ...     def __init__(self, units, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...         self.units = units
+        ...         self.denses = [Dense(units, activation="relu"), Dense(units)]
+        ...
+        ...     def build(self, input_shape):
+        ...         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+        ...
+        ...     def call(self, x, training=None):
+        ...         y = x * self.scale
+        ...         for dense in self.denses:
+        ...             y = dense(y)
+        ...         return x + y
+        ...
+        ...     def get_config(self):
+        ...         return {**super().get_config(), "units": self.units}
 
     Args:
         name: In the model; the class's name in snake case, numbered, if None.

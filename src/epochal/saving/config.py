@@ -150,7 +150,8 @@ def layer_of(class_name: str, settings: Json, custom: Mapping[str, Any], left_ou
     own = own_object(class_name, custom)
     if own is not None:
         unset = {key for key, value in settings.items() if value is None and key.endswith("_initializer")}
-        made = own(**{key: value for key, value in settings.items() if key not in {"trainable", "dtype", *unset}})
+        make = own.from_config if isinstance(own, type) and issubclass(own, Layer) else lambda given: own(**given)
+        made = make({key: value for key, value in settings.items() if key not in {"trainable", "dtype", *unset}})
         if settings.get("trainable") is False and hasattr(type(made), "trainable"):
             made.trainable = False
         return made

@@ -312,4 +312,3 @@ class Steps:
         found = [*((value, 0) for value in values), *(measure.of_batch(y, made, weight) for measure in self.measures)]
         numbers = jnp.stack([jnp.asarray(value, jnp.float32) for value, _ in found])
         return Values(numbers, tuple(count for _, count in found))
-
