@@ -64,6 +64,7 @@ class Operation(Layer):
             _check_product(*args)
         else:
             _check_batches(*args)
+        self.built = True
 
     def call(self, *args: Any) -> jax.Array:
         function: Callable[..., Any] = FUNCTIONS[self.keras_class]
