@@ -94,6 +94,10 @@ class NumpyEngine:
     def load_state_dict(self, state):
         self.model.weights, self.model.optimizer.lr = state["arrays"]["params/weights"].copy(), state["lr"]
 
+    def load_what_fits(self, state, keeps_rate):
+        self.load_state_dict(state | ({"lr": self.model.optimizer.lr} if keeps_rate else {}))
+        return []
+
     def identity(self):
         return {"weights": 2}
 

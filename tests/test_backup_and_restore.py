@@ -657,7 +657,7 @@ def test_the_folder_is_free_after_an_error_too(tmp_path):
 
 
 def test_two_in_one_fit_on_one_folder_are_refused(tmp_path):
-    with pytest.raises(RuntimeError, match=rf"is used by another process, pid {os.getpid()}"):
+    with pytest.raises(RuntimeError, match=rf"is used by this process, pid {os.getpid()}, already: give each Backup"):
         fit([BackupAndRestore(tmp_path), BackupAndRestore(tmp_path)])
 
 
@@ -740,7 +740,9 @@ def test_save_freq_is_a_word_a_number_of_batches_or_an_every(tmp_path, save_freq
     assert generation.read(newest(tmp_path))["finished"]
 
 
-@pytest.mark.parametrize(("save_freq", "batches"), [("epoch", [3, 6]), (2, [2, 4, 6]), (Every(2, "epoch"), [6])])
+@pytest.mark.parametrize(
+    ("save_freq", "batches"), [("epoch", [0, 3, 6]), (2, [0, 2, 4, 6]), (Every(2, "epoch"), [0, 6])]
+)
 def test_saves_are_taken_when_they_are_due(tmp_path, save_freq, batches, monkeypatch):
     counts = []
     monkeypatch.setattr(

@@ -133,12 +133,12 @@ def test_a_stop_in_train_begin_lets_no_batch_run():
     assert run.engine.spans == []
 
 
-def test_a_stop_at_epoch_begin_lets_no_batch_run():
+def test_a_stop_at_epoch_begin_leaves_no_epoch():
     recorder = Recorder()
     history = fit([Stops("on_epoch_begin", 1), recorder], epochs=5, validation=validation())
     assert recorder.batches("on_train_batch_end") == [0, 1, 2]
-    assert recorder.names()[-2:] == ["on_epoch_end", "on_train_end"]
-    assert (history.epoch, len(history.history["loss"])) == ([0, 1], 1)
+    assert recorder.names()[-3:] == ["on_epoch_end", "on_epoch_begin", "on_train_end"]
+    assert (history.epoch, len(history.history["loss"])) == ([0], 1)
 
 
 @pytest.mark.parametrize("hook", ["on_train_batch_end", "on_train_batch_begin"])

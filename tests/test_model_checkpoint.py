@@ -91,10 +91,10 @@ def test_epochs_that_are_saved(tmp_path, arguments, saved):
     assert names(tmp_path) == [f"{epoch}.h5" for epoch in saved]
 
 
-@pytest.mark.parametrize(("save_freq", "saved"), [(2, ["1-1", "2-0", "2-2"]), (4, ["2-0"]), ("batch", None)])
+@pytest.mark.parametrize(("save_freq", "saved"), [(2, ["1-2", "2-1", "2-3"]), (4, ["2-1"]), ("batch", None)])
 def test_batches_that_are_saved(tmp_path, save_freq, saved):
     train(ModelCheckpoint(tmp_path / "{epoch}-{batch}.h5", save_freq=save_freq), epochs=2)
-    expected = saved or [f"{epoch}-{batch}" for epoch in (1, 2) for batch in range(3)]
+    expected = saved or [f"{epoch}-{batch}" for epoch in (1, 2) for batch in (1, 2, 3)]
     assert names(tmp_path) == [f"{name}.h5" for name in expected]
 
 
@@ -424,4 +424,4 @@ def test_a_real_model_is_saved_whole_or_its_weights(tmp_path):
 def test_data_by_batches_needs_no_epochs_length(tmp_path):
     data = ArrayData(X, Y, batch_size=5, steps=2)
     train(ModelCheckpoint(tmp_path / "{epoch}-{batch}.h5", save_freq=3), epochs=3, data=data)
-    assert names(tmp_path) == ["2-0.h5", "3-1.h5"]
+    assert names(tmp_path) == ["2-1.h5", "3-2.h5"]

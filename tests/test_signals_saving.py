@@ -86,7 +86,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path, hook):
     with pytest.raises(KeyboardInterrupt):
         fit([signals, BackupAndRestore(tmp_path)])
     assert signals.went_on == 1
-    assert list(tmp_path.glob("*.run")) == []
+    assert [generation.read(saved)["count"] for saved in tmp_path.glob("*.run")] in ([0], [])
 
 
 def test_a_second_ctrl_c_while_the_callbacks_are_closed_stops_at_once(tmp_path):
@@ -105,14 +105,13 @@ def test_ctrl_c_while_a_normal_end_is_closed_is_not_lost(tmp_path):
 
 
 @pytest.mark.parametrize("ends", ["normally", "with an error"])
-def test_a_sigterm_while_callbacks_are_closed_is_sent_again(tmp_path, ends):
+def test_a_sigterm_while_callbacks_are_closed_is_heard(tmp_path, ends):
     came = []
     old = signal.signal(signal.SIGTERM, lambda *_: came.append("SIGTERM"))
     callbacks = [Signals("close", signal.SIGTERM), BackupAndRestore(tmp_path)]
     try:
         if ends == "normally":
-            with pytest.raises(BaseException, match="^$"):
-                fit(callbacks)
+            fit(callbacks)
         else:
             with pytest.raises(ZeroDivisionError):
                 fit([*callbacks, Raises()])
@@ -138,9 +137,9 @@ def test_the_handlers_are_put_back(tmp_path, number):
         with pytest.raises(ZeroDivisionError):
             fit([BackupAndRestore(tmp_path / "raised"), Raises()])
         assert signal.getsignal(number) is mine
-        with pytest.raises(BaseException, match="^$"):
-            fit([BackupAndRestore(tmp_path / "came"), Signals("on_epoch_end", number)])
+        fit([BackupAndRestore(tmp_path / "came"), Signals("on_epoch_end", number)])
         assert signal.getsignal(number) is mine
+        assert came == [number] * 2
     finally:
         signal.signal(number, old)
 

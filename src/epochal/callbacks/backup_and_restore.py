@@ -6,20 +6,16 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from ..core import files, generation, run_state
+from ..core import files, generation, identity, run_state
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
-from ..core.generation import Damaged, Generation
+from ..core.folder_lock import FolderLock
+from ..core.generation import Damaged, Generation, OtherVersion
 from ..core.logs import Logs
 from ..core.printing import say, warn
 from ..core.writer import Job
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None
 
 
 class BackupAndRestore(Callback):
@@ -32,18 +28,24 @@ class BackupAndRestore(Callback):
 
     Args:
         backup_dir: A folder, one a run. Files there that are no generations are never touched.
-        save_freq: "epoch", a number of batches, or an `Every`.
+        save_freq: "epoch", a number of batches, or an `Every`. The state before the first batch is saved too.
         keep: How many generations stay.
-        strict: Whether a change of model, optimizer, data size, batch size or seed is an error; the
-            differences are listed. False goes on as far as the state fits.
+        strict: Whether it is an error if the run is another one: other layers, losses, metrics, optimizer or
+            learning rate, other data, batch size or seed; the differences are listed. False goes on as far as the
+            state fits, takes the new learning rate, and warns of what it left; if the data are others, an epoch under
+            way begins again.
 
     Each generation is one file, written durably in the background and checked by a digest when it is
     read. A damaged one is skipped with a warning, and the one before is used. A state whose weights
-    aren't finite is never saved.
+    aren't finite is never saved. Of several BackupAndRestores in a fit, the one whose run has got furthest decides.
+
+    Attributes:
+        folder: `backup_dir` as an absolute path, once a fit has begun.
 
     Raises:
         ValueError: If an argument is out of range; from `fit`, if the saved run is of something else.
-        RuntimeError: From `fit`, if another process uses the folder, or all generations are damaged.
+        RuntimeError: From `fit`, if the folder is in use already, is replaced meanwhile, or all generations are
+            damaged.
     """
 
     def __init__(
@@ -55,35 +57,40 @@ class BackupAndRestore(Callback):
     ) -> None:
         if keep < 1:
             raise ValueError(f"keep is how many generations stay, at least 1; got {keep!r}.")
-        self.backup_dir = Path(backup_dir)
+        if not str(backup_dir or "").strip():
+            raise ValueError(f"backup_dir is the path of a folder, one a run; got {backup_dir!r}.")
+        self.backup_dir = self.folder = Path(backup_dir)
         self.every, self.keep, self.strict = Every.parse(save_freq), keep, strict
         self.cadence: Cadence | None = self.every
         self.save_due = False
-        self._lock: IO[str] | None = None
+        self._lock: FolderLock | None = None
         self._whole: list[int] = []  # generations known to be good, oldest first
-        self._newest = 0
+        self._newest = -1
+        self._begins = True  # nothing was restored
         self._warned = False
         self._writing: Job | None = None
 
     # What the loop asks of one who can save a run
 
-    def restore_run(self, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def restore_run(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Return the newest whole generation that fits this run, else None."""
+        self.folder = Path(os.path.abspath(self.backup_dir))  # a hook may change the working directory
         files.check_writable(self.backup_dir)
-        self._take_lock()
+        self._lock, self._begins = FolderLock(self.folder), True
         saved = self._read_newest()
         if saved is None:
             return None
-        differences = run_state.differences(saved["identity"], identity)
+        differences = identity.differences(saved["identity"], wanted)
         if self.strict and differences:
             raise ValueError(
                 f"{self.backup_dir} holds a run of something else:\n  "
-                + "\n  ".join(differences)
+                + "\n  ".join(identity.shortened(differences))
                 + "\nDelete it to start afresh, or pass strict=False to go on all the same."
             )
         if run_state.is_finished(saved, self.params["epochs"]):
             say(f"{self.backup_dir}/ is finished ({saved['epoch']} epochs); raise epochs or delete it to train.")
-        return saved
+        self._begins = False
+        return saved | {"differences": differences}
 
     def save_run(self, state: Mapping[str, Any]) -> None:
         """Queue a generation; whoever reads it back finds everything that was queued before it."""
@@ -107,8 +114,8 @@ class BackupAndRestore(Callback):
     # Hooks
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Start afresh."""
-        self.save_due = self._warned = False
+        """Ask for a save of what the run begins with: a kill before the next one then leaves nothing twice in a log."""
+        self.save_due, self._warned = self._begins, False
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Ask for a save; only called when one is due."""
@@ -121,9 +128,8 @@ class BackupAndRestore(Callback):
 
     def close(self) -> None:
         """Give the folder free once everything is written."""
-        if (lock := self._lock) is not None:
-            self._lock = None
-            self.writer.put(lock.close)
+        if self._lock is not None:
+            self.writer.put(self._release)
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: the folder says everything."""
@@ -132,50 +138,67 @@ class BackupAndRestore(Callback):
     # Generations
 
     def _path(self, number: int) -> Path:
-        return self.backup_dir / f"generation-{number:08d}.run"
+        return self.folder / f"generation-{number:08d}.run"
 
     def _numbers(self) -> list[int]:
-        names = (re.fullmatch(r"generation-([0-9]{8})\.run", entry.name) for entry in self.backup_dir.iterdir())
-        return sorted(int(match[1]) for match in names if match)
+        """Return the generations' numbers in their order; a file with a name that isn't made here is none."""
+        named = ((re.match(r"generation-([0-9]+)", entry.name), entry) for entry in self.folder.iterdir())
+        numbers = ((int(match[1]), entry) for match, entry in named if match)
+        return sorted(number for number, entry in numbers if self._path(number).name == entry.name and entry.is_file())
 
     def _read_newest(self) -> dict[str, Any] | None:
         numbers = self._numbers()
-        self._newest, self._whole = max(numbers, default=0), []
+        self._newest, self._whole = max(numbers, default=-1), []
         for number in reversed(numbers):
             try:
                 saved = generation.read(self._path(number))
+            except OtherVersion as other:
+                raise ValueError(
+                    f"{other}. Finish the run with that version, or delete {self.backup_dir} to start afresh."
+                ) from other
             except Damaged as damage:
                 warn(f"{damage}; the generation before is tried.", stacklevel=2)
                 continue
             self._whole = [number]
-            return saved
+            return self._of_this_version(saved)
         if numbers:
             raise RuntimeError(f"all generations in {self.backup_dir} are damaged. Delete them to start afresh.")
         return None
 
+    def _of_this_version(self, saved: dict[str, Any]) -> dict[str, Any]:
+        if saved.get("format") != run_state.FORMAT:
+            raise ValueError(
+                f"{self.backup_dir} holds a run that another version of epochal saved. Finish it with that version, or "
+                f"delete {self.backup_dir} to start afresh; weights that a ModelCheckpoint saved can be loaded by any."
+            )
+        return saved
+
+    # In the writer's thread
+
     def _write(self, number: int, encoded: Generation) -> None:
         if self.writer.failed:
             return  # it would claim a file that was queued before it and isn't there
+        self._keep_hold()
         files.write_durably(self._path(number), encoded.write, encoded.nbytes)
         self._whole = [*self._whole, number][-self.keep :]
         for old in self._numbers():
             if old not in self._whole:
                 self._path(old).unlink(missing_ok=True)
 
-    def _take_lock(self) -> None:
-        path = self.backup_dir / "lock"
-        self._lock = open(path, "a+")  # noqa: SIM115
-        if fcntl is None:
+    def _keep_hold(self) -> None:
+        """Take the folder again if it was taken away meanwhile, unless another run is in its place."""
+        if self._lock is None or self._lock.is_held():
             return
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            owner = self._lock.read().strip()
+        files.make_folder(self.folder)
+        lost, self._lock = self._lock, FolderLock(self.folder)
+        lost.close()
+        if strange := sorted({*self._numbers()} - {*self._whole}):
+            raise RuntimeError(
+                f"{self.folder} was replaced while it was in use, and has generation {strange[-1]} of another run: "
+                f"nothing more is written to it."
+            )
+
+    def _release(self) -> None:
+        if self._lock is not None:
             self._lock.close()
             self._lock = None
-            raise RuntimeError(f"{self.backup_dir} is used by another process, pid {owner}.") from None
-        os.register_at_fork(after_in_child=self._lock.close)  # else a child would go on holding it
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()

@@ -169,6 +169,10 @@ class CSVLogger(Callback):
             self._file.close()
             self._file = None
 
+    def identity(self) -> dict[str, Any]:
+        """Return the file."""
+        return {"filename": self.filename}
+
     def state_dict(self) -> dict[str, Any]:
         """Return the columns and how long the file was."""
         return {"columns": self._columns, "length": self._length, "warned": self._warned}

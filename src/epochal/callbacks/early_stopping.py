@@ -8,7 +8,7 @@ from typing import Any
 from ..core.callback import Callback
 from ..core.logs import Logs
 from ..core.monitor import Monitor
-from ..core.printing import say
+from ..core.printing import say, warn
 
 
 class EarlyStopping(Callback):
@@ -110,6 +110,10 @@ class EarlyStopping(Callback):
                 say(f"Restoring the weights of epoch {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
+    def identity(self) -> dict[str, Any]:
+        """Return what is monitored and which way is better."""
+        return self.monitor.identity()
+
     def state_dict(self) -> dict[str, Any]:
         """Return what was counted and the best weights."""
         return {
@@ -126,3 +130,11 @@ class EarlyStopping(Callback):
         self.monitor.load_state_dict(state["monitor"])
         self.wait, self.best_epoch, self.best_weights = state["wait"], state["best_epoch"], state["best_weights"]
         self.stopped_epoch, self.stopped_reason = state["stopped_epoch"], state["stopped_reason"]
+        if self.best_weights is not None and not self._fits(self.best_weights):
+            warn(
+                "EarlyStopping: the best weights that were saved have other shapes; what is best is looked for afresh."
+            )
+            self.best_weights = self.best_epoch = self.monitor.best = None
+
+    def _fits(self, weights: list[Any]) -> bool:
+        return [w.shape for w in weights] == [w.shape for w in self.model.get_weights()]

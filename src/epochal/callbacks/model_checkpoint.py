@@ -23,8 +23,8 @@ class ModelCheckpoint(Callback):
     """Saves the model or its weights at the ends of epochs, or every so many batches.
 
     Args:
-        filepath: Where; `weights.{epoch:02d}-{val_loss:.2f}.h5` is filled from the epoch (counted from 1), the
-            `batch` if batches are counted, and the logs. The suffix decides the format.
+        filepath: Where; `weights.{epoch:02d}-{val_loss:.2f}.h5` is filled from the epoch and, if
+            batches are counted, the `batch`, both counted from 1, and the logs. The suffix decides the format.
         monitor: The key in the logs that `save_best_only` looks at.
         verbose: 1 prints each save.
         save_best_only: Whether to save only when the monitored value is better than ever.
@@ -150,7 +150,7 @@ class ModelCheckpoint(Callback):
         return all(name in logs or not knows(awaited, name) for name in self.fields)
 
     def _fill(self, epoch: int, logs: Logs) -> str:
-        values = ByName({**logs, "epoch": epoch + 1})
+        values = ByName({**logs, "epoch": epoch + 1} | ({"batch": logs["batch"] + 1} if "batch" in logs else {}))
         for name in self.fields:
             if name not in values:
                 there = ", ".join(values)
@@ -164,6 +164,10 @@ class ModelCheckpoint(Callback):
     def close(self) -> None:
         """Let go of the snapshot once it is written."""
         self._snapshot = self._writing = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return where it writes, and what it looks at if it saves the best only."""
+        return {"filepath": Path(self.filepath)} | (self.monitor.identity() if self.save_best_only else {})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value, the epoch under way and the files that stay, those queued for writing included."""

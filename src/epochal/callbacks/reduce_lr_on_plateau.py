@@ -87,6 +87,10 @@ class ReduceLROnPlateau(Callback):
             if self.verbose:
                 say(f"Epoch {epoch + 1}: reducing the learning rate from {old:.6g} to {new:.6g}.")
 
+    def identity(self) -> dict[str, Any]:
+        """Return what is monitored and which way is better."""
+        return self.monitor.identity()
+
     def state_dict(self) -> dict[str, Any]:
         """Return what was counted; the rate itself is the optimizer's."""
         return {

@@ -215,6 +215,10 @@ class TensorBoard(Callback):
         if board is not None:
             board.close()
 
+    def identity(self) -> dict[str, Any]:
+        """Return the folder."""
+        return {"log_dir": self.log_dir}
+
     def state_dict(self) -> dict[str, Any]:
         """Return where the steps and the event files have got to."""
         return {

@@ -24,11 +24,11 @@ class TerminateOnNaN(Callback):
 
     def __init__(self) -> None:
         self.stopped_batch: int | None = None
-        self._epoch = 0
+        self._epoch: int | None = None  # none has begun
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start afresh."""
-        self.stopped_batch = None
+        self.stopped_batch = self._epoch = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch that batches belong to."""
@@ -39,7 +39,7 @@ class TerminateOnNaN(Callback):
         loss = (logs or Logs()).get("loss")
         if loss is not None and not math.isfinite(loss):
             self.stopped_batch, self.model.stop_training = batch, True
-            say(f"Epoch {self._epoch + 1}, batch {batch + 1}: the loss is {loss}, terminating training.")
+            say(f"Epoch {(self._epoch or 0) + 1}, batch {batch + 1}: the loss is {loss}, terminating training.")
 
     def state_dict(self) -> dict[str, Any]:
         """Return the batch it stopped at, and the epoch under way."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .chunks import Buffer, capacity, gather, leaves
+from .chunks import Buffer, capacity, gather, leaves, named_leaves
+from .identity import digest_of
 from .memory import Memory
 from .prefetch import Piece
 from .protocols import Chunk, Held, Span
@@ -199,4 +200,9 @@ class ArrayData:
             "steps": self.steps,
             "shuffle": self.shuffle,
             "seed": self._given_seed if self.shuffle else None,
+            "content": {name: digest_of(array) for name, array in self._named()},
         }
+
+    def _named(self) -> list[tuple[str, np.ndarray]]:
+        parts = zip(self.rows.arrays, ("x", "y", "sample_weight"), strict=True)
+        return [pair for nest, name in parts for pair in named_leaves(nest, name)]

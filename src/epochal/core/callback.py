@@ -126,6 +126,15 @@ class Callback(NamesArguments):
     def close(self) -> None:
         """Release files, sockets and threads. Called at the end of every fit; safe to call twice."""
 
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this callback from others of its class: plain values, and paths as `Path`.
+
+        A resumed run gives each state back to the callback of the same class and identity, wherever it stands in the
+        list; of equal ones the first one's state goes to the first. Say here what a callback follows and where it
+        writes, if there may be several of them.
+        """
+        return {}
+
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run must know: plain JSON values and arrays."""
         return {}

@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
+import socket
 import tempfile
+import time
+import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+
+NOT_SUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
+"""What file systems answer that can't do something: sync a folder, or lock a file."""
+
+STALE_SECONDS = 86400.0
+"""The age from which another machine's temporary file counts as left by a kill."""
+
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+_numbers = itertools.count()
+_in_use: set[Path] = set()  # temporary files of this process
+_told: set[str] = set()
+
+
+def tell_again() -> None:
+    """Let the next warning about what a file system can't do be shown; there is one of each kind a fit."""
+    _told.clear()
+
+
+def warn_once(kind: str, text: str) -> None:
+    """Warn of what a file system can't do, unless it was told."""
+    if kind not in _told:
+        _told.add(kind)
+        warnings.warn(text, stacklevel=3)
 
 
 def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], size: int | None = None) -> None:
     """Replace a file as a whole, on the disk itself.
 
-    A temporary file in the same folder is written, synced and renamed, and the folder is synced. The
-    temporary file's name depends on nothing but `path`, so that what a kill leaves is overwritten by the
-    next write.
+    A temporary file in the same folder is written, synced and renamed, and the folder is synced. The temporary
+    file's name is this process's own, so that several may write to one path; what a kill left there is removed.
+    A symbolic link stays, and the file that it leads to is replaced.
 
     Args:
         path: The file; missing folders are made.
@@ -26,13 +55,16 @@ def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], s
             folder couldn't be synced, the last thing to be done, the file is new, but perhaps not for long.
     """
     path = Path(path)
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.partial")
+    target = Path(os.path.realpath(path))
+    temporary = _temporary(target)
+    _in_use.add(temporary)
     try:
+        make_folder(target.parent)
+        _remove_leftovers(target)
         write(temporary)
         sync(temporary)
-        os.replace(temporary, path)
-        sync(path.parent)
+        os.replace(temporary, target)
+        sync(target.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -41,23 +73,85 @@ def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], s
             reason = os.strerror(error.errno) if error.errno else error  # libraries tell long stories
             raise OSError(error.errno, f"could not write {path}: {reason}{needed}") from error
         raise
+    finally:
+        _in_use.discard(temporary)
+
+
+def _stem(path: Path) -> str:
+    """Return how the names of a file's temporary files begin; cut, since a name has 255 bytes at most."""
+    return "." + os.fsdecode(os.fsencode(path.name)[:180]) + "."
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{_stem(path)}{_HOST}-{os.getpid()}-{next(_numbers)}.partial")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of processes that are no more."""
+    stem = _stem(path)
+    for name in os.listdir(path.parent):
+        if name.startswith(stem) and name.endswith(".partial"):
+            left = path.with_name(name)
+            with contextlib.suppress(OSError):
+                if _is_left(left, name.removeprefix(stem).removesuffix(".partial").split("-")):
+                    left.unlink(missing_ok=True)
+
+
+def _is_left(path: Path, owner: list[str]) -> bool:
+    if len(owner) != 3 or owner[0] != _HOST or not owner[1].isdecimal():
+        return len(owner) == 3 and time.time() - path.stat().st_mtime > STALE_SECONDS
+    if int(owner[1]) == os.getpid():
+        return path not in _in_use
+    if os.name == "nt":  # where `os.kill` would end it
+        return time.time() - path.stat().st_mtime > STALE_SECONDS
+    try:
+        os.kill(int(owner[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # it is there, and somebody else's
+    return False
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, durably."""
-    missing = [f for f in (folder, *folder.parents) if not f.exists()]
-    for made in reversed(missing):
-        made.mkdir(exist_ok=True)
-        sync(made.parent)
+    """Make a folder and those above it, durably; others may do so at the same time."""
+    folder = Path(os.path.realpath(folder))
+    for attempt in reversed(range(10)):
+        try:
+            missing = [f for f in (folder, *folder.parents) if not f.exists()]
+            for made in reversed(missing):
+                made.mkdir(exist_ok=True)
+                sync(made.parent)
+            return
+        except OSError as error:  # somebody may remove what was just made, or a server may forget it
+            if not attempt or error.errno not in (errno.ENOENT, errno.EEXIST, errno.ESTALE):
+                raise
 
 
 def sync(path: Path) -> None:
-    """Wait until a file's content, or a folder's list of files, is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    """Wait until a file's content, or a folder's list of files, is on the disk; warn where that can't be asked for."""
+    handle = None
     try:
+        handle = os.open(path, os.O_RDONLY)
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NOT_SUPPORTED and not (handle is None and _is_closed_folder(path, error)):
+            raise
+        warn_once("sync", f"{path} can't be synced ({error.strerror}): what is written may be lost in a power cut.")
     finally:
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
+
+
+def _is_closed_folder(path: Path, error: OSError) -> bool:
+    """Say whether a folder can't be opened for want of a right that writing into it doesn't need."""
+    return error.errno in (errno.EACCES, errno.EPERM, errno.EISDIR) and os.path.isdir(path)
+
+
+def sync_if_there(path: Path) -> None:
+    """Do as `sync` does, unless there is no such file, which somebody has taken away then."""
+    with contextlib.suppress(FileNotFoundError):
+        sync(path)
 
 
 def check_writable(folder: Path) -> None:

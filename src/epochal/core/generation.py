@@ -29,6 +29,10 @@ class Damaged(Exception):
     """A file is no whole generation."""
 
 
+class OtherVersion(Damaged):
+    """A file is whole, and of a format that isn't this version's."""
+
+
 class Generation:
     """A state, encoded so that nothing that goes on can change it.
 
@@ -109,7 +113,7 @@ def read(path: Path) -> dict[str, Any]:
     if len(content) < len(MAGIC) + 8 + DIGEST_BYTES or hashlib.sha256(body).digest() != bytes(digest):
         raise Damaged(f"{path} is damaged: its digest is wrong")
     if bytes(body[: len(MAGIC)]) != MAGIC:
-        raise Damaged(f"{path} was written by another version: it begins with {bytes(body[: len(MAGIC)])!r}")
+        raise OtherVersion(f"{path} was written by another version: it begins with {bytes(body[: len(MAGIC)])!r}")
     try:
         return _decoded(body[len(MAGIC) :])
     except Exception as error:  # the digest was right, so somebody made this on purpose

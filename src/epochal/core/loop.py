@@ -10,6 +10,7 @@ from . import run_state
 from .callback import Dispatcher
 from .logs import Logs
 from .passes import Pass
+from .protocols import RunSaver
 from .run import Run
 from .validated import check_validated
 
@@ -35,7 +36,9 @@ def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
     run.call("on_train_begin", Logs())
     if saved is not None:
         run_state.restore(run, saved)
-    while run.epoch < run.epochs and not run.stopped():
+    if due := [saver for saver in run.savers if saver.save_due]:
+        _save(run, due, begins=saved is None)
+    while run.epoch < run.epochs and (run.under_way or not run.stopped()):
         _epoch(run)
     ended = run_state.gather(run) if run.savers else {}
     run.call("on_train_end", run.logs)
@@ -47,8 +50,10 @@ def _epoch(run: Run) -> None:
     training.begin(epoch, training.batch if run.under_way else 0)
     if not run.under_way:
         run.engine.reset_metrics("train")
-        run.under_way = True
         run.call("on_epoch_begin", epoch, Logs())
+        if run.stopped():
+            return  # there was no such epoch
+        run.under_way = True
     for _ in training.spans(run.stopped):
         _end_moment(run)
     training.end_epoch()
@@ -68,11 +73,15 @@ def _end_moment(run: Run) -> None:
     pending = run.signals.pending
     due = [saver for saver in run.savers if pending or saver.save_due]
     if due:
-        state = run_state.gather(run)
-        for saver in due:
-            saver.save_run(state)
+        _save(run, due)
     if pending:
-        run.signals.deliver()
+        _deliver(run)
+
+
+def _save(run: Run, savers: list[RunSaver], begins: bool = False) -> None:
+    state = run_state.gather(run, begins)
+    for saver in savers:
+        saver.save_run(state)
 
 
 def _finish(run: Run, at_last_epoch_end: dict[str, Any]) -> None:
@@ -80,6 +89,15 @@ def _finish(run: Run, at_last_epoch_end: dict[str, Any]) -> None:
     if math.isfinite(run.logs.get("loss", 0.0)):
         for saver in run.savers:
             saver.save_run(run_state.finish(run, at_last_epoch_end))
+    if run.signals.pending:
+        _deliver(run)
+
+
+def _deliver(run: Run) -> None:
+    """Let signals take their course once what was saved is on the disk: a script's handler may end the process."""
+    for saver in run.savers:
+        saver.wait()
+    run.call.writer.check()
     run.signals.deliver()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .directions import HIGHER, LOWER, direction_of
-from .logs import knows
+from .logs import knows, other_name
 from .names import suggest
 from .printing import warn
 
@@ -92,6 +92,10 @@ class Monitor:
         if better := self.improves(value, self.best):
             self.best = value
         return better
+
+    def identity(self) -> dict[str, Any]:
+        """Return what is followed, by one of its names, and which way is better."""
+        return {"monitor": min(self.name, other_name(self.name) or self.name), "mode": self.direction}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value and whether the name was ever logged."""

@@ -123,6 +123,15 @@ class Engine(Protocol):
         """Take up what `state_dict` returned, bit for bit."""
         ...
 
+    def load_what_fits(self, state: Mapping[str, Any], keeps_rate: bool) -> list[str]:
+        """Take up what fits of another engine's state; return sentences about what is left out.
+
+        Args:
+            state: What `state_dict` returned.
+            keeps_rate: Whether the learning rate stays as it is here.
+        """
+        ...
+
     def identity(self) -> dict[str, Any]:
         """Describe what a saved state must fit: names, shapes, dtypes, the optimizer's settings."""
         ...
@@ -184,10 +193,15 @@ class RunSaver(Protocol):
     """A callback that can save and restore the whole run."""
 
     save_due: bool
-    """Set by a hook: `save_run` is called after the last hook of this moment."""
+    """Set by a hook: `save_run` is called after the last hook of this moment, that of `on_train_begin` included."""
 
-    def restore_run(self, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the state to go on from, or None to start afresh. Called before every other hook."""
+    def restore_run(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the state to go on from, or None to start afresh. Called before every other hook.
+
+        Args:
+            wanted: The identity of this run. Where the saved one differs and it is to go on all the same, the state
+                has the differences in `differences`.
+        """
         ...
 
     def save_run(self, state: Mapping[str, Any]) -> None:

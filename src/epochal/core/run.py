@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from . import files
 from .callback import Dispatcher
 from .logs import Logs
 from .passes import Pass
@@ -44,6 +46,7 @@ class Run:
         epochs: The number of the last epoch, counted from 1.
         validation: What epochs are validated on, if anything.
         epoch: The epoch under way, or to come, counted from 0.
+        described: Returns what the model and its training are made of, as JSON values.
         logs: Those of the last epoch that ended.
     """
 
@@ -54,8 +57,10 @@ class Run:
     epochs: int
     validation: Validation | None = None
     epoch: int = 0
+    described: Callable[[], Mapping[str, Any]] = dict
 
     def __post_init__(self) -> None:
+        files.tell_again()
         self.savers: list[Any] = [c for c in self.call.callbacks if hasattr(c, "save_run")]
         self.data.epochs = self.epochs
         self.signals = Signals(can_save=bool(self.savers))
@@ -68,3 +73,18 @@ class Run:
     def stopped(self) -> bool:
         """Say whether a callback asked to end the fit."""
         return bool(self.model.stop_training)
+
+    @property
+    def folder(self) -> str:
+        """Where the run is saved, first of all; the working directory if nobody says."""
+        folders = (str(saver.folder) for saver in self.savers if hasattr(saver, "folder"))
+        return next(folders, ".")
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What a saved run must be of to be resumed here; None in it means anything. Found once, as the fit begins."""
+        found = {"engine": self.engine.identity(), "data": self.data.identity(), **self.described()}
+        if (validation := self.validation) is not None:
+            freq = validation.freq if isinstance(validation.freq, int) else list(validation.freq)
+            found["validation"] = validation.data.identity() | {"freq": freq}
+        return found

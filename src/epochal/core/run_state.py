@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from .callback import HOOKS, Callback, overridden
+from . import callback_states
+from .callback_states import frozen
 from .generators import get_global, set_global
 from .logs import Logs
 from .printing import warn
 from .run import Run
 
-GIVEN_BY_FIT = {"model", "params", "validation_data", "writer", "cadence", "replay"}
+FORMAT = 2
+"""Of what `gather` returns; one of another version can't be restored."""
+
+OF_ENGINE = ("engine.", "layers.", "learning_rate", "loss", "metrics", "optimizer", "weighted_metrics")
+"""How the differences begin that an engine's state may not fit."""
 
 
-def gather(run: Run) -> dict[str, Any]:
+def gather(run: Run, begins: bool = False) -> dict[str, Any]:
     """Return a run as a nest of plain values and arrays.
 
     All of it is a copy, which nothing that goes on can change; its arrays are read-only.
+
+    Args:
+        run: Between two moments.
+        begins: Whether nothing has been trained yet; then what has no state yet is left out.
     """
     training = run.training
     training.settle()
     for saver in run.savers:
         saver.wait()  # two states at once would be twice the memory
     generators = get_global()  # first: if the data draw from them meanwhile, their own state will say so
-    data = run.data.state_dict()
+    data = _data_state(run, begins)
     return {
-        "identity": identity(run) | {"data": _with_actual(run.data.identity(), data)},
+        "format": FORMAT,
+        "identity": run.identity | {"data": _with_actual(run.identity["data"], data or {})},
         "epochs": run.epochs,
         "finished": False,
         "epoch": run.epoch,
@@ -39,31 +48,41 @@ def gather(run: Run) -> dict[str, Any]:
         "means": training.means.state_dict(),
         "stop_training": run.stopped(),
         "logs": dict(run.logs),
-        "data": _frozen(data),
-        "validation": _frozen(run.validation.data.state_dict()) if run.validation else None,
-        "generators": _frozen(generators),
+        "data": frozen(data),
+        "validation": frozen(run.validation.data.state_dict()) if run.validation else None,
+        "generators": frozen(generators),
         "engine": run.engine.state_dict(),
-        "callbacks": dict(_callback_states(run)),
+        **callback_states.gather(run.call.callbacks, run.folder, run.named_as_stateless, begins),
     }
+
+
+def _data_state(run: Run, begins: bool) -> dict[str, Any] | None:
+    try:
+        return run.data.state_dict()
+    except Exception:
+        if begins:
+            return None
+        raise
 
 
 def finish(run: Run, at_last_epoch_end: dict[str, Any]) -> dict[str, Any]:
     """Return a finished run: what it ended with, and the state from which more epochs would go on."""
-    ended = {"engine": run.engine.state_dict(), "callbacks": dict(_callback_states(run))}
-    return at_last_epoch_end | {"finished": True, "ended": ended}
-
-
-def identity(run: Run) -> dict[str, Any]:
-    """Describe what a saved run must fit to be resumed here; None in it means anything."""
-    return {"engine": run.engine.identity(), "data": run.data.identity()}
+    states = callback_states.gather(run.call.callbacks, run.folder, run.named_as_stateless)
+    return at_last_epoch_end | {"finished": True, "ended": {"engine": run.engine.state_dict(), **states}}
 
 
 def find(run: Run) -> dict[str, Any] | None:
-    """Return the saved run that one of the callbacks offers, else None."""
+    """Return the saved run that the callbacks offer, the one that has got furthest, else None."""
+    furthest: dict[str, Any] | None = None
     for saver in run.savers:
-        if (saved := saver.restore_run(identity(run))) is not None:
-            return dict(saved)
-    return None
+        saved = saver.restore_run(run.identity)
+        if saved is not None and (furthest is None or _progress(saved) > _progress(furthest)):
+            furthest = dict(saved)
+    return furthest
+
+
+def _progress(saved: Mapping[str, Any]) -> tuple[int, bool]:
+    return saved["count"], saved["finished"]
 
 
 def is_finished(saved: Mapping[str, Any], epochs: int) -> bool:
@@ -72,43 +91,44 @@ def is_finished(saved: Mapping[str, Any], epochs: int) -> bool:
 
 
 def restore(run: Run, saved: Mapping[str, Any]) -> None:
-    """Put a run where it was saved, bit for bit: the engine, the data, the position, every callback."""
-    training = run.training
+    """Put a run where it was saved, bit for bit: the engine, the data, the position, every callback.
+
+    Of a run that isn't quite this one (`saved["differences"]`) as much as fits; what is left out is told.
+    """
+    training, left = run.training, list[str]()
     run.epoch, run.under_way = saved["epoch"], saved["under_way"]
-    training.batch, training.count = saved["batch"], saved["count"]
-    training.means.load_state_dict(saved["means"])
-    run.data.load_state_dict(saved["data"])
-    if run.validation and saved["validation"] is not None:
-        run.validation.data.load_state_dict(saved["validation"])
+    training.count = saved["count"]
+    if any(line.startswith(("data.", "engine.logs")) for line in saved.get("differences", ())):
+        left += [f"epoch {run.epoch + 1} begins again, since the data or logs are others"] * run.under_way
+        run.under_way = False
+    else:
+        training.batch = saved["batch"]
+        training.means.load_state_dict(saved["means"])
+        if saved["data"] is not None:
+            run.data.load_state_dict(saved["data"])
+        if run.validation and saved["validation"] is not None:
+            run.validation.data.load_state_dict(saved["validation"])
     set_global(saved["generators"])
     run.model.stop_training = saved["stop_training"] and not saved["finished"]
     run.logs = Logs(saved["logs"])
-    _restore_parts(run, saved)
+    _restore_parts(run, saved, saved, left)
 
 
 def restore_finished(run: Run, saved: Mapping[str, Any]) -> None:
     """Give back what a finished run ended with."""
-    _restore_parts(run, saved["ended"])
+    _restore_parts(run, saved, saved["ended"], [])
 
 
-def _restore_parts(run: Run, saved: Mapping[str, Any]) -> None:
-    run.engine.load_state_dict(saved["engine"])
-    for name, callback in _named(run.call.callbacks):
-        if name in saved["callbacks"] and hasattr(callback, "load_state_dict"):
-            callback.load_state_dict(saved["callbacks"][name])
-
-
-def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """List where two identities differ: `data.batch_size: 32 then, 64 now`."""
-    then, here = dict(_flat(saved)), dict(_flat(now))
-    found: list[str] = []
-    for path in sorted(then.keys() | here.keys()):
-        if path in here and here[path] is None:
-            continue
-        a, b = (values.get(path, "nothing") for values in (then, here))
-        if a != b:
-            found.append(f"{path}: {a} then, {b} now")
-    return found
+def _restore_parts(run: Run, saved: Mapping[str, Any], parts: Mapping[str, Any], left: list[str]) -> None:
+    changed: list[str] = list(saved.get("differences", ()))
+    if any(line.startswith(OF_ENGINE) for line in changed):
+        keeps_rate = any(line.startswith("learning_rate") for line in changed)
+        left += run.engine.load_what_fits(parts["engine"], keeps_rate)
+    else:
+        run.engine.load_state_dict(parts["engine"])
+    left += callback_states.restore(parts, run.call.callbacks, run.folder)
+    if left and saved["count"]:
+        warn("The run goes on, but not with all that was saved:\n  " + "\n  ".join(left), stacklevel=2)
 
 
 def is_finite(saved: Mapping[str, Any]) -> bool:
@@ -124,59 +144,3 @@ def is_finite(saved: Mapping[str, Any]) -> bool:
 def _with_actual(wanted: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
     """Return what data demand of a saved run, with what they drew themselves, such as the seed."""
     return {name: state.get(name, value) for name, value in wanted.items()}
-
-
-def _callback_states(run: Run) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, callback in _named(run.call.callbacks):
-        if _keeps_state(callback):
-            yield name, _frozen(callback.state_dict())
-        elif name not in run.named_as_stateless and _remembers(callback):
-            run.named_as_stateless.add(name)
-            warn(
-                f"{type(callback).__name__} has no state_dict: what it remembers starts afresh "
-                f"when the run is resumed.",
-                stacklevel=2,
-            )
-
-
-def _keeps_state(callback: Any) -> bool:
-    if isinstance(callback, Callback):
-        return type(callback).state_dict is not Callback.state_dict
-    return hasattr(callback, "state_dict")
-
-
-def _remembers(callback: Any) -> bool:
-    """Whether a callback has hooks and attributes of its own, so that it may have something to remember."""
-    return bool(set(cast("dict[str, Any]", vars(callback))) - GIVEN_BY_FIT) and any(
-        overridden(callback, hook) for hook in HOOKS
-    )
-
-
-def _frozen(value: Any) -> Any:
-    """Return a copy of a nest, its arrays read-only."""
-    if isinstance(value, Mapping):
-        return {name: _frozen(v) for name, v in cast("Mapping[str, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_frozen(v) for v in cast("list[Any]", value)]
-    if not isinstance(value, np.ndarray):
-        return value
-    array = cast("np.ndarray", value).copy()
-    array.setflags(write=False)
-    return array
-
-
-def _named(callbacks: list[Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each callback with its class's name and its number among those of that class."""
-    seen: Counter[str] = Counter()
-    for callback in callbacks:
-        name = type(callback).__name__
-        yield f"{name}/{seen[name]}", callback
-        seen[name] += 1
-
-
-def _flat(nest: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in nest.items():
-        if isinstance(value, Mapping):
-            yield from _flat(cast("Mapping[str, Any]", value), f"{above}{name}.")
-        else:
-            yield f"{above}{name}", list(cast("Any", value)) if isinstance(value, tuple) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from ..engines.jax.placement import fits
 from ..layers.calls import Ends
 from ..layers.graph import Graph
 from . import copies
+from .identity import current_rate, identity_of
 from .overrides import check_overrides
 from .saved import Saved
 
@@ -49,6 +51,8 @@ class Model(Saved):
     """
 
     data_wait = 0.0
+    _declared_rate: tuple[Any, Any] = (None, None)  # the optimizer and learning rate that the script has chosen
+    _rate_left: tuple[Any, Any] = (None, None)  # those with which the last fit ended
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Look, before a subclass does anything, whether it overrides what would be ignored."""
@@ -141,13 +145,21 @@ class Model(Saved):
             self.history = history
             with call.closed_after_error():
                 call.prepare(self, facts, validation_arrays)
-                run = Run(engine, self, call, data, epochs, validation, initial_epoch)
+                described = functools.partial(identity_of, self, class_weight)
+                run = Run(engine, self, call, data, epochs, validation, initial_epoch, described)
+            self._declare_rate()
             try:
                 loop.fit(run)
             finally:
+                self._rate_left = current_rate(self.optimizer)
                 if not engine.lost:
                     engine.sync()
         return history
+
+    def _declare_rate(self) -> None:
+        """Note the learning rate that the script has chosen, in compile or by hand since the last fit."""
+        if (rate := current_rate(self.optimizer)) != self._rate_left:
+            self._declared_rate = rate
 
     def __getstate__(self) -> dict[str, Any]:
         return copies.contents(self)

@@ -19,7 +19,7 @@ from ...core.protocols import Chunk, Span
 from .placement import Layout, Placement
 from .programs import Program
 from .rates import named, rates_in
-from .state import State, outline
+from .state import State, listed, outline
 from .steps import Among, Measure, Objective, Path, Steps
 from .updates import AVERAGED, Update, prepared
 
@@ -445,10 +445,36 @@ class JaxEngine:
             ValueError: If it is the state of another model or optimizer.
         """
         self._state.restore(state["arrays"])
-        for name, rate in state["learning_rates"].items():
+        self._restore_rates(state["learning_rates"])
+        self._go_ahead()
+
+    def _restore_rates(self, rates: Mapping[str, float]) -> None:
+        for name, rate in rates.items():
             self.optimizer.learning_rates[name] = rate
         self._pushed_rates = {}
+
+    def load_what_fits(self, state: Mapping[str, Any], keeps_rate: bool) -> list[str]:
+        """Take up what fits of another state, by names and shapes; return sentences about what is left out.
+
+        Args:
+            state: What `state_dict` returned.
+            keeps_rate: Whether the learning rate stays as it is here.
+        """
+        arrays: Mapping[str, np.ndarray] = state["arrays"]
+        optimizer = {path: a for path, a in arrays.items() if path.startswith("optimizer/")}
+        if same_optimizer := self._state.fits(optimizer, "optimizer/"):
+            self._restore_rates({} if keeps_rate else state["learning_rates"])
+        else:
+            arrays = {path: a for path, a in arrays.items() if path not in optimizer}
+        left = self._state.restore_what_fits(arrays)
         self._go_ahead()
+        return [
+            *(
+                ["the optimizer's state is left out: it is another optimizer, or of other weights"]
+                * (not same_optimizer)
+            ),
+            *([f"these have other shapes and start afresh: {listed(left)}"] if left else []),
+        ]
 
     def identity(self) -> dict[str, Any]:
         """Describe what a saved state must fit."""

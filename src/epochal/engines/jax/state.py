@@ -99,10 +99,29 @@ class State:
         """
         if differing := set(self.paths) ^ set(arrays):
             raise ValueError(
-                f"the saved state is of another model or optimizer; only one of the two has: {_list(differing)}."
+                f"the saved state is of another model or optimizer; only one of the two has: {listed(differing)}."
             )
         for at, path in enumerate(self.paths):
             self.write(at, arrays[path])
+
+    def fits(self, arrays: Mapping[str, np.ndarray], part: str) -> bool:
+        """Say whether arrays have the names, shapes and dtypes of all leaves whose paths begin with `part`."""
+        own = {path for path in self.paths if path.startswith(part)}
+        return own == arrays.keys() and all(self._takes(path, array) for path, array in arrays.items())
+
+    def _takes(self, path: str, array: np.ndarray) -> bool:
+        if (at := self._at.get(path)) is None:
+            return False
+        own = self.plain(at)
+        return (own.shape, own.dtype) == (array.shape, array.dtype)
+
+    def restore_what_fits(self, arrays: Mapping[str, np.ndarray]) -> list[str]:
+        """Take up the arrays that have the name, shape and dtype of a leaf; return the names of weights that don't."""
+        fitting = {path for path, array in arrays.items() if self._takes(path, array)}
+        for path in fitting:
+            self.write(self._at[path], arrays[path])
+        weights = ("params/", "other/")
+        return [path for path in {*arrays, *self.paths} - fitting if path.startswith(weights)]
 
     def describe(self) -> dict[str, str]:
         """Return each leaf's dtype and shape by path."""
@@ -132,6 +151,7 @@ def plain(leaf: jax.Array) -> jax.Array:
     return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
 
 
-def _list(names: Iterable[str], most: int = 6) -> str:
+def listed(names: Iterable[str], most: int = 6) -> str:
+    """Return names for a message, the first few in alphabetical order."""
     names = sorted(names)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,210 @@
+"""What a run is made of, as plain values: two runs are the same if these are equal."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
+
+MOST_LINES = 20
+"""Differences that are listed; the rest is counted."""
+
+DIGESTED_BYTES = 1 << 20
+"""About how much of an array is looked at."""
+
+DEEPEST = 12
+"""How many things within things are described."""
+
+LIBRARIES = ("builtins", "epochal", "flax", "functools", "jax", "jaxlib", "keras", "numpy", "optax", "torch")
+"""Packages whose functions are known by their names: their code may change with the package's version."""
+
+
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """List where two identities differ: `data.batch_size: 32 then, 64 now`.
+
+    None in the new one means anything. The arrays of the state come last, since they follow from the rest.
+    """
+    then, here = dict(_flat(saved)), dict(_flat(now))
+    paths = sorted(then.keys() | here.keys(), key=lambda path: (path.startswith("engine.state."), path))
+    found: list[str] = []
+    for path in paths:
+        if (path in here and here[path] is None) or _follows(path, then, here):
+            continue
+        a, b = (values.get(path, "nothing") for values in (then, here))
+        if _text(a) != _text(b):
+            found.append(f"{path}: {a} then, {b} now")
+    return found
+
+
+def _follows(path: str, then: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Say whether a difference is in the content of data that have another number of samples anyway."""
+    above, content, _ = path.partition(".content.")
+    samples = f"{above}.samples"
+    return bool(content) and then.get(samples) != here.get(samples)
+
+
+def shortened(lines: list[str]) -> list[str]:
+    """Return the first lines, and how many more there are."""
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], f"… and {more} more"] if more > 0 else lines
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _flat(nest: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in nest.items():
+        if isinstance(value, Mapping):
+            yield from _flat(cast("Mapping[str, Any]", value), f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+# Arrays
+
+
+def digest_of(array: np.ndarray) -> str:
+    """Return a short digest of an array: of all of it if it is small, else of rows spread evenly over it."""
+    if array.nbytes > DIGESTED_BYTES and array.ndim:
+        rows = max(2, min(256, DIGESTED_BYTES // max(1, array.nbytes // len(array))))
+        array = array[np.linspace(0, len(array) - 1, rows).astype(np.int64)]
+        if array.nbytes > 4 * DIGESTED_BYTES:  # rows too large to be read as a whole
+            array = array.reshape(len(array), -1)[:, :: -(-array.nbytes // DIGESTED_BYTES)]
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:12]
+
+
+# Things
+
+
+def described(value: Any) -> Any:
+    """Return a thing's settings as JSON values.
+
+    Numbers and names stay as they are; a function is its name, its code if it is a user's, and what it is closed over.
+    A thing that can't be looked into is known by its class.
+    """
+    return _Describer().plain(value, DEEPEST)
+
+
+class _Describer:
+    """Describes nests of things; one that was met before is known by its class."""
+
+    def __init__(self) -> None:
+        self._met: dict[int, Any] = {}
+
+    def plain(self, value: Any, deep: int) -> Any:
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, np.generic):
+            number = cast("Any", value)
+            return number.item() if number.dtype.kind in "biuf" else str(number)
+        if isinstance(value, os.PathLike):
+            return os.fspath(cast("os.PathLike[str]", value))
+        if isinstance(value, type):
+            return _name(value)
+        return self._new(value, deep)
+
+    def _new(self, value: Any, deep: int) -> Any:
+        if type(value) in (list, tuple) and len(value) == 0:
+            return []
+        if deep == 0 or id(value) in self._met:
+            return _name(value)
+        self._met[id(value)] = value  # kept, so that its id stays its own
+        return self._nest(value, deep - 1)
+
+    def _nest(self, value: Any, deep: int) -> Any:
+        if callable(fields := getattr(value, "_asdict", None)):
+            value = fields()
+        if isinstance(value, Mapping):
+            return {str(k): self.plain(v, deep) for k, v in cast("Mapping[Any, Any]", value).items()}
+        if isinstance(value, (list, tuple)):
+            return [self.plain(v, deep) for v in cast("list[Any]", value)]
+        if isinstance(value, (set, frozenset)):
+            return sorted(str(self.plain(v, deep)) for v in cast("set[Any]", value))
+        if isinstance(value, functools.partial):
+            whole = cast("functools.partial[Any]", value)
+            return {"partial": self.plain(whole.func, deep), "with": self.plain([whole.args, whole.keywords], deep)}
+        if isinstance(value, types.MethodType):
+            return {"method": self.plain(value.__func__, deep), "of": self.plain(value.__self__, deep)}
+        if callable(value) and (wrapped := getattr(value, "__wrapped__", None)) is not None:
+            return self.plain(wrapped, deep)
+        if isinstance(value, types.FunctionType):
+            return self._function(value, deep)
+        if hasattr(value, "__array__") and not hasattr(value, "__jax_array__"):
+            return _array(value)
+        return self._thing(value, deep)
+
+    def _function(self, function: types.FunctionType, deep: int) -> Any:
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        held = {name: self.plain(_content(cell), deep) for name, cell in cells}
+        given = self.plain([function.__defaults__ or (), function.__kwdefaults__ or {}], deep)
+        code = {} if _is_of_library(function) else {"code": code_of(function)}
+        found = {
+            "function": function.__qualname__,
+            **code,
+            **({} if given == [[], {}] else {"defaults": given}),
+            **held,
+        }
+        return found if len(found) > 1 else function.__qualname__
+
+    def _thing(self, value: Any, deep: int) -> Any:
+        own: dict[str, Any] | None = getattr(value, "__dict__", None)
+        if own is None or isinstance(value, types.BuiltinFunctionType):
+            return _name(value)
+        settings = {name: v for name, v in own.items() if not hasattr(v, "__array__")}
+        if callable(ask := getattr(value, "get_config", None)):
+            with contextlib.suppress(Exception):  # a config that can't be made says nothing
+                settings |= cast("dict[str, Any]", ask())
+        kind = type(value).__name__
+        return {"class": kind, **self.plain(settings, deep)} if settings else kind
+
+
+def _name(value: Any) -> str:
+    return str(getattr(value, "__qualname__", type(value).__name__))
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing yet
+        return None
+
+
+def _array(value: Any) -> Any:
+    try:
+        array = np.asarray(value)
+        return array.item() if array.ndim == 0 else f"{array.dtype}{list(array.shape)} {digest_of(array)}"
+    except Exception:  # such as random keys
+        return type(value).__name__
+
+
+def _is_of_library(function: Any) -> bool:
+    return (getattr(function, "__module__", None) or "").partition(".")[0] in LIBRARIES
+
+
+def code_of(function: Callable[..., Any]) -> str | None:
+    """Return a digest of what a function does, whatever its lines and comments; None if it isn't of Python."""
+    if not isinstance(code := getattr(function, "__code__", None), types.CodeType):
+        return None
+    digest = hashlib.sha256("\n".join(_instructions(code, function.__doc__)).encode()).hexdigest()[:12]
+    return f"{digest} (Python {sys.version_info[0]}.{sys.version_info[1]})"
+
+
+def _instructions(code: types.CodeType, doc: str | None = None) -> Iterator[str]:
+    yield code.co_code.hex()
+    yield repr(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _instructions(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, cast("frozenset[Any]", constant))))
+        elif constant is not doc or doc is None:
+            yield repr(constant)

@@ -1,0 +1,111 @@
+"""What a model and its training are made of, so that a saved run can tell whether this is its model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from ..core.identity import code_of, described
+from ..layers.base import Layer
+from ..layers.graph import Graph
+from .network import layers_of
+
+NO_SETTINGS = {"name", "numbered", "built", "input_shape", "seed", "deterministic", "use_running_average", "class"}
+"""Attributes that don't decide what a layer computes, or that change while it trains."""
+
+OVERRIDES = ("compute_loss", "train_step", "test_step", "call", "__call__")
+"""Methods that become part of the compiled step."""
+
+
+def identity_of(model: Any, class_weight: Mapping[int, float] | None) -> dict[str, Any]:
+    """Return a model's layers, its losses, metrics and learning rate, as they were compiled, as JSON values."""
+    settings: dict[str, Any] = model._settings
+    return {
+        "model": _own(model),
+        "layers": {name: _of_layer(layer) for name, layer in layers_of(model._module)},
+        "wiring": _wiring(model._graph),
+        **{name: described(settings[name]) for name in ("loss", "loss_weights", "metrics", "weighted_metrics", "wrt")},
+        "class_weight": described(class_weight),
+        "learning_rate": described(model._declared_rate[1]),
+        "optimizer": _transform(model.optimizer),
+    }
+
+
+def _own(model: Any) -> dict[str, Any]:
+    """Return the class of a user's own model, the methods that its step is made of, and its numbers and names."""
+    if type(model).__module__.startswith("epochal."):
+        return {}
+    public = {name: value for name, value in vars(model).items() if not name.startswith("_")}
+    known = ("name", "stop_training", "history", "optimizer", "data_wait")
+    numbers = {name: v for name, v in public.items() if name not in known and isinstance(v, (bool, int, float, str))}
+    return {"class": type(model).__name__, **_code(type(model)), **described(numbers)}
+
+
+def _code(kind: type) -> dict[str, Any]:
+    """Return digests of the methods of a user's own class that become part of the step."""
+    own = [base for base in kind.__mro__ if base.__module__.partition(".")[0] not in ("epochal", "flax", "builtins")]
+    found: dict[str, Callable[..., Any]] = {
+        name: vars(base)[name] for base in reversed(own) for name in OVERRIDES if name in vars(base)
+    }
+    return {f"{name}.code": code for name, function in found.items() if (code := code_of(function)) is not None}
+
+
+def _of_layer(layer: nnx.Module) -> dict[str, Any]:
+    """Return the settings of a layer and of the modules within it."""
+    found: dict[str, Any] = {}
+    for path, node in nnx.iter_graph(layer):
+        if isinstance(node, nnx.Module):
+            inside = found
+            for part in path:
+                inside = inside.setdefault(str(part), {})
+            inside.update(_settings(node) | {"class": type(node).__name__} | _code(type(node)))
+    return found
+
+
+def _settings(module: nnx.Module) -> dict[str, Any]:
+    given = dict(vars(module))
+    if isinstance(module, Layer) and not type(module).__module__.startswith("epochal."):
+        given = module.get_config() | given
+    return {name: described(value) for name, value in given.items() if _is_setting(name, value)}
+
+
+def _is_setting(name: str, value: Any) -> bool:
+    starts = name in NO_SETTINGS or name.endswith(("_initializer", "_init")) or name.startswith("_pytree__")
+    return not starts and _is_plain(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a value is made of numbers, names, types and functions alone."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, (nnx.Module, nnx.Variable)) or hasattr(value, "__array__"):
+        return False
+    plain = value is None or isinstance(value, (bool, int, float, str, np.generic, np.dtype))
+    return plain or callable(value)
+
+
+def _wiring(graph: Graph | None) -> str | None:
+    """Return which call takes whose outputs, by number; None for a chain, and for a plain module."""
+    if graph is None or all(step.inputs == (at,) for at, step in enumerate(graph.steps)):
+        return "chain"
+    calls = (f"{step.name}({','.join(map(str, step.inputs))})" for step in graph.steps)
+    return " ".join([*calls, "->", ",".join(map(str, graph.results))])
+
+
+def _transform(optimizer: Any) -> dict[str, Any]:
+    """Return what a bare optax transform is closed over: its rates and other numbers."""
+    transform = getattr(optimizer, "_transform", None)
+    return {} if transform is None else {"transform": described(transform)}
+
+
+def current_rate(optimizer: Any) -> tuple[Any, Any]:
+    """Return an optimizer, which another one isn't, and its learning rate: a number, a schedule, or several by name."""
+    if (schedule := optimizer.schedule) is not None:
+        return optimizer, schedule
+    rates: dict[str, float] = optimizer.learning_rates.as_dict()
+    return optimizer, rates.get("learning_rate") if len(rates) < 2 else rates
