@@ -229,7 +229,9 @@ def test_a_monitors_typo_warns_and_then_is_an_error(trained):
         pytest.warns(UserWarning, match=r"'val_los' is no metric of this fit\. Did you mean 'val_loss'"),
         pytest.raises(ValueError, match=r"'val_los' is not in the logs: loss, val_loss\. Did you mean 'val_loss'"),
     ):
-        trained.fit(X, CLASSES, verbose=0, epochs=9, validation_split=0.2, callbacks=[EarlyStopping("val_los")])
+        trained.fit(
+            X, CLASSES, verbose=0, epochs=9, validation_split=0.2, callbacks=[EarlyStopping("val_los", mode="min")]
+        )
     assert_usable(trained)
 
 

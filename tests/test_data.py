@@ -278,21 +278,11 @@ def test_what_is_arrays_and_what_is_batches(given, arrays):
     assert is_arrays(given) is arrays
 
 
-def test_class_weights_are_multiplied_into_sample_weights():
-    labels = np.array([0, 1, 2, 1])
-    _, _, weight = arrays(np.ones((4, 1)), labels, [1.0, 2.0, 3.0, 4.0], {1: 10.0})
-    assert weight.tolist() == [1.0, 20.0, 3.0, 40.0]
-    _, _, weight = arrays(np.ones((4, 1)), np.eye(3)[labels], None, {2: 0.5})
-    assert weight.tolist() == [1.0, 1.0, 0.5, 1.0]
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((X, Y[:3]), r"x has 10 samples, y has 3"),
         ((X, Y, np.ones(3)), r"x has 10 samples, sample_weight has 3"),
-        ((X, Y, np.ones((10, 2))), r"sample_weight is one number a sample; got an array of shape \(10, 2\)"),
-        ((X, None, None, {0: 1.0}), r"class_weight needs y"),
         ((X[:0], Y[:0]), r"there are no samples: x is empty"),
     ],
 )

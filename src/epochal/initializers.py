@@ -116,6 +116,8 @@ class _Scaled(Initializer):
     distribution: str
 
     def _draw(self, key: jax.Array, shape: Shape, dtype: Any) -> jax.Array:
+        if 0 in shape:
+            return jnp.zeros(shape, dtype)
         vector = len(shape) < 2
         mode, of_shape = ("fan_out", (1, math.prod(shape))) if vector else (self.mode, shape)
         values = of_jax.variance_scaling(self.scale, mode, DISTRIBUTIONS[self.distribution])  # type: ignore[arg-type]
@@ -201,6 +203,8 @@ class Orthogonal(Initializer):
     seed: int | None = None
 
     def _draw(self, key: jax.Array, shape: Shape, dtype: Any) -> jax.Array:
+        if len(shape) > 1 and 0 in shape:
+            return jnp.zeros(shape, dtype)
         return of_jax.orthogonal(self.gain)(key, shape, dtype)
 
 

@@ -648,12 +648,20 @@ def _given(identifier: Any) -> Metric:
     if isinstance(identifier, type) and issubclass(identifier, Metric | Loss):
         return _given(identifier())
     if callable(identifier):
-        return MeanMetric(identifier)  # type: ignore[arg-type]
+        name = name_of_function(identifier)
+        return MeanMetric(identifier) if name is None else _with(_lookup(name)(), name=name)  # type: ignore[arg-type]
     if not isinstance(identifier, dict) or not isinstance(identifier.get("class_name"), str):
         raise TypeError(f"a metric is a name, a function, a Metric or a Loss, not {identifier!r}")
     config = (identifier.get("config") or {}).items()
     given = {key: value for key, value in config if value is not None and _KERAS_ONLY.get(key) != value}
     return _lookup(identifier["class_name"])(**given)
+
+
+def name_of_function(function: Any) -> str | None:
+    """Return the name by which a function of this package is a metric; None for any other function."""
+    name = getattr(function, "__name__", None)
+    ours = globals() if name in _METRICS else vars(losses)
+    return name if name is not None and ours.get(name) is function and not isinstance(function, type) else None
 
 
 def _lookup(name: str) -> Callable[..., Metric]:

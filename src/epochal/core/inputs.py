@@ -10,6 +10,7 @@ import numpy as np
 from .array_data import ArrayData
 from .chunks import as_nest, is_array, is_nest, leaves, map_arrays, named_leaves
 from .stream_data import StreamData
+from .wide import narrowed
 
 Arrange = Callable[[Any, Any, Any], tuple[Any, Any, Any]]
 """`arrange(x, y, sample_weight)` returns them in the order in which a model takes them, or raises if it can't."""
@@ -22,27 +23,25 @@ def is_arrays(x: Any) -> bool:
     return isinstance(x, Mapping) or is_array(x) or hasattr(x, "__array_interface__")
 
 
-def arrays(
-    x: Any, y: Any = None, sample_weight: Any = None, class_weight: Mapping[int, float] | None = None
-) -> tuple[Any, Any, Any]:
-    """Return `(x, y, sample_weight)` as NumPy arrays or nests of them, class weights multiplied in.
+def arrays(x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any, Any]:
+    """Return `(x, y, sample_weight)` as NumPy arrays or nests of them.
 
     Raises:
         ValueError: If anything isn't numeric, is empty, or has another length.
     """
     given = {"x": x, "y": y, "sample_weight": sample_weight}
     x, y, weight = (as_nest(value, what) for what, value in given.items())
-    weight = map_arrays(lambda array: array.astype(np.float32, copy=False), weight)
+    weight = map_arrays(_as_weights, weight)
     _check_lengths(x, y, weight)
-    if class_weight is not None:
-        by_class = _weights_by_class(y, class_weight)
-        weight = by_class if weight is None else map_arrays(lambda array: array * by_class, weight)
     return x, y, weight
 
 
+def _as_weights(array: np.ndarray) -> np.ndarray:
+    return narrowed(array, "floats", "sample_weight").astype(np.float32, copy=False)
+
+
 def _check_lengths(x: Any, y: Any, weight: Any) -> None:
-    weights = named_leaves(weight, "sample_weight")
-    named = [*named_leaves(x, "x"), *named_leaves(y, "y"), *weights]
+    named = [*named_leaves(x, "x"), *named_leaves(y, "y"), *named_leaves(weight, "sample_weight")]
     if not named or not len(named[0][1]):
         raise ValueError("there are no samples: x is empty.")
     first, samples = named[0][0], len(named[0][1])
@@ -52,27 +51,6 @@ def _check_lengths(x: Any, y: Any, weight: Any) -> None:
                 f"{first} and {what} must have one length; {first} has {samples} samples, {what} has {len(array)}."
                 + (" A list of arrays is several inputs; np.stack makes one of it." if isinstance(x, tuple) else "")
             )
-    for what, array in weights:
-        if array.ndim != 1:
-            raise ValueError(f"{what} is one number a sample; got an array of shape {array.shape}.")
-
-
-def _weights_by_class(y: Any, class_weight: Mapping[Any, float]) -> np.ndarray:
-    if len(leaves(y)) != 1:
-        raise ValueError(
-            "class_weight needs y."
-            if y is None
-            else "class_weight goes with one output; of several, weigh the samples: sample_weight={name: …}."
-        )
-    (targets,) = leaves(y)
-    for label in class_weight:
-        if not isinstance(label, (int, np.integer)):
-            raise ValueError(f"class_weight gives a weight for each class's number; got the class {label!r}.")
-    labels = targets.argmax(axis=1) if targets.ndim == 2 and targets.shape[1] > 1 else targets.reshape(len(targets))
-    weights = np.ones(len(targets), np.float32)
-    for label, weight in class_weight.items():
-        weights[labels == label] = weight
-    return weights
 
 
 def from_arrays(
@@ -92,7 +70,6 @@ def from_batches(
     steps: int | None,
     *,
     arrange: Arrange,
-    class_weight: Mapping[int, float] | None = None,
     steps_name: str = "steps_per_epoch",
     **options: Any,
 ) -> StreamData:
@@ -106,7 +83,7 @@ def from_batches(
         parts: tuple[Any, ...] = tuple(cast("Any", batch)) if isinstance(batch, (tuple, list)) else (batch,)
         if not 1 <= len(parts) <= 3:
             raise ValueError(f"a batch is x, (x, y) or (x, y, sample_weight); got {len(parts)} parts.")
-        return arrange(*arrays(*parts, class_weight=class_weight))
+        return arrange(*arrays(*parts))
 
     return StreamData(source, steps, prepare, steps_name, **options)
 

@@ -16,8 +16,11 @@ from flax import nnx
 from .. import activations, losses, optimizers
 from .. import metrics as metrics_module
 from ..core.arguments import names_arguments
+from ..core.chunks import map_arrays
+from ..core.class_weights import ClassWeights
 from ..core.directions import direction_of
 from ..core.logs import other_name
+from ..core.targets import Shape, stay_integers
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.steps import Measure, Output
 from ..layers.frozen import Selection
@@ -25,6 +28,7 @@ from .network import Network
 from .objective import Forward, KerasObjective, Objective, OutputLoss, OwnObjective
 from .overrides import KERAS_ARGUMENTS, takes_keras_arguments
 from .ports import Ports, sized
+from .samples import kept, taken_as, weights_for
 
 
 class Compiled(Network):
@@ -212,13 +216,13 @@ class Compiled(Network):
             ValueError: If the model can't take these inputs, or can't be trained towards these targets.
         """
         self._know(x)
-        if self._inputs is not None:
-            x = self._inputs.arranged(x, "x")
-            self._inputs.check(x, "x", self.name)
+        x = self._arranged_x(x)
         outputs = self._outputs
         assert outputs is not None
-        if y is None or self._settings is None or (self._has_own_objective and self._settings["loss"] is None):
+        if y is None:
             return x, y, weight
+        if self._settings is None or (self._has_own_objective and self._settings["loss"] is None):
+            return x, map_arrays(lambda array: kept(array, "any", "y"), y), weight
         wanted = self._losses(outputs)
         y = outputs.arranged(y, "y", self._needs_no_target)
         if weight is not None:
@@ -226,10 +230,47 @@ class Compiled(Network):
             weight = outputs.arranged(
                 weight if several else [weight] * len(wanted), "sample_weight", [True] * len(wanted)
             )
-        for loss, shape, target in zip(wanted, outputs.shapes, y if len(wanted) > 1 else [y], strict=True):
-            if loss is not None:
-                loss.loss.check(target, sized(shape, target.shape))
-        return x, y, weight
+        if len(wanted) == 1:
+            return x, *self._pair(wanted[0], outputs.shapes[0], y, weight)
+        each = zip(wanted, outputs.shapes, y, [None] * len(wanted) if weight is None else weight, strict=True)
+        targets, weights = zip(*[self._pair(*of_output) for of_output in each], strict=True)
+        return x, targets, None if weight is None else weights
+
+    def _arranged_x(self, x: Any) -> Any:
+        """Return inputs in the model's order, with the axis of 1 that single numbers lack."""
+        if self._inputs is None:
+            return map_arrays(lambda array: kept(array, "any", "x"), x)
+        x = self._inputs.with_last_axes(self._inputs.arranged(x, "x"))
+        self._inputs.check(x, "x", self.name)
+        if (graph := self._graph) is None:
+            return map_arrays(lambda array: kept(array, "any", "x"), x)
+        several = len(graph.input_names) > 1
+        arrays = [kept(a, taken_as(t), "x") for a, t in zip(x if several else (x,), graph.taken_dtypes, strict=True)]
+        return tuple(arrays) if several else arrays[0]
+
+    def _pair(self, loss: OutputLoss | None, shape: Shape, target: Any, weight: Any) -> tuple[Any, Any]:
+        """Return the targets of an output, checked, and their weights, `(samples,)` or `(samples, steps)`."""
+        if target is None:
+            return None, weight
+        shape = sized(shape, target.shape)
+        if loss is not None:
+            loss.loss.check(target, shape)
+        numbers_classes = target.dtype.kind in "iu" and stay_integers(target.shape, shape)
+        target = kept(target, "ids" if numbers_classes else "floats", "y")
+        return target, None if weight is None else weights_for(shape, weight)
+
+    def _weighing(self, by_class: ClassWeights | None) -> Any:
+        """Return what arranges training data and weighs their classes."""
+        return lambda x, y, weight: self._weighed(self._arranged_pair(x, y, weight), by_class)
+
+    def _weighed(self, parts: tuple[Any, Any, Any], by_class: ClassWeights | None) -> tuple[Any, Any, Any]:
+        """Return arranged training data with the weights of their classes multiplied in."""
+        if by_class is None:
+            return parts
+        x, y, weight = parts
+        assert self._outputs is not None
+        shape = self._outputs.shapes[0]
+        return x, y, by_class.weigh(y, weight, sized(shape, y.shape) if hasattr(y, "shape") else shape)
 
     def _arranged_inputs(self, x: Any, _y: Any, _weight: Any) -> tuple[Any, Any, Any]:
         """Return data to predict on, whatever comes with them."""
@@ -333,8 +374,12 @@ class Compiled(Network):
     def _listed_metrics(self, outputs: Ports) -> Iterator[tuple[bool, int, Any]]:
         """Yield for each metric, in log order, whether it is weighted, the number of its output, and what it is."""
         assert self._settings is not None
+        trained = outputs.each(self._settings["loss"], "loss")
         for kind in ("metrics", "weighted_metrics"):
+            for_all = outputs.is_for_all(self._settings[kind])
             for at, listed in enumerate(outputs.each(self._settings[kind], kind, nested=True)):
+                if for_all and trained[at] is None and any(trained):
+                    continue  # it has no target, perhaps: who wants its metrics says so by its name
                 items = listed if isinstance(listed, (list, tuple)) else [] if listed is None else [listed]
                 yield from ((kind == "weighted_metrics", at, item) for item in items)
 

@@ -16,7 +16,9 @@ from ..core.arguments import names_arguments
 from ..core.array_data import ArrayData
 from ..core.callback import Callback, Dispatcher
 from ..core.chunks import leaves
+from ..core.class_weights import ClassWeights
 from ..core.passes import Pass
+from ..core.printing import warn
 from ..core.run import Run, Validation
 from ..core.signals import Signals
 from ..engines.jax.placement import fits
@@ -98,15 +100,18 @@ class Model(Saved):
             x: Samples: an array, or a list or dict of arrays for several inputs. Or an iterable of batches, each `x`,
                 `(x, y)` or `(x, y, sample_weight)`; or such batches by index, `x[i]` for i below `len(x)`.
             y: Targets, if `x` is samples: an array, or a list or dict of arrays for several outputs.
-            batch_size: Samples a batch; 32 if None. Batches from an iterable have their own size.
+            batch_size: Samples a batch; if None, 32, or what makes `steps_per_epoch` of all the data. Batches from an
+                iterable have their own size.
             epochs: The number of the last epoch, so that `initial_epoch=5, epochs=8` trains three.
             verbose: 0 prints nothing, 1 or "auto" a progress bar, 2 a line an epoch.
             callbacks: What watches; see `epochal.callbacks`.
             validation_split: The share of the samples, at their end, to validate on.
             validation_data: `(x, y)` or `(x, y, sample_weight)`, or an iterable of batches.
             shuffle: Whether each epoch has another order; "batch" moves whole batches. An iterable has its own order.
-            class_weight: The weight of each class's samples in the loss.
-            sample_weight: The weight of each sample in the loss, `(samples,)`; or a list or dict of them by output.
+            class_weight: The weight of each class's samples in the training loss, `{class: weight}`; of steps, where
+                each step has a label. For models of one output.
+            sample_weight: The weight of each sample in the loss, `(samples,)`, or of each step, `(samples, steps)`; a
+                list or dict of them by output.
             initial_epoch: The first epoch, counted from 0.
             steps_per_epoch: Batches an epoch, if not all the data; the next epoch goes on where the one before stopped.
                 Needed for a generator.
@@ -124,8 +129,12 @@ class Model(Saved):
             _check_counts(1, validation_freq=validation_freq)
         self._check_compiled()
         self._underway.check_thread(self.name)
+        weights = None if class_weight is None else ClassWeights(class_weight)
+        if validation_split and validation_data is not None:
+            warn("validation_split is left out: there is validation_data.", stacklevel=2)
+            validation_split = 0.0
         data, held_out = self._training_data(
-            x, y, sample_weight, class_weight, validation_split,
+            x, y, sample_weight, weights, validation_split,
             batch_size=batch_size, shuffle=shuffle, seed=seed, steps=steps_per_epoch, first_epoch=initial_epoch,
         )  # fmt: skip
         if held_out is None and validation_data is not None:
@@ -136,7 +145,7 @@ class Model(Saved):
         )
         call = Dispatcher(_with_automatic(callbacks, verbose, shows_module=self._graph is None))
         history = next(c for c in call.callbacks if isinstance(c, History))
-        own_size = batch_size or (BATCH_SIZE if isinstance(data, ArrayData) else None)
+        own_size = data.batch_size if isinstance(data, ArrayData) else None
         facts = {"verbose": verbose, "batch_size": own_size, "epochs": epochs, "do_validation": validation is not None}
         facts |= self._facts_of(data, validated=validation is not None)
         engine = self._engine
@@ -154,6 +163,8 @@ class Model(Saved):
                 self._rate_left = current_rate(self.optimizer)
                 if not engine.lost:
                     engine.sync()
+        if weights is not None:
+            weights.warn_of_unseen()
         return history
 
     def _declare_rate(self) -> None:
@@ -173,7 +184,7 @@ class Model(Saved):
         return {"steps": data.steps, "samples": data.samples, "metrics": metrics}
 
     def _training_data(
-        self, x: Any, y: Any, sample_weight: Any, class_weight: Any, validation_split: float, **options: Any
+        self, x: Any, y: Any, sample_weight: Any, weights: ClassWeights | None, validation_split: float, **options: Any
     ) -> tuple[Any, Any]:
         """Return the training data, and the arrays that `validation_split` keeps from them."""
         if y is None and not inputs.is_arrays(x):
@@ -183,17 +194,20 @@ class Model(Saved):
                     "has its own batches, each (x, y) or (x, y, sample_weight)."
                 )
             data = inputs.from_batches(
-                x, options["steps"], arrange=self._arranged_pair, class_weight=class_weight,
+                x, options["steps"], arrange=self._weighing(weights),
                 shuffle=bool(options["shuffle"]), seed=options["seed"], first_epoch=options["first_epoch"],
             )  # fmt: skip
             self._ready(data.peek()[1])
             return data, None
-        parts, held_out = self._arranged_pair(*inputs.arrays(x, y, sample_weight, class_weight)), None
+        parts, held_out = self._arranged_pair(*inputs.arrays(x, y, sample_weight)), None
         if validation_split:
             parts, held_out = inputs.split(*parts, validation_split)
+        parts = self._weighed(parts, weights)
+        if weights is not None:
+            weights.warn_of_unseen()
         self._ready(parts[1])
         del options["first_epoch"]
-        options["batch_size"] = options["batch_size"] or BATCH_SIZE
+        options["batch_size"] = _batch_size(options["batch_size"], options["steps"], parts[0])
         return inputs.from_arrays(*parts, fits=fits, **options), held_out
 
     def _validation(
@@ -206,7 +220,9 @@ class Model(Saved):
             given = (given,)
         if _is_arrays_to_validate_on(given):
             parts = self._arranged_pair(*inputs.arrays(*given))
-            data = inputs.from_arrays(*parts, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
+            data = inputs.from_arrays(
+                *parts, fits=fits, batch_size=_batch_size(batch_size, steps, parts[0]), steps=steps
+            )
             return Validation(data, freq), parts
         data = inputs.from_batches(
             given, steps, arrange=self._arranged_pair, steps_name="validation_steps", first_epoch=None
@@ -223,7 +239,8 @@ class Model(Saved):
         """Train on one batch and return its loss, or the list of loss and metrics, or a dict of them."""
         self._check_compiled()
         self._underway.check_thread(self.name)
-        data = self._one_batch(*inputs.arrays(x, y, sample_weight, class_weight))
+        weights = None if class_weight is None else ClassWeights(class_weight)
+        data = self._one_batch(*inputs.arrays(x, y, sample_weight), weights)
         self._warn_of_late_freezing()
         engine, signals = self._engine, Signals()
         assert engine is not None
@@ -248,8 +265,8 @@ class Model(Saved):
         """Return the outputs of one batch."""
         return self.predict(x, batch_size=len(leaves(inputs.arrays(x)[0])[0]))
 
-    def _one_batch(self, x: Any, y: Any, weight: Any) -> ArrayData:
-        parts = self._arranged_pair(x, y, weight)
+    def _one_batch(self, x: Any, y: Any, weight: Any, by_class: ClassWeights | None = None) -> ArrayData:
+        parts = self._weighed(self._arranged_pair(x, y, weight), by_class)
         self._ready(parts[1])
         data = inputs.from_arrays(*parts, fits=fits, batch_size=len(leaves(parts[0])[0]))
         data.begin(0)
@@ -277,7 +294,7 @@ class Model(Saved):
         Args:
             x: Samples, or an iterable of batches.
             y: Targets, if `x` is samples.
-            batch_size: Samples a batch; 32 if None.
+            batch_size: Samples a batch; if None, 32, or what makes so many `steps` of all the data.
             verbose: 0 prints nothing, 1 or "auto" a progress bar, 2 a line.
             sample_weight: The weight of each sample in the loss.
             steps: Batches to evaluate, if not all.
@@ -305,7 +322,7 @@ class Model(Saved):
 
         Args:
             x: Samples, or an iterable of batches.
-            batch_size: Samples a batch; 32 if None.
+            batch_size: Samples a batch; if None, 32, or what makes so many `steps` of all the data.
             verbose: 0 prints nothing, 1 or "auto" a progress bar.
             steps: Batches to predict, if not all.
             callbacks: Their predict hooks are called.
@@ -328,7 +345,7 @@ class Model(Saved):
             return data
         parts = arrange(*inputs.arrays(x, y, weight))
         self._ready(parts[1], trains)
-        return inputs.from_arrays(*parts, fits=fits, batch_size=batch_size or BATCH_SIZE, steps=steps)
+        return inputs.from_arrays(*parts, fits=fits, batch_size=_batch_size(batch_size, steps, parts[0]), steps=steps)
 
     def _dispatcher(self, callbacks: Iterable[Any] | None, verbose: Any, data: Any) -> Dispatcher:
         verbose = _verbosity(verbose)
@@ -336,6 +353,13 @@ class Model(Saved):
         call = Dispatcher([*Dispatcher(callbacks).callbacks, *bar])
         call.prepare(self, {"verbose": verbose, "epochs": 1} | self._facts_of(data))
         return call
+
+
+def _batch_size(given: int | None, steps: int | None, x: Any) -> int:
+    """Return how many samples a batch has: of steps that nobody gave a size, so many that they take all the data."""
+    if given is not None:
+        return int(given)
+    return BATCH_SIZE if steps is None else -(-len(leaves(x)[0]) // int(steps))
 
 
 def _verbosity(verbose: Any) -> int:

@@ -85,15 +85,26 @@ class Ports:
                         f"{what} names {name!r}, which is no {self.kind}. {suggest(str(name), self.names)}"
                     )
             return [setting.get(name) for name in self.names]
-        by_port = isinstance(setting, (list, tuple))
-        if by_port and nested:
-            by_port = any(item is None or isinstance(item, (list, tuple)) for item in setting)
-        if not by_port:
+        if self.is_for_all(setting) if nested else not isinstance(setting, (list, tuple)):
             return [setting] * len(self.names)
         if len(setting) != len(self.names):
             names = ", ".join(self.names)
             raise ValueError(f"{what} has {len(setting)} items; the model has {len(self.names)} {self.kind}s: {names}.")
         return list(setting)
+
+    def is_for_all(self, setting: Any) -> bool:
+        """Return whether a nested setting is a flat list, or one thing, which is for every port."""
+        if isinstance(setting, (list, tuple)):
+            return not any(item is None or isinstance(item, (list, tuple)) for item in setting)
+        return not isinstance(setting, Mapping) or "class_name" in setting
+
+    def with_last_axes(self, nest: Any) -> Any:
+        """Return an arranged nest in which single numbers, `(batch,)`, are `(batch, 1)` where the ports take those."""
+        arrays = nest if len(self.names) > 1 else (nest,)
+        found = [
+            a[:, None] if a.ndim == 1 and shape[1:] == (1,) else a for a, shape in zip(arrays, self.shapes, strict=True)
+        ]
+        return tuple(found) if len(self.names) > 1 else found[0]
 
     def check(self, nest: Any, what: str, model: str) -> None:
         """Raise a ValueError where an arranged nest has other shapes than the ports take."""

@@ -27,7 +27,7 @@ def found(saved: Any, custom: Mapping[str, Any]) -> Any:
     if isinstance(saved, list) and len(saved) == 1:
         saved = saved[0]
     if isinstance(saved, str):
-        return custom.get(saved, saved)
+        return custom.get(saved, custom.get(saved.strip("<>"), saved))  # in brackets: the name is also one of ours
     if not isinstance(saved, dict) or not isinstance(name := saved.get("class_name"), str):
         raise TypeError(f"a saved setting is a name or has a class_name, not {saved!r}")
     own = own_object(name, custom)

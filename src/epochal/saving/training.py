@@ -83,6 +83,8 @@ def _named(given: Any) -> Any:
         return {"class_name": given.__name__, "config": {}}
     if isinstance(given, (losses.Loss, metrics.Metric)):
         return {"class_name": type(given).__name__, "config": _settings_of(given)}
+    if (name := metrics.name_of_function(given)) is not None:
+        return name
     return function_name(given, [*losses.known_names(), *metrics.known_names()])
 
 

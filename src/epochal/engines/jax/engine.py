@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import jax
 import numpy as np
@@ -15,8 +15,8 @@ from ...core.ahead import AHEAD
 from ...core.chunks import map_arrays
 from ...core.logs import fetch
 from ...core.names import path_name
-from ...core.protocols import Chunk, Span
-from .placement import Layout, Placement
+from ...core.protocols import Chunk, Held, Span
+from .placement import Layout, Placement, check_width
 from .programs import Program
 from .rates import named, rates_in
 from .state import State, listed, outline
@@ -135,6 +135,7 @@ class JaxEngine:
         self._tested = State({"metrics": self._steps.initial_metrics()})
         self._placement = Placement()
         self._programs: dict[tuple[str, Layout], Program] = {}
+        self._looked_at: WeakSet[Held] = WeakSet()  # what was predicted on, and needs no other look
         self._at_hand: WeakKeyDictionary[Chunk, tuple[str, Program, Any, Any]] = WeakKeyDictionary()
         self._predict = jax.jit(self._output)
         self._rates = named(list(rates_in({"optimizer": optimizer_state})))
@@ -205,6 +206,9 @@ class JaxEngine:
     def predict(self, span: Span, stop_when_not_finite: bool) -> Outputs:
         """Start the prediction of a span of batches."""
         chunk = span.chunk
+        if chunk.rows not in self._looked_at:
+            check_width(chunk.rows.arrays[0])
+            self._looked_at.add(chunk.rows)
         starts = range(span.start, span.start + span.count * chunk.size, chunk.size)
         batches = [map_arrays(lambda a, at=at: a[at : at + chunk.size], chunk.rows.arrays[0]) for at in starts]
         return Outputs([self._predict(self._state.leaves, batch) for batch in batches], cold=False)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...core.chunks import leaves
 from ...core.protocols import Chunk, Held
+from ...core.wide import narrowed
 
 BLOCK_BYTES = 1 << 16
 """Rows are gathered about this many bytes at a time, or one batch if that is more."""
@@ -84,7 +85,15 @@ class Placement:
         return layout, placed.arrays, order
 
 
+def check_width(rows: Any) -> None:
+    """Raise a ValueError where the device would cut integers; files in memory are looked at only when they are read."""
+    for array in leaves(rows):
+        if array.dtype.kind in "iu" and not jax.config.read("jax_enable_x64"):
+            narrowed(array, "any", "the data")
+
+
 def _place(rows: Any) -> Placed:
+    check_width(rows)
     arrays, tree = jax.tree.flatten(rows)
     x, y, _ = rows
     first_target = len(jax.tree.leaves(x))
