@@ -183,6 +183,16 @@ def test_weights_are_averaged_once():
     model.fit(X, Y, verbose=0)
 
 
+def test_a_state_with_random_keys_is_saved_and_loaded(tmp_path):
+    noisy = lambda: optax.chain(optax.add_noise(0.1, 0.5, key=jax.random.key(3)), optax.sgd(0.1))
+    model = trained(noisy())
+    model.save(tmp_path / "m.h5")
+    loaded = load_model(tmp_path / "m.h5", {"OptaxOptimizer": noisy()})
+    for each in (model, loaded):
+        each.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
 # Resume
 
 

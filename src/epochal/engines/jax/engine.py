@@ -19,7 +19,7 @@ from ...core.protocols import Chunk, Held, Span
 from .placement import Layout, Placement, check_width
 from .programs import Program
 from .rates import named, rates_in
-from .state import State, listed, outline
+from .state import State, listed, outline, plain
 from .steps import Among, Measure, Objective, Path, Steps
 from .updates import AVERAGED, Update, prepared
 
@@ -495,7 +495,7 @@ def optimizer_outline(module: nnx.Module, optimizer: Any, trained: Collection[Pa
     def init(params: Any) -> Any:
         update, state = prepared(optimizer, params)
         updates.append(update)
-        return state
+        return jax.tree.map(plain, state)  # random keys are saved as their numbers
 
     state = jax.eval_shape(init, params)
     return outline({"optimizer": state} | ({"params": params} if updates[0].has_own_average else {}))
