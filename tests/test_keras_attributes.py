@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from epochal.callbacks import Callback, CSVLogger, LambdaCallback, ModelCheckpoint
-from epochal.layers import Dense, Flatten, Input
+from epochal.layers import Dense, Dropout, Flatten, Input, Layer
 from epochal.models import Model, Sequential
 
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
@@ -150,3 +150,25 @@ def test_a_setting_of_an_optimizer_is_taken_before_training_and_refused_after():
         model.optimizer.learningrate = 0.1
     model.optimizer.momentum = 0.5  # as it is
     assert model.optimizer.iterations.numpy() == 4
+
+
+def test_a_setting_of_a_built_layer_that_nothing_looks_at_is_refused():
+    class Scaled(Layer):
+        def __init__(self, by):
+            super().__init__()
+            self.by = by
+
+        def call(self, x):
+            return self.by * x
+
+    dropout, scaled = Dropout(0.5, name="drop"), Scaled(2.0)
+    dropout.rate = 0.25
+    model = Sequential([Dense(1, input_dim=4), dropout, scaled])
+    with pytest.raises(AttributeError, match="rate of the layer 'drop' is 0.25 since it was built: make a new layer"):
+        dropout.rate = 0.1
+    with pytest.raises(AttributeError, match="units of the layer 'dense'"):
+        model.layers[0].units = 3
+    before = model.predict(X)
+    scaled.by, model.layers[0].activation = 3.0, lambda x: -x  # of one's own, and what compile takes up
+    model.compile("sgd", "mse")
+    np.testing.assert_allclose(model.predict(X), -1.5 * before, rtol=1e-5)

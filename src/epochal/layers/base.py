@@ -12,7 +12,7 @@ from flax import nnx
 
 from .. import activations
 from ..core.arguments import constructor_arguments, unknown_argument
-from . import building, calling, current, parts, tensors, weights
+from . import building, calling, current, final, parts, tensors, weights
 from .calls import OfFirstCall
 from .frozen import frozen_variables
 from .weights import is_parameter, variable_of
@@ -121,6 +121,7 @@ class Layer(nnx.Module, pytree=False):
                 "this name. Choose another one."
             )
         calling.check_attribute(self, name, value)
+        final.check(self, name, value)
         super()._setattr(name, parts.kept(value))
         if name in vars(self) and name not in self.attribute_order:
             object.__setattr__(self, "attribute_order", (*self.attribute_order, name))

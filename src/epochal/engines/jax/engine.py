@@ -251,7 +251,7 @@ class JaxEngine:
             adopt({name: self._state.read(self._rate_at(name)).item() for name in self._rates}, scheduled)
 
     def _rate_at(self, name: str) -> int:
-        place = self._state.place("/".join(self._rates[name].path))
+        place = self._state.place(path_name(self._rates[name].path))
         assert place is not None
         return place
 

@@ -18,21 +18,21 @@ class Rate:
     """A learning rate in a state.
 
     Attributes:
-        path: The words of its path.
+        path: The keys that lead to it.
         scheduled: Whether a schedule sets it, before each step.
     """
 
-    path: tuple[str, ...]
+    path: tuple[Any, ...]
     scheduled: bool
 
 
-def rates_in(state: Any, above: tuple[str, ...] = ()) -> Iterator[Rate]:
+def rates_in(state: Any, above: tuple[Any, ...] = ()) -> Iterator[Rate]:
     """Yield the learning rates in a transform's state, those in wrapped transforms too."""
     kinds = (optax.InjectStatefulHyperparamsState, optax.InjectHyperparamsState)
     is_one = lambda node: isinstance(node, kinds)
     for path, node in jax.tree_util.tree_flatten_with_path(state, is_leaf=is_one)[0]:
         if is_one(node):
-            here = (*above, *(_word(key) for key in path))
+            here = (*above, *(_plain(key) for key in path))
             if "learning_rate" in node.hyperparams:
                 scheduled = "learning_rate" in getattr(node, "hyperparams_states", {})
                 yield Rate((*here, "hyperparams", "learning_rate"), scheduled)
@@ -47,9 +47,9 @@ def named(rates: Sequence[Rate]) -> dict[str, Rate]:
     same = 0
     while len({path[same] for path in paths}) == 1:
         same += 1
-    words = [[w for w in path[same:-2] if w not in GENERIC] for path in paths]
+    words = [[str(key) for key in path[same:-2] if key not in GENERIC] for path in paths]
     return {"/".join(own) or "outer": rate for own, rate in zip(words, rates, strict=True)}
 
 
-def _word(key: Any) -> str:
-    return str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key))))
+def _plain(key: Any) -> Any:
+    return getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))
