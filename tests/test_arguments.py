@@ -59,7 +59,10 @@ def test_constructors_name_the_class_and_the_nearest_argument(make, owner, neare
         (lambda m: m.evaluate(X, Y, batchsize=3), r"evaluate\(\) .*Did you mean 'batch_size'"),
         (lambda m: m.predict(X, batchsize=3), r"predict\(\) .*Did you mean 'batch_size'"),
         (lambda m: m.train_on_batch(X, Y, sample_weights=Y), r"train_on_batch\(\) .*Did you mean 'sample_weight'"),
-        (lambda m: m.load_weights(pth="x"), r"load_weights\(\) has no argument 'pth'\. Did you mean 'path'"),
+        (
+            lambda m: m.load_weights(filpath="x"),
+            r"load_weights\(\) has no argument 'filpath'\. Did you mean 'filepath'",
+        ),
     ],
 )
 def test_methods_name_themselves_and_the_nearest_argument(model, ask, message):

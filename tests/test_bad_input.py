@@ -281,7 +281,7 @@ def test_a_callback_or_generator_that_raises_shows_its_own_traceback_and_leaves_
 
 
 def test_a_loss_that_raises_leaves_the_model_usable():
-    model = Sequential([Dense(3, input_dim=4)])
+    model = Sequential([Dense(3, activation="softmax", input_dim=4)])
     model.compile("sgd", lambda y, p: p["wrong"])
     with pytest.raises(TypeError, match=r"wrong|index|indices|scalar"):
         model.fit(X, CLASSES, verbose=0)

@@ -470,6 +470,7 @@ class SparseCategoricalCrossentropy(Loss):
                 f"{self.name} needs class numbers of shape {_shown(output_shape[:-1])} for an output of "
                 f"{_shown(output_shape)}, got labels of shape {_shown(y_true.shape)}"
                 + (": for one-hot labels use loss='categorical_crossentropy'" if one_hot else "")
+                + _flattening(y_true.shape, output_shape)
             )
         _check_labels(self.name, y_true, output_shape[-1])
 
@@ -548,7 +549,25 @@ def _check_shapes(name: str, y_true: np.ndarray, output_shape: Shape) -> None:
         raise ValueError(
             f"{name} compares labels and output one by one: labels of shape {_shown(y_true.shape)} don't go with an "
             f"output of shape {_shown(output_shape)}"
+            + (_flattening(y_true.shape, output_shape) or _units(y_true.shape, output_shape))
         )
+
+
+def _flattening(labels: Shape, output: Shape) -> str:
+    """Return what to do where a sample has one label, or a vector of them, and the output has more axes."""
+    if len(output) <= 2 or len(labels) >= len(output) or len(labels) > 2:
+        return ""
+    return (
+        ". If each sample has one label, the output has axes too many: put Flatten() before the last Dense, or leave "
+        "out return_sequences=True in the last recurrent layer"
+    )
+
+
+def _units(labels: Shape, output: Shape) -> str:
+    """Return what to do where labels have another width than the output."""
+    if len(labels) != len(output) or labels[1:-1] != output[1:-1]:
+        return ""
+    return f": the last layer needs {labels[-1]} units"
 
 
 def _check_classes(name: str, output_shape: Shape) -> None:
@@ -569,8 +588,17 @@ def _check_labels(name: str, y_true: np.ndarray, classes: int | None) -> None:
         row = _first_row((y_true < 0) | (y_true >= classes))
         raise ValueError(
             f"{name} needs labels from 0 to {classes - 1} for an output of {classes}; row {row} has "
-            f"{_value(y_true[row])}"
+            f"{_value(y_true[row])}{_counting(int(y_true.min()), int(y_true.max()), classes)}"
         )
+
+
+def _counting(least: int, most: int, classes: int) -> str:
+    """Return what to do about labels out of range."""
+    if least == 1 and most == classes:
+        return ": they count from 1, so pass y - 1"
+    if least >= 0:
+        return f": for labels up to {most} the last layer needs {most + 1} units"
+    return ": numbers of classes from 0 on are given by np.unique(y, return_inverse=True)[1]"
 
 
 def _first_row(broken: np.ndarray) -> int:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from . import advice
 from .memory import Memory
 from .protocols import Chunk, Held
 
@@ -105,11 +106,13 @@ def as_array(value: Any, what: str) -> np.ndarray:
         else:
             array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:  # what PyTorch raises for tensors that NumPy can't have
-        raise ValueError(f"{what} can't be made an array: {error}") from None
-    if array.dtype.kind not in "biufc" and array.dtype.name not in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
         raise ValueError(
-            f"{what} must hold numbers; got dtype {array.dtype}. Convert it, e.g. with .astype('float32')."
-        )
+            f"{what} can't be made an array: {str(error).rstrip('.')}.{advice.ragged(value, what)}"
+        ) from None
+    if array.dtype.kind not in "biufc" and array.dtype.name not in ("bfloat16", "float8_e4m3fn", "float8_e5m2"):
+        raise ValueError(advice.not_an_array(value, array, what))
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(cast("Any", value)):
+        raise ValueError(advice.masked(what))
     if array.ndim == 0:
         raise ValueError(f"{what} must be an array of samples; got the single value {array!r}.")
     return array if isinstance(array, np.memmap) else array.astype(_plain(array.dtype), copy=False)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from . import advice
 from .array_data import ArrayData
 from .chunks import as_nest, is_array, is_nest, leaves, map_arrays, named_leaves
 from .stream_data import StreamData
@@ -78,6 +79,8 @@ def from_batches(
     Each part is an array of any framework that NumPy can read, or a nest of arrays; a dict is `x`. `options` are those
     of `StreamData`.
     """
+    if isinstance(source, (str, bytes)) or hasattr(source, "toarray"):
+        raise ValueError(advice.not_an_array(source, np.asarray(source), "x"))
 
     def prepare(batch: Any) -> tuple[Any, Any, Any]:
         parts: tuple[Any, ...] = tuple(cast("Any", batch)) if isinstance(batch, (tuple, list)) else (batch,)

@@ -29,7 +29,10 @@ def present(**variables: Any) -> list[tuple[str, nnx.Variable]]:
 def known(layer: Layer, shape: Shape, axis: int) -> int:
     """Return the size of an axis, without the batch axis; it must be known before weights can be made."""
     if not shape or (size := shape[axis]) is None:
-        raise ValueError(f"{type(layer).__name__} needs the size of axis {axis} of its input; got the shape {shape}.")
+        how = "" if shape else " Of one number a sample make x[..., None], of a single sample x[None]."
+        raise ValueError(
+            f"{type(layer).__name__} needs the size of axis {axis} of its input; got the shape {shape}.{how}"
+        )
     return size
 
 
@@ -67,4 +70,10 @@ def share(what: str, value: Any) -> float:
 def check_axes(layer: Layer, shape: Any, axes: str) -> None:
     """Raise a ValueError unless inputs have the axes that a layer's docstring names, without the batch."""
     if not isinstance(shape, tuple) or len(shape) != len(axes.split(", ")):
-        raise ValueError(f"{type(layer).__name__} takes ({axes}); got inputs of shape {shape}.")
+        missing = isinstance(shape, tuple) and len(shape) == len(axes.split(", ")) - 1
+        how = (
+            " x[..., None] adds a last axis of one value, x[None] that of samples around a single one."
+            if missing
+            else ""
+        )
+        raise ValueError(f"{type(layer).__name__} takes ({axes}); got inputs of shape {shape}.{how}")

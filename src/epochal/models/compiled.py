@@ -20,12 +20,14 @@ from ..core.chunks import map_arrays
 from ..core.class_weights import ClassWeights
 from ..core.directions import direction_of
 from ..core.logs import other_name
+from ..core.printing import warn
 from ..core.targets import Shape, stay_integers
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.steps import Measure, Output
 from ..layers.frozen import Selection
 from .network import Network
 from .objective import Forward, KerasObjective, Objective, OutputLoss, OwnObjective
+from .odd_activation import odd_activation
 from .overrides import KERAS_ARGUMENTS, takes_keras_arguments
 from .ports import Ports, sized
 from .samples import kept, taken_as, weights_for
@@ -363,7 +365,10 @@ class Compiled(Network):
                 found.append(None)
                 continue
             activation: Any = None if self._graph is None else self._graph.activation_of(at)
-            exact = loss.activation is not None and activations.name_of(activation) == loss.activation
+            activated = activations.name_of(activation)
+            if activated and (odd := odd_activation(loss, activated, outputs.shapes[at][-1])):
+                warn(f"{name}: {odd}.", stacklevel=3)
+            exact = loss.activation is not None and activated == loss.activation
             of_logits = loss.with_logits() if exact else None
             found.append(OutputLoss(name, loss, 1.0 if weight is None else weight, of_logits))
         return found

@@ -59,7 +59,7 @@ class Model(Saved):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Look, before a subclass does anything, whether it overrides what would be ignored."""
         check_overrides(cls, Model)
-        return super().__new__(cls)
+        return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, inputs: Any, outputs: Any = None, name: str | None = None) -> None:
         if outputs is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from ..core import advice
 from ..core.names import suggest
 
 Shape = tuple[int | None, ...]
@@ -113,7 +114,10 @@ class Ports:
             sizes = zip(array.shape[1:], wanted[1:], strict=False)
             if len(array.shape) != len(wanted) or any(b not in (None, a) for a, b in sizes):
                 which = f" for {name!r}" if len(self.names) > 1 else ""
-                raise ValueError(f"{model} takes inputs of shape {wanted}{which}; got {what} of shape {array.shape}.")
+                raise ValueError(
+                    f"{model} takes inputs of shape {wanted}{which}; got {what} of shape {array.shape}."
+                    + advice.reshaping(array.shape, wanted, what)
+                )
 
 
 def ports_of_nest(kind: str, nest: Any) -> Ports:
