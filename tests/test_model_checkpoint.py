@@ -292,7 +292,7 @@ def test_what_was_kept_before_a_failed_write_stays(tmp_path):
     with pytest.raises(OSError, match="could not write"), no_room_for(100_000):
         train(checkpoint, model=Saved(), more=[Grows(10_000)])
     assert names(tmp_path) == ["1.h5"]
-    assert checkpoint.state_dict()["kept"] == [str(tmp_path / "1.h5")]
+    assert [name for name, _ in checkpoint.state_dict()["kept"]] == ["1.h5"]
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path):

@@ -53,6 +53,11 @@ class CSVLogger(Callback):
     def _start(self) -> None:
         self._columns: list[str] = []
         self._length = self.filename.stat().st_size if self.append and self.filename.exists() else 0  # bytes to keep
+        self._start_length, self._lines, self._synced = (
+            self._length,
+            0,
+            0,
+        )  # lines written since then, bytes on the disk
         self._warned = False
         self._line_end, self._checked = "\n", False
 
@@ -162,6 +167,7 @@ class CSVLogger(Callback):
             reason = f"{os.strerror(error.errno or 0)}; {size:,} bytes were needed"
             raise OSError(error.errno, f"could not write {self.filename}: {reason}") from error
         self._length += size
+        self._lines += 1
 
     def close(self) -> None:
         """Close the file."""
@@ -174,9 +180,37 @@ class CSVLogger(Callback):
         return {"filename": self.filename}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the columns and how long the file was."""
-        return {"columns": self._columns, "length": self._length, "warned": self._warned}
+        """Return the columns and how long the file is; what was written is on the disk before a run is saved."""
+        if self._length > self._synced:
+            self._synced, path = self._length, Path(os.path.abspath(self.filename))
+            self.writer.put(lambda: files.sync_if_there(path))
+        return {
+            "columns": self._columns,
+            "length": self._length,
+            "start": self._start_length,
+            "lines": self._lines,
+            "warned": self._warned,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned; the file is cut to that length when it is opened."""
+        """Take up what `state_dict` returned; the file is cut to that length when it is opened.
+
+        A file that has become shorter is warned of, and cut to its last whole line.
+        """
         self._columns, self._length, self._warned = list(state["columns"]), state["length"], state["warned"]
+        self._start_length, self._lines = state["start"], state["lines"]
+        size = self.filename.stat().st_size if self.filename.exists() else 0
+        if size < self._length:
+            self._cut_to_whole_lines(size)
+
+    def _cut_to_whole_lines(self, size: int) -> None:
+        there = self.filename.read_bytes() if size else b""
+        whole = there[: max(there.rfind(b"\n"), there.rfind(b"\r")) + 1]
+        lines = len(whole[self._start_length :].splitlines())
+        warn(
+            f"{self.filename} is shorter than the saved run remembers, {size:,} of {self._length:,} bytes: "
+            f"{self._lines - lines} of its lines are lost.",
+            stacklevel=2,
+        )
+        self._length, self._lines = len(whole), lines
+        self._start_length = min(self._start_length, len(whole))

@@ -15,7 +15,7 @@ from ..core.callback import Callback
 from ..core.logs import ByName, Logs, knows
 from ..core.monitor import Monitor, warn_if_unknown
 from ..core.names import suggest
-from ..core.printing import say
+from ..core.printing import say, warn
 from ..core.writer import Job
 
 
@@ -34,7 +34,7 @@ class ModelCheckpoint(Callback):
         save_freq: "epoch", or a number of batches.
         initial_value_threshold: What the first saved value must be better than.
         keep: How many files of this callback stay, the best ones with `save_best_only`, else the latest;
-            all of them if None.
+            all of them if None. A file that has another content than the one that was saved is never removed.
 
     A file is replaced as a whole and written in the background, while training goes on. A write that
     failed is an error at the next hook or at the end of the fit, and its value no longer counts as best.
@@ -70,10 +70,18 @@ class ModelCheckpoint(Callback):
         self.verbose, self.keep = verbose, keep
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self._epoch = 0
-        self._kept: list[str] = []
+        self._threshold = initial_value_threshold
+        self._folder = self._fixed_folder()
+        self._kept: list[str] = []  # absolute paths, oldest first
+        self._digests: dict[str, str | None] = {}  # of the files that `keep` may remove one day
         self._snapshot: Any = None
         self._writing: Job | None = None
         self._check_what_batches_know()
+
+    def _fixed_folder(self) -> str:
+        """Return the folder in which all files are, or the folders that the template makes; an absolute path."""
+        fixed = self.filepath.partition("{")[0] if self.fields else self.filepath
+        return os.path.dirname(os.path.abspath(fixed + "_"))
 
     def awaited_logs(self) -> list[str]:
         """Return the names in the template, and the monitored one if only the best is saved."""
@@ -98,6 +106,7 @@ class ModelCheckpoint(Callback):
         for name in self.fields:
             if name not in ("epoch", "batch", "size"):
                 warn_if_unknown(f"{self.filepath!r} has {{{name}}}, which", name, self.params)
+        self._folder = self._fixed_folder()  # a hook may change the working directory
         files.check_writable(Path(os.path.dirname(self.filepath.partition("{")[0] if self.fields else self.filepath)))
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -130,19 +139,32 @@ class ModelCheckpoint(Callback):
 
     def _queue(self, path: str, best_before: float | None) -> None:
         self._snapshot = snapshot = self.model.snapshot(weights_only=self.save_weights_only, reuse=self._snapshot)
-        kept_before, all_kept = self._kept, [*(kept for kept in self._kept if kept != path), path]
+        target = self._absolute(path)
+        kept_before, all_kept = self._kept, [*(kept for kept in self._kept if kept != target), target]
         self._kept = all_kept[-self.keep :] if self.keep else all_kept
         forgotten = all_kept[: -len(self._kept)]
 
         def write() -> None:
-            snapshot.save(path)
+            snapshot.save(target)
+            if self.keep:
+                self._digests[target] = files.digest_of_file(target)
             for old in forgotten:
-                Path(old).unlink(missing_ok=True)
+                self._remove(old)
 
         def take_back() -> None:
             self.monitor.best, self._kept = best_before, kept_before
 
         self._writing = self.writer.put(write, failed=take_back)
+
+    def _absolute(self, path: str) -> str:
+        fixed = os.path.dirname(self.filepath.partition("{")[0] if self.fields else self.filepath)
+        return os.path.normpath(os.path.join(self._folder, os.path.relpath(path, fixed or os.curdir)))
+
+    def _remove(self, path: str) -> None:
+        """Remove a file of this callback, unless somebody has put another in its place."""
+        digest = self._digests.pop(path, None)
+        if digest is not None and digest == files.digest_of_file(path):
+            Path(path).unlink(missing_ok=True)
 
     def _has_all_fields(self, logs: Logs) -> bool:
         """Whether the logs have the template's keys; an epoch that wasn't validated may lack `val_…`."""
@@ -171,12 +193,19 @@ class ModelCheckpoint(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value, the epoch under way and the files that stay, those queued for writing included."""
-        return {"monitor": self.monitor.state_dict(), "epoch": self._epoch, "kept": list(self._kept)}
+        kept = [[os.path.relpath(path, self._folder), self._digests.get(path)] for path in self._kept]
+        return {"monitor": self.monitor.state_dict(), "epoch": self._epoch, "kept": kept}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Take up what `state_dict` returned; files are looked for where this callback writes."""
         self.monitor.load_state_dict(state["monitor"])
-        self._epoch, self._kept = state["epoch"], list(state["kept"])
+        kept = {os.path.normpath(os.path.join(self._folder, name)): digest for name, digest in state["kept"]}
+        self._epoch, self._kept = state["epoch"], list(kept)
+        if self.keep:
+            self._digests = {path: digest or files.digest_of_file(path) for path, digest in kept.items()}
+        if self.save_best_only and self._kept and not os.path.exists(self._kept[-1]):
+            warn(f"{self._kept[-1]}, the best that was saved, is missing; what is best is looked for afresh.")
+            self.monitor.best = self._threshold
 
 
 def _fields(template: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import itertools
 import os
 import socket
@@ -152,6 +153,15 @@ def sync_if_there(path: Path) -> None:
     """Do as `sync` does, unless there is no such file, which somebody has taken away then."""
     with contextlib.suppress(FileNotFoundError):
         sync(path)
+
+
+def digest_of_file(path: str | os.PathLike[str]) -> str | None:
+    """Return a digest of a file's content; None if there is no such file."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:24]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def check_writable(folder: Path) -> None:
