@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from epochal.callbacks import BackupAndRestore, LambdaCallback
-from epochal.layers import BatchNormalization, Bidirectional, Dense, Dropout, Input, SimpleRNN
+from epochal.layers import BatchNormalization, Bidirectional, Dense, Dropout, Input, Layer, SimpleRNN
 from epochal.models import Model, Sequential, load_model
 
 x = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
@@ -180,6 +180,24 @@ def test_weights_load_whatever_was_frozen_when_they_were_saved(tmp_path):
     assert not any(moved(model, other.get_weights()))
 
 
+class Block(Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner, self.outer = Dense(4), Dense(4)
+
+    def call(self, x):
+        return self.outer(self.inner(x))
+
+
+def test_files_hold_which_layers_within_an_own_layer_are_frozen(tmp_path):
+    model = Sequential([Input((4,)), Block(name="block"), Dense(1)])
+    model.get_layer("block").inner.trainable = False
+    model.compile("sgd", "mean_squared_error")
+    assert fitted(model) == [False, False, True, True, True, True]
+    model.save(tmp_path / "m.h5")
+    assert fitted(load_model(tmp_path / "m.h5", {"Block": Block})) == [False, False, True, True, True, True]
+
+
 def test_a_killed_run_with_frozen_layers_ends_as_one_never_killed(tmp_path):
     class Killed(Exception):
         pass
@@ -275,3 +293,36 @@ def test_a_filter_that_selects_nothing_or_what_has_no_gradient():
     layers.compile("sgd", "mse", wrt=nnx.PathContains("bias"))
     with pytest.raises(ValueError, match=r"wrt.*save_weights"):
         layers.save("never.h5")
+
+
+class Normalised(Layer):
+    """As in Keras: it asks for training, and passes it on."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.bn = BatchNormalization()
+        self.dense = Dense(3)
+
+    def call(self, x, training=None):
+        return self.dense(self.bn(x, training=training))
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_frozen_batch_normalization_rests_within_an_own_layer_and_when_told_to_train(within):
+    block = Normalised(name="block")
+    model = Sequential([Input((4,)), block, Dense(1)])
+    (block if within else block.bn).trainable = False
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.fit(x, y, verbose=0)
+    assert moved(model, before) == ([False] * 6 if within else [False] * 4 + [True] * 2) + [True] * 2
+
+
+def test_a_frozen_base_called_in_inference_mode_within_a_model():
+    base = Sequential([Dense(4, input_dim=4), BatchNormalization(), Dropout(0.9)])
+    inputs = Input((4,))
+    model = Model(inputs, Dense(1)(base(inputs, training=False)))
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    assert np.isclose(model.test_on_batch(x, y), model.train_on_batch(x, y), rtol=1e-5)
+    assert moved(model, before) == [True] * 4 + [False] * 2 + [True] * 2, "all but the moving averages"
