@@ -454,6 +454,71 @@ def test_what_cannot_be_is_refused_with_advice(make, error, match):
         called(make)()
 
 
+def test_a_layer_that_is_no_part_of_the_model_is_told():
+    dense = Dense(1)
+    dense(X)
+    with pytest.warns(
+        UserWarning, match="'dense' .Dense. is called in a model of which it is no part: its weights stay"
+    ):
+        Sequential([Input((4,)), lambda x: dense(x)])
+
+
+def test_parts_that_are_added_after_compiling_are_refused():
+    model = model_of(layer := Growing())
+    model.fit(X, Y, verbose=0)
+    layer.denses.append(Dense(1))
+    with pytest.raises(ValueError, match="layers or variables were added to the module.*Compile it again"):
+        model.fit(X, Y, verbose=0)
+
+
+class Growing(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.calls, self.denses = 0, [Dense(1)]
+
+    def call(self, x):
+        for dense in self.denses:
+            x = dense(x)
+        return x
+
+
+def test_a_number_that_call_changes_is_told():
+    class Counts(Growing):
+        def call(self, x):
+            self.calls += 1
+            return super().call(x)
+
+    with pytest.warns(UserWarning, match="the attribute 'calls' is changed in the forward pass, .*add_weight"):
+        model_of(Counts()).fit(X, Y, verbose=0)
+
+
+class Arrays(layers.Layer):
+    """Has arrays that are no variables, also in a tuple; replaces one in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.pair = np.ones(4, "float32"), (np.ones(4, "float32"), "x")
+        self.key, self.half = jax.random.key(0), jnp.ones(())
+
+    def call(self, x, training=None):
+        if training:
+            self.half = self.half / 2
+            self.key, key = jax.random.split(self.key)
+            x = x + 0 * jax.random.normal(key, x.shape)
+        return x * self.table * self.pair[0]
+
+
+def test_arrays_in_attributes_are_constants_or_the_layers_own_state():
+    model = model_of(layer := Arrays(), Dense(1, kernel_initializer="ones"))
+    model.fit(X, Y, batch_size=16, verbose=0)
+    assert layer.half == 0.25
+    assert layer.key != jax.random.key(0)
+    assert isinstance(layer.table, np.ndarray)
+    assert len(model.get_weights()) == 2
+    layer.pair = (np.zeros(4, "float32"), "x")
+    assert np.array_equal(model.predict(X), np.tile(model.get_weights()[1], (32, 1)))
+
+
 def test_a_layer_that_no_attribute_of_a_layer_has_is_refused_in_a_step_too():
     hidden = [Dense(3)]
     model = Sequential([Input((4,)), lambda x: x + 1])

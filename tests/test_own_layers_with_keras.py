@@ -85,8 +85,8 @@ def test_the_weights_of_an_own_layer_go_both_ways(tmp_path, name):
     other.load_weights(tmp_path / name)
     assert_equal_outputs(model, other)
     other.set_weights([w + 0.125 for w in other.get_weights()])
-    other.save_weights(tmp_path / name)
-    model.load_weights(tmp_path / name)
+    other.save_weights(tmp_path / "theirs.weights.h5")
+    model.load_weights(tmp_path / "theirs.weights.h5")
     assert_equal_outputs(model, other)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,6 +36,7 @@ class Calls:
         losses: What `add_loss` got.
         layers: The layers whose `call` is running, the outermost first.
         training: The mode in which the innermost of them runs; None if nobody said.
+        members: The ids of what is in the step's module; None as long as nobody has asked.
     """
 
     step: Any = None
@@ -43,12 +45,19 @@ class Calls:
     losses: list[Any] = field(default_factory=list)
     layers: list[Any] = field(default_factory=list)
     training: bool | None = None
+    members: set[int] | None = None
 
     def remember(self, nest: Any, of_arrays: list[Any]) -> None:
         """Remember the masks of the arrays in a nest."""
         for array, mask in zip(jax.tree.leaves(nest), of_arrays, strict=True):
             if mask is not None:
                 self.masks[id(array)] = array, mask
+
+    def is_foreign(self, layer: Any) -> bool:
+        """Return whether a layer isn't in the step's module, and the one that calls it is."""
+        if self.members is None:
+            self.members = {id(node) for _, node in nnx.iter_graph(self.step)}
+        return id(layer) not in self.members and all(id(caller) in self.members for caller in self.layers[-1:])
 
     def mask_of(self, array: Any) -> Any:
         """Return the mask of an array, None if all steps count."""
@@ -101,6 +110,7 @@ def called(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[A
     takes = accepted(type(layer).call)
     explicit, kwargs = kwargs.get("training"), without_training(layer, kwargs)
     ensure_built(layer, args, kwargs)
+    _tell_foreign(layer, calls)
     given = masks.bound(layer, (args, kwargs)).get("training", explicit)
     mode = _mode(layer, given, calls)
     if given is None and "training" in takes:
@@ -113,6 +123,19 @@ def called(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[A
     finally:
         calls.layers.pop()
         calls.training = before
+
+
+def _tell_foreign(layer: Any, calls: Calls) -> None:
+    """Warn of a layer with weights that a step calls, but that isn't in the step's module."""
+    if calls.step is None or not calls.is_foreign(layer):
+        return
+    if any(isinstance(node, nnx.Variable) for _, node in nnx.iter_graph(layer)):
+        warnings.warn(
+            f"the layer {layer.name or snake_case(layer)!r} ({type(layer).__name__}) is called in a model of which it "
+            "is no part: its weights stay as they are now, and files of the model don't have them. Make it an "
+            "attribute of a layer to train it.",
+            stacklevel=2,
+        )
 
 
 def without_training(layer: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -136,22 +159,27 @@ def called_in_mode(module: Any, args: tuple[Any, ...], training: bool | None) ->
         return module(*args)
 
 
-def _mode(layer: Any, given: Any, calls: Calls) -> bool:
-    """Return whether a call is for training: what the caller says, else what the layer was told, else as around it."""
+def _mode(layer: Any, given: Any, calls: Calls) -> bool | None:
+    """Return whether a call is for training: what the caller says, else what the layer was told, else as around it.
+
+    Where nobody says, a layer that asks is in inference mode, as in Keras; None for another, which is as flax made it.
+    """
     if given is not None:
         return bool(given)
     if layer.deterministic is not None:
         return not layer.deterministic
     if calls.training is not None:
         return calls.training
-    default = getattr(inspect.signature(layer.call).parameters.get("training"), "default", None)
+    if "training" not in accepted(type(layer).call):
+        return None
+    default = inspect.signature(layer.call).parameters["training"].default
     return default if isinstance(default, bool) else False
 
 
 @contextmanager
-def in_mode(layer: Any, training: bool) -> Iterator[None]:
-    """Let a layer, and all that is inside, be in training or in inference mode for a while."""
-    if getattr(layer, "deterministic", None) is (not training):
+def in_mode(layer: Any, training: bool | None) -> Iterator[None]:
+    """Let a layer, and all that is inside, be in training or in inference mode for a while; None: as they are."""
+    if training is None or getattr(layer, "deterministic", None) is (not training):
         yield
         return
     modules = [module for _, module in nnx.iter_graph(layer) if isinstance(module, nnx.Module)]

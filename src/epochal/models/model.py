@@ -150,6 +150,7 @@ class Model(Saved):
         facts |= self._facts_of(data, validated=validation is not None)
         engine = self._engine
         assert engine is not None
+        engine.check_structure()
         with self._underway.fit(self), self._underway.apart(engine):
             self.history = history
             with call.closed_after_error():

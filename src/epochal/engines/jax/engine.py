@@ -16,6 +16,7 @@ from ...core.chunks import map_arrays
 from ...core.logs import fetch
 from ...core.names import path_name
 from ...core.protocols import Chunk, Held, Span
+from .arrays import PlainArrays
 from .placement import Layout, Placement, check_width
 from .programs import Program
 from .rates import named, rates_in
@@ -146,6 +147,8 @@ class JaxEngine:
         self._variables = _variables(module)
         self._paths = {id(variable): path for path, variable in self._variables.items()}
         self._ahead, self._seen = False, AHEAD.changes
+        self._arrays = PlainArrays(module)
+        self._nodes = _nodes(module)
         self._remember_shown()
 
     # Spans
@@ -356,10 +359,19 @@ class JaxEngine:
         if self._ahead and not self.lost:
             self._take_up_written()
             parts = jax.tree.map(jax.numpy.copy, self._state.parts())
-            nnx.update(self.module, self._steps.shown(parts), parts["other"])
+            nnx.update(self.module, self._steps.shown(parts), self._show_arrays(parts["other"]))
             self._ahead = False
             self._seen = AHEAD.discard(self)
             self._remember_shown()
+
+    def _show_arrays(self, other: Any) -> Any:
+        """Put arrays that are no variables into the module; return the state of the others."""
+        if not self._arrays:
+            return other
+        flat = nnx.to_flat_state(other)
+        for path, value in flat:
+            self._arrays.show(path, value)
+        return nnx.from_flat_state([(path, value) for path, value in flat if path not in self._arrays])
 
     def _go_ahead(self) -> None:
         """Note that the module's own arrays are older than the state."""
@@ -391,6 +403,19 @@ class JaxEngine:
                 self._shown[path] = value
                 if path in self._nests:
                     self._nests[path] = jax.tree.leaves(value)
+
+        for path, value in self._arrays.written():
+            place = self._state.place(f"other/{path_name(path)}")
+            assert place is not None
+            self._state.take_up(place, value)
+
+    def check_structure(self) -> None:
+        """Raise a ValueError if the module has other layers or variables than when the engine was made."""
+        if self._nodes != _nodes(self.module):
+            raise ValueError(
+                "layers or variables were added to the module, or taken out of it, since it was compiled: a layer's "
+                "parts are made in its constructor or in build. Compile it again."
+            )
 
     def _differs(self, path: str, nest: Any) -> bool:
         """Return whether a nest, which flax returns as another object each time, has other arrays than it had."""
@@ -508,3 +533,9 @@ def _settings(optimizer: Any) -> dict[str, Any]:
 
 def _variables(module: nnx.Module) -> dict[str, nnx.Variable]:
     return {path_name(path): v for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)}
+
+
+def _nodes(module: nnx.Module) -> set[int]:
+    """Return the ids of a module's variables, but for what it has sown, and of the modules in it."""
+    nodes = (node for _, node in nnx.iter_graph(module) if isinstance(node, (nnx.Variable, nnx.Module)))
+    return {id(node) for node in nodes if not isinstance(node, nnx.Intermediate)}

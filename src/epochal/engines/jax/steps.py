@@ -233,8 +233,10 @@ class Steps:
         module = nnx.merge(self.training, *given, copy=True)
         values, *made = self._objective(module, self._inputs_cast(batch), True)
         nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
-        after = nnx.split(module, self.is_trained, ...)[1:]
+        graph, *after = nnx.split(module, self.is_trained, ...)
+        after = tuple(after)
         written.check_structure(after, (params, other))
+        written.tell_changed(graph, self.training)
         params, other = jax.tree.map(written.new_or_own, after, given, (params, other))
         return (), tuple(values), params, other, wide(made) if self.dtype else made
 

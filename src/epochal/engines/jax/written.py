@@ -29,6 +29,30 @@ def check_structure(after: Any, before: Any) -> None:
     )
 
 
+def tell_changed(after: Any, before: Any) -> None:
+    """Warn of attributes that are no arrays, such as counters, and that a module changes while it computes.
+
+    Args:
+        after: The module's graph after it was called.
+        before: The one before.
+    """
+    if len(after.attributes) != len(before.attributes):
+        return
+    pairs = zip(after.attributes, before.attributes, strict=True)
+    names = [key for (key, new), (_, old) in pairs if _is_other_number(new, old)]
+    if names:
+        warnings.warn(
+            f"the attribute {names[0]!r} is changed in the forward pass, which a compiled step does once, when it is "
+            "compiled, and not at each step: keep it in a variable, such as add_weight(trainable=False).",
+            stacklevel=2,
+        )
+
+
+def _is_other_number(new: Any, old: Any) -> bool:
+    new, old = getattr(new, "value", None), getattr(old, "value", None)
+    return isinstance(new, (int, float)) and isinstance(old, (int, float)) and new != old
+
+
 def tell_dropped(after: Any, before: Any) -> None:
     """Warn of what a module has written in evaluation or prediction, where nothing is kept.
 
