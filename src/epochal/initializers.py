@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -20,6 +22,18 @@ Shape = tuple[int, ...]
 MODES = ("fan_in", "fan_out", "fan_avg")
 DISTRIBUTIONS = {"truncated_normal": "truncated_normal", "untruncated_normal": "normal", "uniform": "uniform"}
 
+_SPARED: ContextVar[bool] = ContextVar("spared", default=False)
+
+
+@contextmanager
+def spared() -> Iterator[None]:
+    """Let initializers return zeros at once, where weights will be replaced before anybody looks at them."""
+    token = _SPARED.set(True)
+    try:
+        yield
+    finally:
+        _SPARED.reset(token)
+
 
 @dataclass(frozen=True)
 class Initializer(NamesArguments):
@@ -31,6 +45,8 @@ class Initializer(NamesArguments):
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return an array of `shape` and `dtype`."""
+        if _SPARED.get():
+            return jnp.zeros(tuple(shape), dtype)
         seed = getattr(self, "seed", None)
         return self._draw(key if seed is None else jax.random.key(seed), tuple(shape), dtype)
 

@@ -23,6 +23,7 @@ OPEN_SIZES = (64, 96)
 """An axis whose size is open is tried with both of these; where results differ, theirs is open too."""
 
 _RNGS: ContextVar[nnx.Rngs | None] = ContextVar("rngs", default=None)
+_OUTLINED: ContextVar[bool] = ContextVar("outlined", default=False)
 
 
 # Shapes: ours leave the batch axis out, Keras's have it in front
@@ -66,7 +67,31 @@ def without_batch(nest: Any) -> Any:
 
 def rngs() -> nnx.Rngs:
     """Return the streams that the weights of the layer that is being built are drawn from."""
-    return _RNGS.get() or nnx.Rngs(fresh_seed())
+    return _RNGS.get() or _fresh()
+
+
+def _fresh() -> nnx.Rngs:
+    streams = nnx.Rngs(fresh_seed())
+    if _OUTLINED.get():
+        streams.default = _Still(streams.default.key[...], tag="default")
+    return streams
+
+
+class _Still(nnx.RngStream):
+    """A stream that doesn't count its keys: within a trace flax would look through all of it, each time."""
+
+    def __call__(self) -> jax.Array:
+        return self.key[...]
+
+
+@contextmanager
+def outlined() -> Iterator[None]:
+    """Let layers be built within a trace, where only the shapes of their variables count, and there are many."""
+    token = _OUTLINED.set(True)
+    try:
+        yield
+    finally:
+        _OUTLINED.reset(token)
 
 
 def either_way(build: Callable[..., None]) -> Callable[..., None]:
@@ -139,7 +164,7 @@ def build(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     Raises:
         TypeError: If an argument of `build` is called like none of `call`.
     """
-    streams = nnx.Rngs(fresh_seed())
+    streams = _fresh()
     if is_default(layer):
         layer.built = True
         return

@@ -16,7 +16,7 @@ from . import calling, masks
 from .base import Activated, Lambda, Layer, placed_weights_of
 from .calls import HOLDERS, KEEPERS, Keeper, ends_of
 from .embedding import Embedding
-from .names import numbered_by_class, snake_case
+from .names import Names, numbered_by_class, snake_case
 from .nests import map_nest
 from .operations import Operation
 from .order import in_keras_order, in_order, ranked_layers
@@ -116,7 +116,8 @@ class Graph(Layer):
         self.input_names = _input_names(inputs, given, names)
         self.input_shapes = tuple(tensor.shape for tensor in given)
         self.input_dtypes = tuple(tensor.dtype for tensor in given)
-        self.taken_dtypes = tuple(_dtype_taken(tensor, calls) for tensor in given)
+        takers = _takers(calls)
+        self.taken_dtypes = tuple(_dtype_taken(tensor, takers.get(id(tensor), ())) for tensor in given)
         self.inputs_by_name, self.outputs_by_name = isinstance(inputs, Mapping), isinstance(outputs, Mapping)
         slots = {id(tensor): at for at, tensor in enumerate(given)}
         self.steps = tuple(_steps(calls, ranked, names, slots))
@@ -128,7 +129,8 @@ class Graph(Layer):
     def _names_of_results(self) -> tuple[str, ...]:
         makers = {slot: self.layer_names[step.layer] for step in self.steps for slot in step.outputs}
         makers |= dict(enumerate(self.input_names))
-        return tuple(_numbered([makers[slot] for slot in self.results]))
+        taken = Names()
+        return tuple(taken.free(makers[slot]) for slot in self.results)
 
     def hold(self) -> None:
         """Note in `HOLDERS` which layers it has."""
@@ -266,12 +268,20 @@ def _listed(nest: Any, what: str) -> list[Tensor]:
     return listed
 
 
-def _dtype_taken(tensor: Tensor, calls: Sequence[Call]) -> str | None:
+def _takers(calls: Sequence[Call]) -> dict[int, list[tuple[nnx.Module, int]]]:
+    """Return for each tensor, by its id, the layers that take it, and as which of their inputs."""
+    takers: dict[int, list[tuple[nnx.Module, int]]] = {}
+    for call in calls:
+        for at, taken in enumerate(call.inputs):
+            takers.setdefault(id(taken), []).append((call.layer, at))
+    return takers
+
+
+def _dtype_taken(tensor: Tensor, takers: Sequence[tuple[nnx.Module, int]]) -> str | None:
     """Return what an input is cast to: its own dtype if that is of floats, integers where it leads to embeddings only.
 
     Numbers that stand for something else, as in a function of one's own, are left alone.
     """
-    takers = [(call.layer, at) for call in calls for at, taken in enumerate(call.inputs) if taken is tensor]
     if takers and all(_takes_numbers_of_words(layer, at) for layer, at in takers):
         return "int32"
     return tensor.dtype if jnp.issubdtype(tensor.dtype, jnp.floating) else None
@@ -319,50 +329,34 @@ def _argument(leaf: Any, slots: Mapping[int, int]) -> Any:
 
 def unique_names(layers: Sequence[Any]) -> list[str]:
     """Return a name for each layer: its own, or its class's with a number; told to the layers that have none."""
-    own = [layer.name for layer in layers if _has_name(layer)]
+    own = [layer.name for layer in layers if has_name(layer)]
     if twice := {name for name, times in Counter(own).items() if times > 1}:
         raise ValueError(f"two layers are named {min(twice)!r}; names in a model must differ.")
-    names, taken = [], set(own)
-    for layer in layers:
-        name = layer.name if _has_name(layer) else _free(snake_case(layer), taken)
-        taken.add(name)
-        names.append(name)
-        if isinstance(layer, Layer) and not _has_name(layer):
-            layer.name, layer.numbered = name, True
-    return names
+    taken = Names(own)
+    return [name_of(layer, taken) for layer in layers]
 
 
-def _has_name(layer: Any) -> bool:
+def name_of(layer: Any, taken: Names) -> str:
+    """Return a layer's own name, else its class's with a number, which it is told."""
+    if has_name(layer):
+        return layer.name
+    name = taken.free(snake_case(layer))
+    if isinstance(layer, Layer):
+        layer.name, layer.numbered = name, True
+    return name
+
+
+def has_name(layer: Any) -> bool:
+    """Say whether a layer has a name of its own."""
     return isinstance(layer, Layer) and layer.name is not None and not layer.numbered
-
-
-def _free(name: str, taken: set[str]) -> str:
-    number, found = 0, name
-    while found in taken:
-        number += 1
-        found = f"{name}_{number}"
-    return found
-
-
-def _numbered(names: Iterable[str]) -> list[str]:
-    """Return the names, those that were there before with a number."""
-    taken: set[str] = set()
-    found = []
-    for name in names:
-        found.append(_free(name, taken))
-        taken.add(found[-1])
-    return found
 
 
 def _input_names(inputs: Any, given: Sequence[Any], layer_names: Sequence[str]) -> tuple[str, ...]:
     """Return the inputs' names: their own, else a dict's keys, else numbered ones."""
     keys = list(inputs) if isinstance(inputs, Mapping) else [None] * len(given)
     own = [tensor.name or key for tensor, key in zip(given, keys, strict=True)]
-    if twice := {name for name in own if name and (own.count(name) > 1 or name in layer_names)}:
+    times = Counter([*filter(None, own), *layer_names])
+    if twice := {name for name in own if name and times[name] > 1}:
         raise ValueError(f"the name {min(twice)!r} is used twice; names in a model must differ.")
-    taken = {*layer_names, *filter(None, own)}
-    names = []
-    for name in own:
-        names.append(name or _free("input_layer", taken))
-        taken.add(names[-1])
-    return tuple(names)
+    taken = Names(times)
+    return tuple(name or taken.free("input_layer") for name in own)

@@ -26,3 +26,24 @@ def numbered_by_class(classes: Iterable[str]) -> list[str]:
         number = counts[name] = counts.get(name, -1) + 1
         names.append(f"{name}_{number}" if number else name)
     return names
+
+
+class Names:
+    """Names that are taken, and by class the number that comes next.
+
+    Args:
+        taken: Names that nobody else may have.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self.taken = set(taken)
+        self._next: dict[str, int] = {}
+
+    def free(self, name: str) -> str:
+        """Take a name, with a number if it is taken: `dense`, `dense_1`, `dense_2`."""
+        number = self._next.get(name, 0)
+        while (found := f"{name}_{number}" if number else name) in self.taken:
+            number += 1
+        self._next[name] = number + 1
+        self.taken.add(found)
+        return found

@@ -9,8 +9,9 @@ from typing import Any
 
 import jax
 
-from .. import saving
+from .. import initializers, saving
 from ..core.arguments import names_arguments
+from ..layers import building
 from ..saving import graphs
 from .model import Model
 from .overrides import check_overrides
@@ -53,7 +54,8 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
 
 
 def _built(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[str]) -> Model:
-    graph = graphs.graph_of(config, custom, left_out)
+    with initializers.spared():
+        graph = graphs.graph_of(config, custom, left_out)
     return Sequential.of_graph(graph) if graph.keras_class == "Sequential" else Model(graph, name=graph.name)
 
 
@@ -82,5 +84,6 @@ def _outlined(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[
         made.append(_built(config, custom, left_out))
         return [variable.get_value() for variable in made[0]._weights().values()]
 
-    shapes = jax.eval_shape(outline)
+    with building.outlined():
+        shapes = jax.eval_shape(outline)
     return made[0]._saved_layers(shapes)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike, fspath
 from typing import Any
 
@@ -254,12 +255,12 @@ def read_names(holder: h5py.Group, attribute: str) -> list[str] | None:
 
 def _by_class(file: h5py.File, layers: Sequence[LayerWeights]) -> list[tuple[LayerWeights, _Stored]]:
     """Pair each layer with the group that its class and its number in the class say."""
-    pairs, there = [], list(guard.group(file, "layers"))
+    pairs, there = [], dict.fromkeys(guard.group(file, "layers"))
     for path, layer in zip(_class_paths(layers), layers, strict=True):
         if not layer.arrays:
             continue
         if path.removeprefix("layers/") not in there:
-            known = [f"layers/{name}" for name in there[:1000]]
+            known = [f"layers/{name}" for name in islice(there, 1000)]
             raise ValueError(f"layer {layer.name!r} should be at {path!r}, which is missing. {suggest(path, known)}")
         pairs.append((layer, _Stored(path, _numbered_datasets(file, layer, path))))
     groups = {group for (layer, stored) in pairs for group in layer.groups(stored.name)}
