@@ -10,9 +10,13 @@ import jax.numpy as jnp
 from ..layers import Embedding, Input, Lambda, Layer, Tensor
 from ..layers.base import as_layer, truth_of
 from ..layers.calls import Ends
-from ..layers.graph import Graph, unique_names
+from ..layers.graph import Graph, has_name, name_of
+from ..layers.names import Names
 from ..layers.tensors import connect
 from .model import Model
+
+DRAWN = ("_module", "_inputs", "_outputs", "symbols")
+"""What follows from all layers together; after one is added, it is missing until somebody asks for it."""
 
 
 class Sequential(Model):
@@ -31,6 +35,8 @@ class Sequential(Model):
         super().__init__(None, name=name)
         self._given_name = name
         self._trainable = truth_of(trainable)
+        self._own_names: set[str] = set()
+        self._numbered = Names()
         self._input: Input | None = None
         self._output: Tensor | None = None  # of the layers so far, when the shape of the input is known
         for layer in layers or ():
@@ -41,6 +47,7 @@ class Sequential(Model):
         """Return the model of a graph of layers that come one after the other."""
         model = cls(name=graph.name, trainable=graph.trainable)
         model._listed = list(graph.layers)
+        model._own_names = {layer.name for layer in model._listed if has_name(layer)}
         model._input = Input(graph.input_shapes[0][1:], graph.input_dtypes[0], graph.input_names[0])
         model._module = graph
         model._adopt_ports()
@@ -61,28 +68,42 @@ class Sequential(Model):
         layer = layer if isinstance(layer, Model) else as_layer(layer)
         if self._input is None and not self._listed:
             self._input = _input_of(layer)
-        listed = [*self._listed, layer]
-        if self._input is None:
-            unique_names([item for item in listed if not isinstance(item, Model)])
-        else:
-            self._connect(listed, self._output)
-        self._listed = listed
+        part: Any = layer._graph if isinstance(layer, Model) else layer
+        if has_name(part) and part.name in self._own_names:
+            raise ValueError(f"two layers are named {part.name!r}; names in a model must differ.")
+        if self._input is not None:
+            self._connect([layer] if self._output is not None else [*self._listed, layer])
+        if has_name(part):
+            self._own_names.add(part.name)
+        elif isinstance(part, Layer):
+            name_of(part, self._numbered)  # until the graph is drawn
+        self._listed.append(layer)
 
-    def _connect(self, listed: Sequence[Any], output: Tensor | None) -> None:
-        """Make a graph of all layers, of which those before `output` are connected already."""
-        assert self._input is not None
-        for layer in listed if output is None else listed[-1:]:
-            before = self._input if output is None else output
-            made = layer(before) if isinstance(layer, (Layer, Model)) else connect(layer, (before,), {})
+    def _connect(self, more: Sequence[Any]) -> None:
+        """Let layers take what those before them make; the graph of all of them is drawn when somebody needs it."""
+        output = self._input if self._output is None else self._output
+        for layer in more:
+            made = layer(output) if isinstance(layer, (Layer, Model)) else connect(layer, (output,), {})
             if not isinstance(made, Tensor):
                 raise ValueError(f"{type(layer).__name__} returns several arrays, so it can't be a part of Sequential.")
             output = made
-        module = Graph(self._input, output, self._given_name, sequential=True, trainable=self.trainable)
+        if vars(self).get("_module") is not None:
+            self._trainable = self.trainable
         self._forget_engine()
-        self._module, self._output = module, output
+        self._output = output
+        for name in DRAWN:
+            vars(self).pop(name, None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in DRAWN or vars(self).get("_output") is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        assert self._input is not None
+        assert self._output is not None
+        self._module = Graph(self._input, self._output, self._given_name, sequential=True, trainable=self._trainable)
         self._adopt_ports()
-        self.symbols = {module: Ends(self._input, output)}
+        self.symbols = {self._module: Ends(self._input, self._output)}
         self._refresh()
+        return vars(self)[name]
 
     @property
     def layers(self) -> list[Any]:
@@ -127,7 +148,7 @@ class Sequential(Model):
             raise ValueError(f"{self.name} has no layers: add one.")
         before, self._input = self._input, given
         try:
-            self._connect(self._listed, None)
+            self._connect(self._listed)
         except Exception:
             self._input = before
             raise
