@@ -57,6 +57,17 @@ def test_shapes_that_do_not_fit_are_told_when_the_graph_is_drawn(shapes, message
         add([Input(shape) for shape in shapes])
 
 
+def test_an_array_among_tensors_is_for_all_samples():
+    a = Input((3,))
+    x = RNG.normal(size=(3, 3)).astype("float32")
+    row = np.float32([[1, 2, 3]])
+    np.testing.assert_allclose(Model(a, add([a, row])).predict(x, verbose=0), x + row)
+    with pytest.raises(
+        ValueError, match=r"Add takes an array of shape \(3,\) beside tensors as one of so many samples"
+    ):
+        add([a, row[0]])
+
+
 def test_one_input_in_a_list_is_that_input():
     a = Input((3,))
     x = RNG.normal(size=(2, 3)).astype("float32")

@@ -73,7 +73,7 @@ def rngs() -> nnx.Rngs:
 def _fresh() -> nnx.Rngs:
     streams = nnx.Rngs(fresh_seed())
     if _OUTLINED.get():
-        streams.default = _Still(streams.default.key[...], tag="default")
+        setattr(streams, "default", _Still(streams.default.key[...], tag="default"))  # noqa: B010
     return streams
 
 

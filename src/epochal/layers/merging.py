@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .base import Layer
+from .tensors import Tensor, tensors_in
 
 
 class _Merging(Layer):
@@ -27,6 +28,16 @@ class _Elementwise(_Merging):
 
     def call(self, x: Sequence[jax.Array]) -> jax.Array:
         return self.merged(_aligned(x))
+
+    def build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().build_for(args, kwargs)
+        listed = args[0] if args else kwargs["x"]
+        for array in listed if tensors_in(listed) else ():
+            if not isinstance(array, Tensor) and array.shape[:1] != (1,):
+                raise ValueError(
+                    f"{type(self).__name__} takes an array of shape {array.shape} beside tensors as one of so many "
+                    "samples: 1 as its first size would be for all of them."
+                )
 
     def merged(self, x: Sequence[jax.Array]) -> jax.Array:
         """Return one array for inputs that have the same number of axes."""
