@@ -94,6 +94,7 @@ class TensorBoard(Callback):
     def _start(self) -> None:
         self._fit = uuid.uuid4().hex[:8]
         self._epoch = self._batches = 0  # the next epoch, and how many batches there have been
+        self._resumed = False
         self._marks: Mapping[str, Any] | None = None  # where the event files of a resumed fit go on
         self._has_graph = False
         self._graph: tuple[str, list[LayerNode]] | None = None  # the model's name and layers
@@ -180,7 +181,10 @@ class TensorBoard(Callback):
             from ..tensorboard.board import Board
 
             first = max(self._epoch, self._batches + 1) if self.replay and self._batches else self._epoch
-            self._board = Board(self.log_dir, self._fit, self.writer, first, self._marks)
+            marks: Mapping[str, Any] | None = (
+                {} if self._resumed and self._marks is None else self._marks
+            )  # saved before the first event
+            self._board = Board(self.log_dir, self._fit, self.writer, first, marks)
             if self._graph is not None and not self._has_graph:
                 self._board.graph(*self._graph)
                 self._has_graph = True
@@ -232,7 +236,7 @@ class TensorBoard(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned; later records are removed when the first new one is written."""
         self._fit, self._epoch, self._batches = state["fit"], state["epoch"], state["batches"]
-        self._has_graph, self._marks = state["has_graph"], state["marks"]
+        self._has_graph, self._marks, self._resumed = state["has_graph"], state["marks"], True
 
 
 def _need_tensorboard() -> None:

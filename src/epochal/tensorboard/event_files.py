@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -10,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ..core.files import make_folder
+from ..core.files import make_folder, sync_if_there
+from ..core.printing import warn
 from ..core.writer import Job, Writer
 from .protos import Event, SessionLog, Summary
-from .records import frame, length_of
+from .records import frame, whole_records
 
 PENDING = 4096
 """Events that may wait; who logs one more waits until those are written."""
@@ -61,6 +63,8 @@ class EventFile:
         self._first_step, self._resumed, self._resumed_from = first_step, resumed, mark
         self._path: Path | None = None
         self._file: IO[bytes] | None = None
+        self._failed = False  # then what is logged is dropped: one failure is told once
+        self._end = self._synced = 0  # bytes of whole records, and those that are on the disk
         self._waiting: deque[Entry] = deque()
         self._logged = 0
         self._job: Job | None = None
@@ -96,7 +100,12 @@ class EventFile:
         return self._job
 
     def mark(self) -> tuple[str, int] | None:
-        """Return where a fit saved now would go on: the file, and how many records it has when all are written."""
+        """Return where a fit saved now would go on: the file, and how many records it has when all are written.
+
+        They are on the disk before a fit is saved.
+        """
+        if self._path is not None:
+            self._writer.put(self._sync)
         return self._resumed_from if self._path is None else (self._path.name, FIRST_RECORDS + self._logged)
 
     def close(self) -> Job:
@@ -107,13 +116,35 @@ class EventFile:
 
     def _write(self) -> None:
         self._job_is_due = False  # what is logged from now on needs another job, unless it comes in time for this one
+        if self._failed:
+            self._waiting.clear()
+            return
         try:
             file = self._file or self._open()
             while entries := self._next_entries():
-                file.write(frame([_message(entry.time, step=entry.step, **entry.fields()) for entry in entries]))
-            file.flush()
+                self._append(
+                    file, frame([_message(entry.time, step=entry.step, **entry.fields()) for entry in entries])
+                )
         except OSError as error:
+            self._failed = True
             raise OSError(error.errno, f"could not write {self._path}: {error.strerror}") from error
+
+    def _append(self, file: IO[bytes], records: bytes) -> None:
+        """Write whole records; of what can't be written, nothing stays."""
+        left = memoryview(records)
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.truncate(self._end)
+            raise
+        self._end += len(records)
+
+    def _sync(self) -> None:
+        if self._path is not None and self._end > self._synced:
+            self._synced = self._end
+            sync_if_there(self._path)
 
     def _next_entries(self) -> list[Entry]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
@@ -123,10 +154,16 @@ class EventFile:
         make_folder(self._folder)
         if self._resumed:
             cut(self._folder, self._fit, self._resumed_from)
-        self._file = file = open(self._path, "xb")  # noqa: SIM115
+        file = open(self._path, "xb", buffering=0)  # noqa: SIM115
         now, start = time.time(), SessionLog(status=SessionLog.START)
         version = _message(now, file_version="brain.Event:2")
-        file.write(frame([version, _message(now, step=self._first_step, session_log=start)]))
+        try:
+            self._append(file, frame([version, _message(now, step=self._first_step, session_log=start)]))
+        except OSError:
+            file.close()
+            self._path.unlink(missing_ok=True)
+            raise
+        self._file = file
         return file
 
     def _close(self) -> None:
@@ -151,10 +188,16 @@ def _event_files(folder: Path, fit: str = "") -> list[Path]:
 
 
 def cut(folder: Path, fit: str, mark: tuple[str, int] | None) -> None:
-    """Remove what a fit wrote after a mark; the files of other fits stay as they are."""
+    """Remove what a fit wrote after a mark; the files of other fits stay as they are, and lost events are warned of."""
     name, records = mark or ("", 0)
+    there = 0
     for path in _event_files(folder, f".{fit}"):
         if path.name > name:
             path.unlink()
         elif path.name == name:
-            os.truncate(path, length_of(path, records))
+            there, length = whole_records(path, records)
+            os.truncate(path, length)
+    if there < records:
+        warn(
+            f"{folder / name} is shorter than the saved run remembers: {records - there} of {records} events are lost."
+        )

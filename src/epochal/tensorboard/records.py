@@ -56,13 +56,13 @@ def _masked_crc32c(messages: Sequence[bytes]) -> Sequence[int]:
     return (((crc >> 15) | (crc << 17)) + np.uint32(0xA282EAD8)).tolist()
 
 
-def length_of(path: Path, records: int) -> int:
-    """Return how many bytes a file's first so many records take, or all that are whole if there are fewer."""
+def whole_records(path: Path, most: int) -> tuple[int, int]:
+    """Return how many of a file's first records are whole, `most` at most, and how many bytes they take."""
     size, end = path.stat().st_size, 0
     with open(path, "rb") as file:
-        for _ in range(records):
+        for number in range(most):
             packed = file.read(LENGTH.size)
             if len(packed) < LENGTH.size or (after := end + LENGTH.unpack(packed)[0] + OVERHEAD) > size:
-                break
+                return number, end
             file.seek(end := after)
-    return end
+    return most, end
