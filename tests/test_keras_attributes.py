@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from flax import nnx
 
 from epochal.callbacks import Callback, CSVLogger, LambdaCallback, ModelCheckpoint
 from epochal.layers import Dense, Dropout, Flatten, Input, Layer
@@ -172,3 +173,30 @@ def test_a_setting_of_a_built_layer_that_nothing_looks_at_is_refused():
     scaled.by, model.layers[0].activation = 3.0, lambda x: -x  # of one's own, and what compile takes up
     model.compile("sgd", "mse")
     np.testing.assert_allclose(model.predict(X), -1.5 * before, rtol=1e-5)
+
+
+def test_a_setting_changed_after_compile_warns_until_the_model_is_compiled_again():
+    model = line()
+    model.fit(X, Y, verbose=0)
+    other = lambda x: x * 2
+    change = LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(model.layers[0], "activation", other))
+    with pytest.warns(UserWarning, match="activation of inner: the steps of .* were compiled before that change"):
+        model.fit(X, Y, verbose=0, callbacks=[change])
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+
+
+def test_a_setting_of_a_module_changed_after_compile_warns():
+    class Net(nnx.Module):
+        def __init__(self):
+            self.linear, self.drop = nnx.Linear(4, 1, rngs=nnx.Rngs(0)), nnx.Dropout(0.5, rngs=nnx.Rngs(1))
+
+        def __call__(self, x):
+            return self.drop(self.linear(x))
+
+    model = Model(Net())
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    model.module.drop.rate = 0.1
+    with pytest.warns(UserWarning, match=r"rate of drop \(0.5 then, 0.1 now\)"):
+        model.fit(X, Y, verbose=0)

@@ -31,12 +31,14 @@ from .odd_activation import odd_activation
 from .overrides import KERAS_ARGUMENTS, takes_keras_arguments
 from .ports import Ports, sized
 from .samples import kept, taken_as, weights_for
+from .settings import Settings, changed, settings_of
 
 
 class Compiled(Network):
     """A network that knows how to train."""
 
     # Looked up once, and needed for every batch that comes
+    _compiled_with: Settings | None = None
     _losses_by_output: list[OutputLoss | None] | None = None
     _needs_no_target: Sequence[bool] = ()
     _selection = Selection({}, True, None)
@@ -310,6 +312,7 @@ class Compiled(Network):
             self.module, objective, self._call, measures, self.optimizer, settings["dtype"], settings["accumulate"],
             self._adapt, trained, at_rest,
         )  # fmt: skip
+        self._compiled_with = settings_of(self._built())
         if self._optimizer_state:
             engine.load_optimizer(self._optimizer_state)
             self._optimizer_state = {}
@@ -328,6 +331,16 @@ class Compiled(Network):
 
         return KerasObjective(self.compute_loss, self._within, self._forward, pack, several)
 
+    def _warn_of_late_settings(self) -> None:
+        """Warn if a setting of a layer is another one than the steps are compiled with."""
+        if self._compiled_with is not None and (late := changed(self._built(), self._compiled_with)):
+            listed = ", ".join(late[:3]) + (f" and {len(late) - 3} more" if len(late) > 3 else "")
+            warnings.warn(
+                f"{listed}: the steps of {self.name} were compiled before that change, so it has no effect on them. "
+                "Compile the model again.",
+                stacklevel=3,
+            )
+
     def _warn_of_late_freezing(self) -> None:
         """Warn if `trainable` of a layer was changed after `compile`, and if there is nothing to train."""
         if changed := self._selection.changed():
@@ -342,7 +355,7 @@ class Compiled(Network):
 
     def _forget_engine(self) -> None:
         super()._forget_engine()
-        self._losses_by_output = None
+        self._losses_by_output = self._compiled_with = None
 
     def _losses(self, outputs: Ports) -> list[OutputLoss | None]:
         """Return the loss of each output."""

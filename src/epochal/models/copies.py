@@ -11,7 +11,7 @@ from flax import nnx
 from ..layers.graph import Graph
 from .underway import Underway
 
-LEFT_OUT = ("_inspection", "_losses_by_output", "_needs_no_target")
+LEFT_OUT = ("_compiled_with", "_inspection", "_losses_by_output", "_needs_no_target")
 """What is made again when it is needed."""
 
 EMPTY = {

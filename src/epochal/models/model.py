@@ -140,6 +140,7 @@ class Model(Saved):
         if held_out is None and validation_data is not None:
             held_out = validation_data
         self._warn_of_late_freezing()
+        self._warn_of_late_settings()
         validation, validation_arrays = self._validation(
             held_out, batch_size, validation_steps, validation_freq, beside=data
         )
@@ -166,6 +167,7 @@ class Model(Saved):
                     engine.sync()
         if weights is not None:
             weights.warn_of_unseen()
+        self._warn_of_late_settings()
         return history
 
     def _declare_rate(self) -> None:
