@@ -167,11 +167,11 @@ class Draws(Callback):
         self.drawn = list(state["drawn"])
 
 
-def train(folder, make, fails=None, steps=None, save_freq=1, validation=None, seed=0):
+def train(folder, make, fails=None, steps=None, save_freq=1, validation=None, seed=0, draws=Draws):
     """Return the weights, the losses of all epochs and what hooks drew, as a process of its own would; None if it fails."""
     random.seed(seed)
     np.random.seed(seed)
-    data, draws, model = stream(make(), steps), Draws(), Model()
+    data, draws, model = stream(make(), steps), draws(), Model()
     data.peek()
     if validation:
         validation = Validation(stream(validation(), None, first_epoch=None))
@@ -185,6 +185,13 @@ def train(folder, make, fails=None, steps=None, save_freq=1, validation=None, se
 
 def stream(source, steps, **options):
     return from_batches(source, steps, arrange=lambda *parts: parts, shuffle=True, seed=5, **options)
+
+
+class DrawsBatchByBatch(Draws):
+    """Draws between batches, too, from the generators that the source draws from."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.drawn += [random.random(), np.random.random()]
 
 
 DEATHS = [Fails(4), Fails(6), Fails(8), Fails(12), Fails(hook="on_epoch_begin"), Fails(hook="on_epoch_end")]
@@ -230,6 +237,17 @@ def test_validation_that_draws_too_changes_nothing(tmp_path, make):
     for at, fails in enumerate(DEATHS):
         train(tmp_path / str(at), make, fails, validation=Noisy)
         assert train(tmp_path / str(at), make, validation=Noisy) == whole, vars(fails)
+
+
+@pytest.mark.filterwarnings("ignore:the data ended in the middle of an epoch")
+@pytest.mark.parametrize("steps", [None, 2])
+@pytest.mark.parametrize("make", [Permuted, InPlace, Noisy, IndexedAndNoisy])
+def test_hooks_that_draw_between_batches_change_nothing(tmp_path, make, steps):
+    whole = train(tmp_path / "whole", make, steps=steps, draws=DrawsBatchByBatch)
+    assert train(tmp_path / "again", make, steps=steps, draws=DrawsBatchByBatch) == whole
+    for at, fails in enumerate([Fails(2), Fails(3), Fails(4), Fails(5), Fails(6)]):
+        train(tmp_path / str(at), make, fails, steps=steps, draws=DrawsBatchByBatch)
+        assert train(tmp_path / str(at), make, steps=steps, draws=DrawsBatchByBatch) == whole, vars(fails)
 
 
 class Unseeded(Hidden):

@@ -80,7 +80,7 @@ class ArrayData:
                 stacklevel=2,
             )
         self.steps = min(available, steps or available)
-        self.epochs = 1
+        self.epochs, self.beside_hooks = 1, False
         self._available, self._whole = available, self.samples // batch_size
         self._first_epoch: int | None = None  # in which the run began
         self._warned = False

@@ -143,6 +143,9 @@ class Data(Protocol):
     epochs: int
     """The number of the last epoch, counted from 1: nothing is read ahead beyond. Set before the first `begin`."""
 
+    beside_hooks: bool
+    """Whether hooks that a user wrote run between the batches. Set before the first `begin`."""
+
     @property
     def waited(self) -> float:
         """Seconds for which batches that had to be read were waited for."""

@@ -37,17 +37,26 @@ class Reader:
         prepare_batch: Makes `(x, y, sample_weight)` of what came, or raises if it can't.
         first_epoch: The first epoch; None in an evaluation: then the source isn't told the epoch's number, and each
             epoch begins at the source's start.
+        wait: Returns when all batches that were yielded have been used.
 
     Attributes:
+        beside_hooks: Whether hooks that a user wrote run between the batches.
         source: The same.
         warnings: What is to be said of the source, in the thread of the fit.
     """
 
     def __init__(
-        self, source: Source, steps: int | None, prepare_batch: Callable[[Any], Any], first_epoch: int | None = 0
+        self,
+        source: Source,
+        steps: int | None,
+        prepare_batch: Callable[[Any], Any],
+        first_epoch: int | None = 0,
+        wait: Callable[[], None] = lambda: None,
     ) -> None:
         self.source = source
         self.warnings: list[str] = []
+        self.beside_hooks = False
+        self._wait = wait
         self._expected, self._prepare, self._first_epoch = steps, prepare_batch, first_epoch
         self._goes_on = source.once or (steps is not None and first_epoch is not None)
         self._head: Head | None = None
@@ -152,6 +161,11 @@ class Reader:
         return self._current.before
 
     @property
+    def draws(self) -> bool:
+        """Whether random numbers that others may see are drawn later in a pass than when it begins."""
+        return self._trail.draws
+
+    @property
     def _current(self) -> Reading:
         assert self._reading is not None
         return self._reading
@@ -211,16 +225,19 @@ class Reader:
         return not (reading.over or reading.at == reading.length)
 
     def _take(self, epoch: int, number: int) -> tuple[Any, Any] | None:
-        """Return the next batch, None at the end; notice whether random numbers are drawn there."""
+        """Return the next batch, None at the end, which is asked for when all batches before it were used."""
         reading = self._current
-        is_last = reading.length is None or reading.taken == reading.length
-        if self.source.plain or reading.pending or not is_last:
-            return reading.take(epoch, number)
-        before = self._trail.after if reading.length is None else self._generators.get()
+        if self.is_complete and not self.source.plain:
+            self._wait()  # for a source may draw random numbers there, and hooks of the last batches, too
         batch = reading.take(epoch, number)
-        if batch is None:
-            self._trail.draws = self._trail.draws or not same(self._generators.get(), before)
+        if batch is None and reading.length is None and not self.draws:
+            self._trail.draws = not (self.beside_hooks or same(self._generators.get(), self._trail.after))
         return batch
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the pass has given as many batches as it said."""
+        return not self._current.over and self._current.at == self._current.length
 
     def _check_end(self, reading: Reading, epoch: int, number: int) -> None:
         """Raise if an epoch that ended after so many batches can't be right; else warn if it is short."""
@@ -290,7 +307,7 @@ class Reader:
         else:
             program = self._generators.get()
             self._do_again(saved, goes_on)
-            if batch == 0:
+            if batch == 0 or saved["in_step"]:
                 self._generators.set(program | saved["own"])
             elif not self._trail.draws:
                 self._generators.set({name: state for name, state in program.items() if not is_own(name)})

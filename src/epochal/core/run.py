@@ -13,6 +13,7 @@ from .logs import Logs
 from .passes import Pass
 from .protocols import Data, Engine
 from .signals import Signals
+from .spans import Watcher
 
 
 @dataclass
@@ -62,7 +63,9 @@ class Run:
     def __post_init__(self) -> None:
         files.tell_again()
         self.savers: list[Any] = [c for c in self.call.callbacks if hasattr(c, "save_run")]
-        self.data.epochs = self.epochs
+        self.data.epochs, self.data.beside_hooks = self.epochs, runs_code_of_the_user(self.call.watchers("train"))
+        if self.validation:
+            self.validation.data.beside_hooks = runs_code_of_the_user(self.call.watchers("test"))
         self.signals = Signals(can_save=bool(self.savers))
         self.training = Pass("train", self.engine, self.data, self.call, self.signals)
         self.testing = self.validation and Pass("test", self.engine, self.validation.data, self.call, self.signals)
@@ -88,3 +91,9 @@ class Run:
             freq = validation.freq if isinstance(validation.freq, int) else list(validation.freq)
             found["validation"] = validation.data.identity() | {"freq": freq}
         return found
+
+
+def runs_code_of_the_user(watchers: Iterable[Watcher]) -> bool:
+    """Return whether any batch hook is somebody else's function."""
+    hooks = [hook for watcher in watchers for hook in (watcher.begin, watcher.end) if hook is not None]
+    return any(not str(getattr(hook, "__module__", "")).startswith("epochal.") for hook in hooks)

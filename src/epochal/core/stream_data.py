@@ -33,6 +33,9 @@ class StreamData:
     epoch goes on where the one before it stopped, until the source has given all; the epoch that meets its end is
     shorter, with a warning, and the next one begins the source anew.
 
+    The thread reads a chunk ahead; but where random numbers are drawn for every batch, and a user's hooks may draw them too,
+    it reads each batch when it is needed, so that all numbers are drawn in the order of a plain loop.
+
     Args:
         source: An iterable, an iterator, or batches by index; see `Source`.
         steps: Batches an epoch; None means until the source ends.
@@ -78,16 +81,16 @@ class StreamData:
                 f"{steps_name}={steps}, and the data have {length} batches: an epoch has {length}.", stacklevel=2
             )
         self.steps = length if steps is None else steps if length is None else min(steps, length)
-        self.epochs = 1
+        self.epochs, self.beside_hooks = 1, False
         self._kind = "generator" if given.once else "indexed" if given.indexed else "iterable"
         self._reads_ahead = given.plain
         self._shuffle, self._given_seed = shuffle and given.indexed, seed
         self._seed = fresh_seed() if self._shuffle and seed is None else seed
         self._epoch = 0
-        self._reader = Reader(given, steps, prepare_batch, first_epoch)
         self._restored: Mapping[str, Any] | None = None
         self._memory = Memory()
         self._window = Window(self._read, background=True)
+        self._reader = Reader(given, steps, prepare_batch, first_epoch, self._window.wait_until_needed)
 
     def _order(self, epoch: int, batches: int) -> np.ndarray:
         assert self._seed is not None
@@ -157,7 +160,10 @@ class StreamData:
         last = self.epochs - 1 if self._reads_ahead else epoch
         for number in range(epoch, max(last, epoch) + 1):
             saved, self._restored = self._restored, None
+            self._reader.beside_hooks = self.beside_hooks
             self._reader.enter(number, batch, saved)
+            # Whoever draws from the same generators must do so in turn
+            self._window.in_step = self.beside_hooks and self._reader.draws
             yield from self._chunks(number, batch)
             batch = 0
 
@@ -176,7 +182,8 @@ class StreamData:
                     )
                 filling.add(batch, state)
                 first += 1
-                if filling.is_full or time.perf_counter() - started >= CHUNK_SECONDS:
+                whole = filling.is_full or reader.is_complete or self._window.in_step
+                if whole or time.perf_counter() - started >= CHUNK_SECONDS:
                     yield filling.piece(epoch, reader.own_state())
                     filling, started = None, time.perf_counter()
         except Exception:
@@ -196,7 +203,7 @@ class StreamData:
         state = self._reader.state_dict(self._epoch, self._window.batch)
         if (piece := self._window.piece) is not None:
             state["iterator"] = piece.states[self._window.batch - piece.first if piece.chunk is not None else 0]
-        return state | {"seed": self._seed}
+        return state | {"seed": self._seed, "in_step": self._window.in_step}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned; the reading that `begin` begins goes there."""

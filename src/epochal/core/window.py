@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,10 @@ from .protocols import Span
 
 CLOSE_SECONDS = 10.0
 """How long to wait for a source to give what it was asked for, before it is left alone."""
+
+
+class Closed(Exception):
+    """Ends the reading."""
 
 
 class Window:
@@ -24,6 +29,7 @@ class Window:
         batch: The index in the epoch of the next batch.
         piece: The last one that was read, if any.
         waited: Seconds for which a chunk was waited for.
+        in_step: Whether nothing is read before it is needed.
     """
 
     def __init__(self, read: Callable[[int, int], Iterator[Piece]], background: bool) -> None:
@@ -32,6 +38,9 @@ class Window:
         self._epoch = self.batch = 0
         self.piece: Piece | None = None
         self.waited = 0.0
+        self.in_step = False
+        self._needed = threading.Event()
+        self._closed = False
 
     def begin(self, epoch: int, batch: int) -> None:
         """Go to a batch; reading goes on if that is what comes next."""
@@ -55,7 +64,8 @@ class Window:
 
     def advance(self, batches: int) -> None:
         """Go on by so many batches, which are under way; reading goes on with the chunk after theirs."""
-        if isinstance(self._pieces, Prefetch) and self.piece is not None and self.batch == self.piece.first:
+        starts = self.piece is not None and self.batch == self.piece.first
+        if starts and isinstance(self._pieces, Prefetch) and not self.in_step:
             self._pieces.more()
         self.batch += batches
 
@@ -71,15 +81,32 @@ class Window:
         return piece
 
     def _next(self) -> Piece:
+        self._closed = False
+        self._needed.set()
+        if self.in_step and isinstance(self._pieces, Prefetch):
+            self._pieces.more()
         if self._pieces is None or (piece := next(self._pieces, None)) is None:
             pieces = self._read(self._epoch, self.batch)
             self._pieces = Prefetch(pieces) if self._background else pieces
             piece = next(self._pieces)
+        self._needed.clear()
         return piece
+
+    def wait_until_needed(self) -> None:
+        """Wait, in the thread that reads, until all that was read has been used.
+
+        Raises:
+            Closed: If no more will be needed.
+        """
+        self._needed.wait()
+        if self._closed:
+            raise Closed
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """End reading; what was read ahead is lost. Return whether it ended within so many seconds."""
         pieces, self._pieces = self._pieces, None
+        self._closed = True
+        self._needed.set()
         return pieces.close(seconds) if isinstance(pieces, Prefetch) else True
 
 
