@@ -314,6 +314,13 @@ def test_what_can_be_gone_through_only_once_needs_steps(make):
         train(source, steps_per_epoch=2, epochs=4)
 
 
+def test_what_is_asked_of_an_iterable_is_right_or_refused():
+    with pytest.raises(ValueError, match="shuffle must be True, False or 'batch'; got 'batches'"):
+        train(gives(0), shuffle="batches")
+    with pytest.warns(UserWarning, match="the data have 2 batches, and 3 steps were asked for"):
+        MODEL.evaluate(gives(0, 1), steps=3, verbose=0)
+
+
 def batches():
     yield batch(0)
 

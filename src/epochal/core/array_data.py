@@ -24,6 +24,12 @@ def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
     return order
 
 
+def check_shuffle(shuffle: Any) -> None:
+    """Raise if `shuffle` isn't True, False or "batch"."""
+    if shuffle not in (True, False, "batch"):
+        raise ValueError(f"shuffle must be True, False or 'batch'; got {shuffle!r}.")
+
+
 class ArrayData:
     """Samples in arrays.
 
@@ -67,8 +73,7 @@ class ArrayData:
         self.samples = lengths.pop()
         if self.samples == 0:
             raise ValueError("there are no samples: x is empty.")
-        if shuffle not in (True, False, "batch"):
-            raise ValueError(f"shuffle must be True, False or 'batch'; got {shuffle!r}.")
+        check_shuffle(shuffle)
         self.batch_size, self.shuffle = batch_size, shuffle
         self._given_seed = seed
         self.seed = fresh_seed() if seed is None else seed

@@ -249,6 +249,9 @@ class Reader:
                 + (self._advice() if epoch != (self._first_epoch or 0) or self.source.once else "")
             )
         if expected is not None and (length is None or expected < length):
+            if self._first_epoch is None:
+                self._say(f"the data have {number} batches, and {expected} steps were asked for.")
+                return
             self._say(
                 f"the data ended in the middle of an epoch, after {number} of its {expected} batches: that epoch is "
                 f"shorter, and the next one begins the data anew."

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .array_data import epoch_order
+from .array_data import check_shuffle, epoch_order
 from .chunks import Buffer, capacity, leaves, map_arrays
 from .memory import Memory
 from .prefetch import Piece
@@ -33,8 +33,8 @@ class StreamData:
     epoch goes on where the one before it stopped, until the source has given all; the epoch that meets its end is
     shorter, with a warning, and the next one begins the source anew.
 
-    The thread reads a chunk ahead; but where random numbers are drawn for every batch, and a user's hooks may draw them too,
-    it reads each batch when it is needed, so that all numbers are drawn in the order of a plain loop.
+    The thread reads a chunk ahead. But where random numbers are drawn for every batch, and hooks that a user wrote may
+    draw from the same generators, it reads each batch when it is needed, so that all is drawn in a plain loop's order.
 
     Args:
         source: An iterable, an iterator, or batches by index; see `Source`.
@@ -52,7 +52,7 @@ class StreamData:
             epoch may be the last one, and another iterable may be changed by callbacks between epochs.
 
     Raises:
-        ValueError: If it can be gone through only once and comes without `steps`.
+        ValueError: If it can be gone through only once and comes without `steps`, or `shuffle` is something else.
         TypeError: If it yields no batches.
     """
 
@@ -65,10 +65,11 @@ class StreamData:
         prepare_batch: Callable[[Any], Any],
         steps_name: str = "steps_per_epoch",
         *,
-        shuffle: bool = False,
+        shuffle: bool | str = False,
         seed: int | None = None,
         first_epoch: int | None = 0,
     ) -> None:
+        check_shuffle(shuffle)
         given = Source(source, steps_name, self._order if shuffle else None)
         if given.once and steps is None:
             raise ValueError(
@@ -84,7 +85,7 @@ class StreamData:
         self.epochs, self.beside_hooks = 1, False
         self._kind = "generator" if given.once else "indexed" if given.indexed else "iterable"
         self._reads_ahead = given.plain
-        self._shuffle, self._given_seed = shuffle and given.indexed, seed
+        self._shuffle, self._given_seed = bool(shuffle) and given.indexed, seed
         self._seed = fresh_seed() if self._shuffle and seed is None else seed
         self._epoch = 0
         self._restored: Mapping[str, Any] | None = None

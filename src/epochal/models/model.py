@@ -198,7 +198,7 @@ class Model(Saved):
                 )
             data = inputs.from_batches(
                 x, options["steps"], arrange=self._weighing(weights),
-                shuffle=bool(options["shuffle"]), seed=options["seed"], first_epoch=options["first_epoch"],
+                shuffle=options["shuffle"], seed=options["seed"], first_epoch=options["first_epoch"],
             )  # fmt: skip
             self._ready(data.peek()[1])
             return data, None
