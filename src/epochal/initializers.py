@@ -12,6 +12,7 @@ from typing import Any
 from epochal.core.arguments import NamesArguments
 from epochal.core.extras import needed_by
 from epochal.core.names import unknown
+from epochal.core.numeric import real, whole
 
 with needed_by(__name__):
     import jax
@@ -42,6 +43,14 @@ class Initializer(NamesArguments):
     Those that draw at random have a `seed`: None takes the key of the call, a number
     takes the key of that number instead, so that the same seed and shape give the same values in every layer.
     """
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == "float":
+                object.__setattr__(self, field.name, real(field.name, value))
+            elif field.name == "seed" and value is not None:
+                object.__setattr__(self, field.name, whole("seed", value))
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: Any = jnp.float32) -> jax.Array:
         """Return an array of `shape` and `dtype`."""
@@ -154,9 +163,10 @@ class VarianceScaling(_Scaled):
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.distribution == "normal":
             object.__setattr__(self, "distribution", "truncated_normal")
-        if not self.scale > 0:
+        if not 0 < self.scale < math.inf:
             raise ValueError(f"scale must be positive, not {self.scale!r}")
         if self.mode not in MODES:
             raise unknown("mode", self.mode, MODES)

@@ -15,6 +15,7 @@ import numpy as np
 from epochal.core.arguments import NamesArguments
 from epochal.core.extras import needed_by
 from epochal.core.names import snake_case, unknown
+from epochal.core.numeric import real
 from epochal.core.targets import Shape, takes_class_numbers
 
 with needed_by(__name__):
@@ -274,7 +275,7 @@ class Loss(NamesArguments):
     def __init__(self, name: str | None = None, reduction: str = "sum_over_batch_size") -> None:
         if reduction != "sum_over_batch_size":
             raise ValueError(f"a loss is the mean over the batch, reduction='sum_over_batch_size'; got {reduction!r}")
-        self.name = name or type(self).name
+        self.name = name or getattr(type(self), "name", "loss")
 
     def call(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
         """Return one value a sample, `(batch,)`, or one number, or one a step, `(batch, steps)`."""
@@ -369,6 +370,9 @@ class Huber(Loss):
     name: str = field(default="huber_loss", kw_only=True)
     fn = staticmethod(huber)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "delta", real("delta", self.delta))
+
 
 @dataclass(frozen=True)
 class LogCosh(Loss):
@@ -428,6 +432,7 @@ class CategoricalCrossentropy(Loss):
     fn = staticmethod(categorical_crossentropy)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "label_smoothing", real("label_smoothing", self.label_smoothing))
         _check_smoothing(self.label_smoothing)
 
     @property
@@ -485,6 +490,7 @@ class BinaryCrossentropy(Loss):
     fn = staticmethod(binary_crossentropy)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "label_smoothing", real("label_smoothing", self.label_smoothing))
         _check_smoothing(self.label_smoothing)
 
     @property

@@ -10,14 +10,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import partial
-from numbers import Real
 from typing import Any, Literal
 
 from epochal import losses
 from epochal.core.arguments import NamesArguments
 from epochal.core.extras import needed_by
 from epochal.core.names import snake_case, unknown
-from epochal.core.numeric import real, whole
+from epochal.core.numeric import is_real, real, whole
 from epochal.core.targets import Shape, takes_class_numbers
 from epochal.losses import Loss, SampleLoss, align, align_sparse, own_values, sample_means, weighed_shape
 
@@ -48,7 +47,7 @@ class Metric(NamesArguments):
             cls.name = snake_case(cls.__name__)
 
     def __init__(self, name: str | None = None) -> None:
-        self.name = name or type(self).name
+        self.name = name or getattr(type(self), "name", "metric")
 
     def bind(self, output_shape: Shape) -> Metric:
         """Return the metric for a model's output of that shape, `(batch, ...)`; most don't need to know it."""
@@ -352,11 +351,11 @@ class _Counts(Metric):
     direction = "max"
 
     def __init__(self, thresholds: float, name: str):
-        if not isinstance(thresholds, Real) or not 0 <= thresholds <= 1:
+        if not is_real(thresholds) or not 0 <= thresholds <= 1:
             raise ValueError(
                 f"thresholds is one number from 0 to 1, since a logged value is one number: {thresholds!r}"
             )
-        self.thresholds, self.name = thresholds, name
+        self.thresholds, self.name = real("thresholds", thresholds), name
 
     def init(self) -> State:
         """Return zero counts."""
@@ -424,6 +423,7 @@ class F1Score(Metric):
     ):
         if average not in (None, "micro", "macro", "weighted"):
             raise unknown("average", average, ["micro", "macro", "weighted"])
+        threshold = None if threshold is None else real("threshold", threshold)
         if threshold is not None and not 0 < threshold <= 1:
             raise ValueError(f"threshold is a number above 0 and up to 1, or None, not {threshold!r}")
         self.average, self.threshold, self.name = average, threshold, name
@@ -478,6 +478,7 @@ class AUC(Metric):
     direction = "max"
 
     def __init__(self, num_thresholds: int = 200, curve: str = "ROC", name: str = "auc"):
+        num_thresholds = whole("num_thresholds", num_thresholds)
         if num_thresholds < 2:
             raise ValueError(f"num_thresholds must be at least 2, not {num_thresholds!r}")
         if curve not in ("ROC", "PR"):

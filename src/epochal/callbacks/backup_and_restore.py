@@ -14,6 +14,7 @@ from ..core.callback import Callback
 from ..core.folder_lock import FolderLock
 from ..core.generation import Damaged, Generation, OtherVersion
 from ..core.logs import Logs
+from ..core.numeric import whole
 from ..core.printing import say, warn
 from ..core.writer import Job
 
@@ -55,6 +56,7 @@ class BackupAndRestore(Callback):
         keep: int = 2,
         strict: bool = True,
     ) -> None:
+        keep = whole("keep", keep)
         if keep < 1:
             raise ValueError(f"keep is how many generations stay, at least 1; got {keep!r}.")
         if not str(backup_dir or "").strip():

@@ -8,6 +8,7 @@ from typing import Any
 from ..core.callback import Callback
 from ..core.logs import Logs
 from ..core.monitor import Monitor
+from ..core.numeric import real, whole
 from ..core.printing import say, warn
 
 
@@ -48,6 +49,8 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
+        patience, start_from_epoch = whole("patience", patience), whole("start_from_epoch", start_from_epoch)
+        baseline = None if baseline is None else real("baseline", baseline)
         if patience < 0 or start_from_epoch < 0:
             raise ValueError(f"patience and start_from_epoch count epochs; got {patience} and {start_from_epoch}.")
         self.monitor = Monitor(monitor, mode, min_delta)

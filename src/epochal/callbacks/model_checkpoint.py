@@ -15,6 +15,7 @@ from ..core.callback import Callback
 from ..core.logs import ByName, Logs, knows
 from ..core.monitor import Monitor, warn_if_unknown
 from ..core.names import suggest
+from ..core.numeric import real, whole
 from ..core.printing import say, warn
 from ..core.writer import Job
 
@@ -59,6 +60,7 @@ class ModelCheckpoint(Callback):
     ) -> None:
         if period != 1 and save_freq != "epoch":
             raise ValueError(f"period counts epochs and save_freq={save_freq!r} batches; give one of the two.")
+        period, keep = whole("period", period), None if keep is None else whole("keep", keep)
         if keep is not None and keep < 1:
             raise ValueError(f"keep is how many files stay, at least 1; got {keep!r}.")
         self.filepath = os.fspath(filepath)
@@ -66,7 +68,9 @@ class ModelCheckpoint(Callback):
         self.every = Every(period, "epoch") if save_freq == "epoch" else Every.parse(save_freq)
         self.cadence: Cadence | None = self.every
         self.monitor = Monitor(monitor, mode)
-        self.monitor.best = initial_value_threshold
+        self.monitor.best = (
+            None if initial_value_threshold is None else real("initial_value_threshold", initial_value_threshold)
+        )
         self.verbose, self.keep = verbose, keep
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self._epoch = 0

@@ -8,6 +8,7 @@ from typing import Any
 from ..core.callback import Callback
 from ..core.logs import Logs
 from ..core.monitor import Monitor
+from ..core.numeric import real, whole
 from ..core.printing import say
 
 
@@ -43,6 +44,8 @@ class ReduceLROnPlateau(Callback):
         min_lr: float = 0.0,
         epsilon: float | None = None,
     ) -> None:
+        factor, min_lr = real("factor", factor), real("min_lr", min_lr)
+        patience, cooldown = whole("patience", patience), whole("cooldown", cooldown)
         if not 0 < factor < 1:
             raise ValueError(f"factor must be greater than 0 and less than 1, to reduce the rate; got {factor!r}.")
         if min(patience, cooldown, min_lr) < 0:

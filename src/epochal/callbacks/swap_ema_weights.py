@@ -6,6 +6,7 @@ from typing import Any
 
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.numeric import real
 
 
 class SwapEMAWeights(Callback):
@@ -23,9 +24,9 @@ class SwapEMAWeights(Callback):
     """
 
     def __init__(self, decay: float = 0.999) -> None:
-        if not 0 <= decay < 1:
+        self.decay = real("decay", decay)
+        if not 0 <= self.decay < 1:
             raise ValueError(f"decay is from 0 to less than 1; got {decay!r}.")
-        self.decay = decay
         self._averages = False
 
     def set_model(self, model: Any) -> None:

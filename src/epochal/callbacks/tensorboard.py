@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterable, Mapping
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.extras import needed_by
 from ..core.logs import Logs
+from ..core.numeric import whole
 from ..core.protocols import LayerNode
 from ..core.writer import Job
 
@@ -73,10 +74,10 @@ class TensorBoard(Callback):
     ) -> None:
         _need_tensorboard()
         self.log_dir = Path(log_dir)
-        self.histogram_freq = _whole("histogram_freq", histogram_freq, least=0)
-        self.batch_size = _whole("batch_size", batch_size, least=1)
+        self.histogram_freq = whole("histogram_freq", histogram_freq, least=0)
+        self.batch_size = whole("batch_size", batch_size, least=1)
         self.write_graph, self.write_grads, self.write_images = write_graph, write_grads, write_images
-        self.embeddings_freq = _whole("embeddings_freq", embeddings_freq, least=0)
+        self.embeddings_freq = whole("embeddings_freq", embeddings_freq, least=0)
         names = [embeddings_layer_names] if isinstance(embeddings_layer_names, str) else embeddings_layer_names
         self.embeddings_layer_names = list(names or ())
         self.embeddings_metadata = embeddings_metadata
@@ -242,12 +243,6 @@ class TensorBoard(Callback):
 def _need_tensorboard() -> None:
     with needed_by("TensorBoard"):
         from ..tensorboard import board  # noqa: F401  # pyright: ignore[reportUnusedImport]
-
-
-def _whole(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
-    return int(value)
 
 
 def _is_due(freq: int, epoch: int) -> bool:

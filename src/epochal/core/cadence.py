@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .numeric import is_real, is_whole, real, whole
+
 
 @dataclass(frozen=True)
 class Every:
@@ -26,10 +28,11 @@ class Every:
     def __post_init__(self) -> None:
         if self.unit not in ("epoch", "batch", "second"):
             raise ValueError(f"Every counts epochs, batches or seconds; got the unit {self.unit!r}.")
-        if self.unit != "second" and (isinstance(self.n, bool) or self.n % 1 != 0 or self.n < 1):
+        if self.unit != "second" and not is_whole(self.n, 1):
             raise ValueError(f"Every(n, {self.unit!r}) needs a whole n of at least 1; got {self.n!r}.")
-        if not self.n > 0:
+        if not is_real(self.n) or not self.n > 0:
             raise ValueError(f"Every(n, 'second') needs a positive n; got {self.n!r}.")
+        object.__setattr__(self, "n", whole("n", self.n) if is_whole(self.n) else real("n", self.n))
 
     @classmethod
     def parse(cls, freq: str | int | Every) -> Every:
@@ -40,10 +43,10 @@ class Every:
         """
         if isinstance(freq, Every):
             return freq
-        if freq in ("epoch", "batch"):
-            return cls(1, freq)  # pyright: ignore[reportArgumentType]
-        if isinstance(freq, int) and not isinstance(freq, bool):
-            return cls(freq, "batch")
+        if isinstance(freq, str) and freq in ("epoch", "batch"):
+            return cls(1, freq)
+        if is_whole(freq):
+            return cls(whole("a frequency", freq), "batch")
         raise ValueError(f"a frequency is 'epoch', 'batch', a number of batches or an Every; got {freq!r}.")
 
     def due(self, before: int, now: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from .directions import HIGHER, LOWER, direction_of
 from .logs import knows, other_name
 from .names import suggest
+from .numeric import real
 from .printing import warn
 
 MODES = ("auto", "min", "max")
@@ -32,7 +33,7 @@ class Monitor:
     def __init__(self, name: str = "val_loss", mode: str = "auto", min_delta: float = 0.0) -> None:
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}; got {mode!r}.")
-        self.name, self.mode, self.min_delta = name, mode, abs(float(min_delta))
+        self.name, self.mode, self.min_delta = name, mode, abs(real("min_delta", min_delta))
         self.direction = direction_of(name) if mode == "auto" else mode
         self.best: float | None = None
         self.seen = False

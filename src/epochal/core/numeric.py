@@ -17,9 +17,8 @@ def whole(what: str, value: Any, least: int | None = None) -> int:
     Raises:
         ValueError: If it is anything else.
     """
-    plain = _plain(value)
-    if _is_number(plain) and plain % 1 == 0 and (least is None or plain >= least):
-        return int(plain)
+    if is_whole(value, least):
+        return int(_plain(value))
     raise ValueError(
         f"{what} must be a whole number{'' if least is None else f' of at least {least}'}; got {_shown(value)}."
     )
@@ -31,6 +30,12 @@ def real(what: str, value: Any) -> float:
     if not _is_number(plain):
         raise ValueError(f"{what} must be a number; got {_shown(value)}.")
     return float(plain)
+
+
+def is_whole(value: Any, least: int | None = None) -> bool:
+    """Say whether `whole` takes this."""
+    plain = _plain(value)
+    return _is_number(plain) and plain % 1 == 0 and (least is None or plain >= least)
 
 
 def is_real(value: Any) -> bool:

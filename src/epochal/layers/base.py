@@ -12,6 +12,7 @@ from flax import nnx
 
 from .. import activations
 from ..core.arguments import constructor_arguments, unknown_argument
+from ..core.numeric import whole
 from . import building, calling, current, final, parts, tensors, weights
 from .calls import OfFirstCall
 from .frozen import frozen_variables
@@ -98,9 +99,7 @@ class Layer(nnx.Module, pytree=False):
         self.numbered = False  # whether a model chose the name
         self.built = False
         self._trainable = truth_of(trainable)
-        self.input_shape = (
-            (input_dim,) if input_dim is not None else None if input_shape is None else tuple(input_shape)
-        )
+        self.input_shape = (whole("input_dim", input_dim, 1),) if input_dim is not None else _sample_shape(input_shape)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the output for arrays; for tensors, those that will hold it in a model.
@@ -298,6 +297,11 @@ _TAKEN = {
     if callable(value) or (isinstance(value, property) and value.fset is None)
 }
 """Names that a layer's attributes can't have, since they are those of methods and properties."""
+
+
+def _sample_shape(given: Sequence[int | None] | None) -> Shape | None:
+    """Return the shape of a sample, its sizes as Python's numbers."""
+    return None if given is None else tuple(None if size is None else whole("input_shape", size) for size in given)
 
 
 class Activated(Layer):

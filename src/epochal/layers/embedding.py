@@ -34,7 +34,7 @@ class Embedding(Layer):
         **kwargs: Any,
     ) -> None:
         if input_length is not None:
-            kwargs.setdefault("input_shape", (input_length,))
+            kwargs.setdefault("input_shape", (positive("input_length", input_length),))
         super().__init__(**kwargs)
         self.input_dim, self.output_dim = positive("input_dim", input_dim), positive("output_dim", output_dim)
         self.mask_zero = mask_zero

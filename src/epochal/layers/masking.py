@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ..core.numeric import real
 from .base import Layer
 
 
@@ -21,7 +22,7 @@ class Masking(Layer):
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.mask_value = mask_value
+        self.mask_value = real("mask_value", mask_value)
 
     def call(self, x: jax.Array) -> jax.Array:
         return jnp.where(self.output_mask(x)[..., None], x, 0)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .base import Layer
+from .settings import other_axis
 from .tensors import Tensor, tensors_in
 
 
@@ -98,9 +99,7 @@ class Concatenate(_Merging):
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(axis, int) or axis == 0:
-            raise ValueError(f"axis is a whole number other than 0, which is the batch's; got {axis!r}.")
-        self.axis = axis
+        self.axis = other_axis(axis)
 
     def call(self, x: Sequence[jax.Array]) -> jax.Array:
         return jnp.concatenate(list(x), self.axis)

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ..core.numeric import real, whole
 from .base import Layer, Shape
-from .settings import known, positive, present
+from .settings import known, other_axis, positive, present
 
 
 class BatchNormalization(Layer):
@@ -35,7 +36,12 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.axis, self.momentum, self.epsilon, self.center, self.scale = axis, momentum, epsilon, center, scale
+        self.axis, self.momentum, self.epsilon = (
+            whole("axis", axis),
+            real("momentum", momentum),
+            real("epsilon", epsilon),
+        )
+        self.center, self.scale = center, scale
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         self.normalization = nnx.BatchNorm(
@@ -75,7 +81,7 @@ class LayerNormalization(Layer):
 
     def __init__(self, epsilon: float = 1e-3, center: bool = True, scale: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.epsilon, self.center, self.scale = epsilon, center, scale
+        self.epsilon, self.center, self.scale = real("epsilon", epsilon), center, scale
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         self.normalization = nnx.LayerNorm(
@@ -123,10 +129,9 @@ class GroupNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(axis, int) or axis == 0:
-            raise ValueError(f"axis is a whole number other than 0, which is the batch's; got {axis!r}.")
         self.groups = -1 if groups == -1 else positive("groups", groups)
-        self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
+        self.axis, self.epsilon = other_axis(axis), real("epsilon", epsilon)
+        self.center, self.scale = center, scale
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         channels = known(self, (None, *shape), self.axis)

@@ -8,6 +8,7 @@ from typing import Any
 from flax import nnx
 
 from .. import initializers
+from ..core.numeric import is_real, is_whole, real, whole
 from .base import Layer, Shape
 
 
@@ -38,19 +39,27 @@ def known(layer: Layer, shape: Shape, axis: int) -> int:
 
 def sizes(what: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """Return a whole number for each of `rank` axes: all of them given, or one for all."""
-    each = tuple(value) if isinstance(value, (list, tuple)) else (value,) * rank
-    if len(each) != rank or any(not isinstance(v, int) or isinstance(v, bool) or v < least for v in each):
+    given: Any = value.tolist() if getattr(value, "ndim", 0) == 1 else value
+    each: tuple[Any, ...] = tuple(given) if isinstance(given, (list, tuple)) else (given,) * rank
+    if len(each) != rank or any(not is_whole(v, least) for v in each):
         kind = "positive" if least == 1 else "non-negative"
         wanted = f"a {kind} whole number" if rank == 1 else f"one or two {kind} whole numbers"
         raise ValueError(f"{what} is {wanted}; got {value!r}.")
-    return each
+    return tuple(whole(what, v) for v in each)
 
 
 def positive(what: str, value: Any) -> int:
     """Return a positive whole number."""
-    if isinstance(value, (bool, str, list, tuple)) or int(value) != value or value < 1:
+    if not is_whole(value, 1):
         raise ValueError(f"{what} must be a positive whole number; got {value!r}.")
-    return int(value)
+    return whole(what, value)
+
+
+def other_axis(value: Any) -> int:
+    """Return an axis other than the batch's."""
+    if not is_whole(value) or value == 0:
+        raise ValueError(f"axis is a whole number other than 0, which is the batch's; got {value!r}.")
+    return whole("axis", value)
 
 
 def one_of(what: str, value: Any, known: Sequence[Any]) -> Any:
@@ -62,9 +71,9 @@ def one_of(what: str, value: Any, known: Sequence[Any]) -> Any:
 
 def share(what: str, value: Any) -> float:
     """Return the share of values that a dropout drops."""
-    if isinstance(value, (bool, str)) or not 0 <= value < 1:
+    if not is_real(value) or not 0 <= value < 1:
         raise ValueError(f"{what} is the share of values that are dropped, from 0 to less than 1; got {value!r}.")
-    return float(value)
+    return real(what, value)
 
 
 def check_axes(layer: Layer, shape: Any, axes: str) -> None:

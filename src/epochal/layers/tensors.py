@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..core.arguments import NamesArguments
+from ..core.numeric import is_whole, whole
 from . import building, calling, calls
 from .names import class_name, snake_case
 from .nests import held, map_nest
@@ -62,9 +63,9 @@ class Input(Tensor):
     """
 
     def __init__(self, shape: Sequence[int | None], dtype: str = "float32", name: str | None = None) -> None:
-        if isinstance(shape, (int, str)) or any(n is not None and (not isinstance(n, int) or n < 1) for n in shape):
+        if isinstance(shape, (int, str)) or any(n is not None and not is_whole(n, 1) for n in shape):
             raise ValueError(f"an Input's shape is that of a sample, such as (64,); got {shape!r}.")
-        super().__init__((None, *shape), jnp.dtype(dtype).name)
+        super().__init__((None, *(None if n is None else whole("shape", n) for n in shape)), jnp.dtype(dtype).name)
         self.name = name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import operator
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from ..core.chunks import map_arrays
 from ..core.class_weights import ClassWeights
 from ..core.directions import direction_of
 from ..core.logs import other_name
+from ..core.numeric import is_real, is_whole, real, whole
 from ..core.printing import warn
 from ..core.targets import Shape, stay_integers
 from ..engines.jax.engine import JaxEngine
@@ -83,7 +83,7 @@ class Compiled(Network):
             TypeError: If `wrt` is no filter.
             ValueError: If a name is unknown, in which case the nearest are listed, or `wrt` selects nothing.
         """
-        if accumulate != int(accumulate) or accumulate < 1:
+        if not is_whole(accumulate, 1):
             raise ValueError(f"accumulate is a number of parts, at least 1; got {accumulate!r}.")
         settings: dict[str, Any] = {
             "loss": _each(loss, losses.get),
@@ -91,7 +91,7 @@ class Compiled(Network):
             "metrics": metrics or [],
             "weighted_metrics": weighted_metrics or [],
             "dtype": None if dtype is None else _float_dtype(dtype),
-            "accumulate": int(accumulate),
+            "accumulate": whole("accumulate", accumulate),
             "wrt": wrt,
         }
         selection = Selection.made(self._modules(), self.trainable, wrt)
@@ -466,9 +466,9 @@ def _flat(nest: Any) -> list[Any]:
 
 
 def _weight(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if not is_real(value):
         raise TypeError(f"loss_weights are numbers; got {value!r}.")
-    return float(value)
+    return real("loss_weights", value)
 
 
 def _float_dtype(name: Any) -> Any:

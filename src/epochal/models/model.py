@@ -17,6 +17,7 @@ from ..core.array_data import ArrayData
 from ..core.callback import Callback, Dispatcher
 from ..core.chunks import leaves
 from ..core.class_weights import ClassWeights
+from ..core.numeric import real, whole
 from ..core.passes import Pass
 from ..core.printing import warn
 from ..core.run import Run, Validation
@@ -123,10 +124,11 @@ class Model(Saved):
             ValueError: If an argument or the data can't be right; before anything is trained.
         """
         verbose = _verbosity(verbose)
-        _check_counts(epochs=epochs, initial_epoch=initial_epoch)
-        _check_counts(1, batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
-        if not isinstance(validation_freq, Iterable):
-            _check_counts(1, validation_freq=validation_freq)
+        epochs, initial_epoch = whole("epochs", epochs, 0), whole("initial_epoch", initial_epoch, 0)
+        batch_size, steps_per_epoch = _count("batch_size", batch_size), _count("steps_per_epoch", steps_per_epoch)
+        validation_steps, validation_freq = _count("validation_steps", validation_steps), _frequency(validation_freq)
+        validation_split = real("validation_split", validation_split)
+        seed = None if seed is None else whole("seed", seed, 0)
         self._check_compiled()
         self._underway.check_thread(self.name)
         weights = None if class_weight is None else ClassWeights(class_weight)
@@ -341,7 +343,7 @@ class Model(Saved):
         self, x: Any, y: Any, weight: Any, batch_size: int | None, steps: int | None, arrange: inputs.Arrange,
         trains: bool = True,
     ) -> Any:  # fmt: skip
-        _check_counts(1, batch_size=batch_size, steps=steps)
+        batch_size, steps = _count("batch_size", batch_size), _count("steps", steps)
         if y is None and not inputs.is_arrays(x):
             data: Any = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps", first_epoch=None)
             self._ready(data.peek()[1], trains)
@@ -361,8 +363,8 @@ class Model(Saved):
 def _batch_size(given: int | None, steps: int | None, x: Any) -> int:
     """Return how many samples a batch has: of steps that nobody gave a size, so many that they take all the data."""
     if given is not None:
-        return int(given)
-    return BATCH_SIZE if steps is None else -(-len(leaves(x)[0]) // int(steps))
+        return given
+    return BATCH_SIZE if steps is None else -(-len(leaves(x)[0]) // steps)
 
 
 def _verbosity(verbose: Any) -> int:
@@ -374,10 +376,15 @@ def _verbosity(verbose: Any) -> int:
     raise ValueError(f'verbose is 0, 1, 2 or "auto"; got {verbose!r}.')
 
 
-def _check_counts(least: int = 0, **counts: int | None) -> None:
-    for name, value in counts.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least):
-            raise ValueError(f"{name} must be a whole number of at least {least}; got {value!r}.")
+def _count(name: str, value: Any) -> int | None:
+    return None if value is None else whole(name, value, 1)
+
+
+def _frequency(given: Any) -> int | list[int]:
+    """Return every how many epochs, or in which of them, counted from 1, is validated."""
+    if isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1):
+        return [whole("validation_freq", epoch, 1) for epoch in given]
+    return whole("validation_freq", given, 1)
 
 
 def _is_arrays_to_validate_on(given: Any) -> bool:
