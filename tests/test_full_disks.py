@@ -143,3 +143,8 @@ def test_any_write_may_be_the_one_that_fails(tmp_path, model, monkeypatch, good)
     with pytest.raises(OSError, match="Input/output error"):
         model.save(tmp_path / "model.h5")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_may_be_saved_when_the_interpreter_ends(tmp_path):
+    run("import atexit; atexit.register(lambda: model.save('model.h5'))", tmp_path)
+    assert load_model(tmp_path / "model.h5").output_shape == (None, 2)

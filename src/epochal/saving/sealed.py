@@ -12,7 +12,6 @@ import os
 import threading
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -37,8 +36,26 @@ def write(path: Path, content: Callable[[h5py.File], None]) -> None:
     if threading.current_thread() is not threading.main_thread():
         _write(path, content)
         return
-    with ThreadPoolExecutor(1) as elsewhere:  # Ctrl-C must not come while HDF5 calls the sink: it would crash
-        elsewhere.submit(_write, path, content).result()
+    failures: list[BaseException] = []
+    thread = threading.Thread(target=_try_to_write, args=(path, content, failures))
+    try:
+        thread.start()  # elsewhere, since HDF5 would crash if Ctrl-C came while it calls the sink
+    except RuntimeError:  # at the interpreter's end there are no new threads
+        _write(path, content)
+        return
+    try:
+        thread.join()
+    finally:
+        thread.join()  # also after Ctrl-C
+    if failures:
+        raise failures[0]
+
+
+def _try_to_write(path: Path, content: Callable[[h5py.File], None], failures: list[BaseException]) -> None:
+    try:
+        _write(path, content)
+    except BaseException as failure:
+        failures.append(failure)
 
 
 def _write(path: Path, content: Callable[[h5py.File], None]) -> None:
