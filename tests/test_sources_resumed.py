@@ -276,3 +276,21 @@ def test_what_repeats_itself_is_not_gone_through_again(tmp_path):
     source = Same()
     train(tmp_path, lambda: source, save_freq="epoch")
     assert source.begun == 1 + 1 + 1  # for the shapes, to compare the third epoch's first batch, for the fourth epoch
+
+
+class OwnUnseeded(Own):
+    """Begins in each process from other numbers, or from those that are given."""
+
+    def __init__(self, state=None):
+        self.rng = np.random.default_rng()
+        self.rng.bit_generator.state = self.begun = state or self.rng.bit_generator.state
+
+
+def test_killed_before_the_first_epoch_was_saved_it_begins_in_the_same_order(tmp_path):
+    for make in (Permuted, Noisy):
+        train(tmp_path / make.__name__, make, Fails(2), save_freq="epoch")
+        assert train(tmp_path / make.__name__, make, seed=1) == train(tmp_path / f"whole {make.__name__}", make)
+    source = OwnUnseeded()
+    train(tmp_path / "own", lambda: source, Fails(2), save_freq="epoch")
+    whole = train(tmp_path / "whole own", lambda: OwnUnseeded(source.begun))
+    assert train(tmp_path / "own", OwnUnseeded) == whole
