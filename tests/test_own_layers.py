@@ -77,7 +77,7 @@ def test_what_is_directly_inside_is_told_in_order():
     block = Block()
     kinds = [type(layer).__name__ for layer in block.sublayers()]
     assert kinds == [*["Dense"] * 7, "Sequential", "Model", "Dense"]
-    assert list(block.sublayers())[0] is block.first
+    assert next(iter(block.sublayers())) is block.first
     assert [layer.name for layer in nnx.clone(block).sublayers()] == [layer.name for layer in block.sublayers()]
 
 

@@ -341,8 +341,13 @@ class Compiled(Network):
                 stacklevel=3,
             )
 
+    def _warn_if_nothing_trains(self) -> None:
+        """Warn if the model has weights of which none is trained."""
+        if self._module is not None and self._selection.is_empty(self._module):
+            warnings.warn(f"{self.name} has no weights to train: trainable is False for all of them.", stacklevel=3)
+
     def _warn_of_late_freezing(self) -> None:
-        """Warn if `trainable` of a layer was changed after `compile`, and if there is nothing to train."""
+        """Warn if `trainable` of a layer was changed after `compile`."""
         if changed := self._selection.changed():
             names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
             warnings.warn(
@@ -350,8 +355,6 @@ class Compiled(Network):
                 "goes on training what it did.",
                 stacklevel=3,
             )
-        if self._module is not None and self._selection.is_empty(self._module):
-            warnings.warn(f"{self.name} has no weights to train: trainable is False for all of them.", stacklevel=3)
 
     def _forget_engine(self) -> None:
         super()._forget_engine()

@@ -142,6 +142,7 @@ class Model(Saved):
         if held_out is None and validation_data is not None:
             held_out = validation_data
         self._warn_of_late_freezing()
+        self._warn_if_nothing_trains()
         self._warn_of_late_settings()
         validation, validation_arrays = self._validation(
             held_out, batch_size, validation_steps, validation_freq, beside=data
