@@ -332,3 +332,33 @@ def test_a_full_outbox_still_sends_the_newest_and_the_end(tmp_path):
             callback.close()
     assert flat(posts(server))[:-1] == losses([0, *range(81, 100)])
     assert server.requests[-1][2]["x-epochal-state"] == "finished"
+
+
+def test_what_had_not_got_there_when_the_process_was_killed_is_sent_by_the_resumed_run(tmp_path):
+    with Server([hangs] * 9) as nowhere:
+        killed = RemoteMonitor(nowhere.root)
+        train(killed, 40, end=False)
+        saved = json.loads(json.dumps(killed.state_dict()))
+        killed._outbox._line.close()  # nobody says good-bye
+    with serving(tmp_path / "runs.db") as monitor:
+        again = RemoteMonitor(monitor.root)
+        again.on_train_begin({})
+        again.load_state_dict(saved)
+        assert again.state_dict() == saved  # saved again before it has sent anything
+        train(again, 50, first=40)
+        run, found = rows(monitor)
+    assert (run["state"], [row[0] for row in found]) == ("finished", list(range(50)))
+
+
+def test_a_saved_run_remembers_no_more_than_the_newest_of_its_own_events():
+    with Server([hangs] * 9) as server:
+        callback = RemoteMonitor(server.root)
+        train(callback, 5, end=False)
+        train(callback, 1_500, end=False)
+        callback.on_train_end({})
+        unsent = callback.state_dict()["unsent"]
+        callback.farewell = 0.0
+        with pytest.warns(UserWarning, match="not delivered"):
+            callback.close()
+    assert [number for number, _ in unsent] == list(range(501, 1_500))
+    assert callback.state_dict()["unsent"] == []

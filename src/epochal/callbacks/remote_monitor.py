@@ -23,6 +23,9 @@ GROUP = 1_000
 VALUES = 20_000
 """Values in one post of batches at most: less than half of what `epochal monitor` takes."""
 
+REMEMBERED = 1_000
+"""Events that a saved run remembers as not delivered, at most, so that a process that is killed loses none of them."""
+
 
 class RemoteMonitor(Callback):
     """Posts each epoch's logs to a server, in the background: training never waits for it.
@@ -128,19 +131,23 @@ class RemoteMonitor(Callback):
             _say(outbox.notes)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the run's id, the next event's number, and the batches not yet sent."""
+        """Return the run's id, the next event's number, the batches not yet sent, and what hasn't got there yet."""
         group = [strict(batch) for batch in self._group]
-        return {"run": self._run, "seq": self._seq, "epoch": self._epoch, "group": group}
+        waiting = [] if self._outbox is None else self._outbox.waiting(self._headers, REMEMBERED)
+        unsent = [*map(list, self._unsent), *([post.number, post.json] for post in waiting)]
+        return {"run": self._run, "seq": self._seq, "epoch": self._epoch, "group": group, "unsent": unsent}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the run that was saved."""
         self._run, self._seq, self._epoch = str(state["run"]), int(state["seq"]), int(state["epoch"])
         self._group, self._headers = list(state["group"]), None
+        self._unsent = [(int(number), str(event)) for number, event in state.get("unsent", ())]
 
     def _begin(self, run: str) -> None:
         self._run, self._seq, self._epoch = run, 0, 0
         self._headers: dict[str, str] | None = None  # the run's, made at its first post
         self._group: list[dict[str, Any]] = []
+        self._unsent: list[tuple[int, str]] = []  # of the run as it was saved
         self._sent = time.monotonic()
 
     def _time_is_up(self) -> bool:
@@ -171,6 +178,9 @@ class RemoteMonitor(Callback):
             )
         if self._headers is None:
             self._headers = run_headers(self._run, self.name, self.params)
+            for at, unsent in self._unsent:
+                self._outbox.put(Post(unsent, self._headers, at))
+            self._unsent = []
         self._outbox.put(Post(settled(event), self._headers, number, state))
 
     def _encode(self, parcel: Parcel) -> tuple[bytes, dict[str, str]]:

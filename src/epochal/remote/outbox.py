@@ -86,6 +86,12 @@ class Outbox:
             while len(self._posts) > self._kept or (self._bytes > KEPT_BYTES and len(self._posts) > 1):
                 self._dropped += not self._remove_first().only_to_monitors
 
+    def waiting(self, run: object, most: int) -> list[Post]:
+        """Return the newest events of a run, by its headers, that haven't got there yet, oldest first."""
+        with self._lock:
+            newest = list(itertools.islice(reversed(self._posts), most))
+        return [post for post in reversed(newest) if post.run is run and not post.only_to_monitors]
+
     def close(self, silence: float, tell: Callable[[], None] = lambda: None) -> None:
         """Let the thread send what waits, until nothing has got there for so many seconds; note what wasn't delivered.
 
