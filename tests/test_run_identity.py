@@ -10,7 +10,7 @@ from flax import nnx
 
 from epochal.callbacks import BackupAndRestore, EarlyStopping, LambdaCallback
 from epochal.core.identity import described, differences, digest_of
-from epochal.layers import Add, Dense, Dropout, Input, Lambda
+from epochal.layers import Add, Dense, Dropout, Input, Lambda, Layer
 from epochal.models import Model, Sequential
 from epochal.models.identity import current_rate, identity_of
 from epochal.optimizers import SGD
@@ -209,6 +209,50 @@ def test_another_optimizer_begins_afresh_and_is_told(tmp_path):
     assert history.epoch == [0, 1, 2]
     assert np.abs(weights[0][0]).sum() > 0
     assert model.optimizer.lr == pytest.approx(0.01)
+
+
+class Block(Layer):
+    """A layer of one's own with layers inside, and a loss that it adds."""
+
+    def __init__(self, units, **more):
+        super().__init__(**more)
+        self.units, self.parts, self.calls = units, [Dense(units), Dense(units)], 0
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(self.units,), initializer="ones")
+
+    def call(self, x, training=None):
+        for part in self.parts:
+            x = part(x)
+        self.add_loss(0.0)
+        return x * self.scale
+
+
+def test_a_layer_of_ones_own_is_the_same_again_in_one_process(tmp_path):
+    make = lambda units=3: net(Block(units, input_dim=4), Dense(1))
+    model = make()
+    train(tmp_path, model)
+    train(tmp_path, model, epochs=2)
+    assert train(tmp_path, make(), epochs=3).epoch == [0, 1, 2]
+    with pytest.raises(ValueError, match=r"layers\.block\.units: 3 then, 2 now"):
+        train(tmp_path, make(2), epochs=3)
+
+
+def test_a_layer_that_is_frozen_now_keeps_what_it_learnt(tmp_path):
+    def make(frozen):
+        model = Sequential([Dense(2, input_dim=4), Dense(1)])
+        model.layers[0].trainable = not frozen
+        model.compile("adam", "mse")
+        return model
+
+    first = make(False)
+    train(tmp_path, first, epochs=2)
+    with pytest.raises(ValueError, match=r"layers\.dense\.trainable: True then, False now"):
+        train(tmp_path, make(True), epochs=3)
+    with pytest.warns(UserWarning, match=r"the optimizer's state is left out"):
+        train(tmp_path, second := make(True), epochs=3, strict=False)
+    same = [np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True)]
+    assert same == [True, True, False, False]
 
 
 def test_weights_of_other_shapes_begin_afresh_and_the_best_ones_are_forgotten(tmp_path):

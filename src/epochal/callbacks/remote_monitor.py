@@ -130,6 +130,10 @@ class RemoteMonitor(Callback):
         finally:
             _say(outbox.notes)
 
+    def identity(self) -> dict[str, Any]:
+        """Return where it posts to."""
+        return {"root": self.root, "path": self.path}
+
     def state_dict(self) -> dict[str, Any]:
         """Return the run's id, the next event's number, the batches not yet sent, and what hasn't got there yet."""
         group = [strict(batch) for batch in self._group]

@@ -69,7 +69,7 @@ def _settings(module: nnx.Module) -> dict[str, Any]:
     given = dict(vars(module))
     if isinstance(module, Layer) and not type(module).__module__.startswith("epochal."):
         given = module.get_config() | given
-    return {name: described(value) for name, value in given.items() if _is_setting(name, value)}
+    return {name.lstrip("_"): described(value) for name, value in given.items() if _is_setting(name, value)}
 
 
 def _is_setting(name: str, value: Any) -> bool:

@@ -116,12 +116,21 @@ class State:
         return (own.shape, own.dtype) == (array.shape, array.dtype)
 
     def restore_what_fits(self, arrays: Mapping[str, np.ndarray]) -> list[str]:
-        """Take up the arrays that have the name, shape and dtype of a leaf; return the names of weights that don't."""
-        fitting = {path for path, array in arrays.items() if self._takes(path, array)}
-        for path in fitting:
-            self.write(self._at[path], arrays[path])
-        weights = ("params/", "other/")
-        return [path for path in {*arrays, *self.paths} - fitting if path.startswith(weights)]
+        """Take up the arrays that have the name, shape and dtype of a leaf; return the names of weights that don't.
+
+        A weight may have been trained then and be frozen now, or the reverse.
+        """
+        places = {path: self._fitting(path, array) for path, array in arrays.items()}
+        for path, place in places.items():
+            if place is not None:
+                self.write(self._at[place], arrays[path])
+        left = {path for path, place in places.items() if place is None} | {*self.paths} - {*places.values()}
+        return [path for path in left if path.startswith(("params/", "other/"))]
+
+    def _fitting(self, path: str, array: np.ndarray) -> str | None:
+        part, _, rest = path.partition("/")
+        other = {"params": "other", "other": "params"}.get(part, part)
+        return next((found for found in (path, f"{other}/{rest}") if self._takes(found, array)), None)
 
     def describe(self) -> dict[str, str]:
         """Return each leaf's dtype and shape by path."""
