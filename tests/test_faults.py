@@ -309,8 +309,8 @@ def test_on_a_full_disk_the_saved_run_stays(small_disk):
             super().save_run({**saved, **state})
 
     with pytest.raises(
-        OSError, match=r"could not write .*generation-00000002\.run: No space left on device; about 15\d,\d\d\d"
+        OSError, match=r"could not write .*generation-00000001\.run: No space left on device; about 15\d,\d\d\d"
     ):
         fit([Fills(small_disk)], epochs=3)
-    assert sorted(os.listdir(small_disk)) == ["generation-00000001.run", "lock"]
-    assert generation.read(small_disk / "generation-00000001.run")["epoch"] == 1
+    assert sorted(os.listdir(small_disk)) == ["generation-00000000.run", "lock"]
+    assert generation.read(small_disk / "generation-00000000.run")["epoch"] == 0

@@ -236,7 +236,7 @@ def test_the_accuracy_of_logits_is_about_zero(name):
         (metrics.AUC(name="area"), "area", "max"),
         (metrics.Recall, "recall", "max"),
         (losses.Huber(2.0), "huber_loss", "min"),
-        (losses.mean_absolute_error, "mean_absolute_error", None),
+        (losses.mean_absolute_error, "mean_absolute_error", "min"),
         (
             {"class_name": "TopKCategoricalAccuracy", "config": {"name": "top3", "dtype": "float32", "k": 3}},
             "top3",

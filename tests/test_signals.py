@@ -72,7 +72,7 @@ class InterruptedEngine(NumpyEngine):
         if not self.waiting:
             self.interrupt()
         result = super().train(span, stop_when_not_finite)
-        return Waited(result.rows(), self) if self.waiting else result
+        return Waited(result.rows(), span.chunk.size, self) if self.waiting else result
 
     def interrupt(self):
         for _ in range(self.times):
@@ -80,8 +80,8 @@ class InterruptedEngine(NumpyEngine):
 
 
 class Waited(Rows):
-    def __init__(self, rows, engine):
-        super().__init__(rows)
+    def __init__(self, rows, size, engine):
+        super().__init__(rows, size)
         self.engine = engine
 
     def count(self):

@@ -96,7 +96,7 @@ class Sequential(Model):
 
     def __getattr__(self, name: str) -> Any:
         if name not in DRAWN or vars(self).get("_output") is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return object.__getattribute__(self, name)  # which raises again what it raised, or what a property did
         assert self._input is not None
         assert self._output is not None
         self._module = Graph(self._input, self._output, self._given_name, sequential=True, trainable=self._trainable)
