@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from numpy_engine import fit
 
-from epochal.callbacks import BackupAndRestore, Callback, LambdaCallback
+from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, LambdaCallback, TensorBoard
 from epochal.core import files, generation
 from epochal.core.files import make_folder, write_durably
 
@@ -242,3 +243,18 @@ def test_a_run_of_another_version_says_what_to_do(tmp_path):
     generation.Generation({"identity": {}, "epoch": 1}).write(tmp_path / "generation-00000001.run")
     with pytest.raises(ValueError, match=r"another version of epochal saved\. Finish it with that version, or delete"):
         fit([BackupAndRestore(tmp_path)])
+
+
+def test_the_first_state_is_on_the_disk_before_the_first_epoch_also_where_disks_are_slow(tmp_path, monkeypatch):
+    real, there = files.sync, []
+    monkeypatch.setattr(files, "sync", lambda path: (time.sleep(0.1), real(path)))
+    look = LambdaCallback(on_epoch_begin=lambda epoch, logs: there.append(len([*tmp_path.glob("run/*.run")])))
+    fit([BackupAndRestore(tmp_path / "run"), look], epochs=1)
+    assert there == [1]
+
+
+@pytest.mark.parametrize(("kind", "argument"), [(CSVLogger, "filename"), (TensorBoard, "log_dir")])
+def test_two_of_a_kind_that_write_to_one_path_are_told(tmp_path, kind, argument):
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.warns(UserWarning, match=rf"two {kind.__name__} write to .*link/a: give each a {argument} of its own"):
+        fit([kind(tmp_path / "a"), kind(tmp_path / "link" / "a"), kind(tmp_path / "b")], epochs=1)

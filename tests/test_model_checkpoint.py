@@ -198,6 +198,13 @@ def test_batches_know_no_validation(arguments, save_freq):
         ModelCheckpoint(**{"filepath": "best.h5", "save_freq": save_freq} | arguments)
 
 
+def test_epochs_know_no_batch():
+    with pytest.raises(
+        ValueError, match=r"has \{batch\}, but it is saved at the ends of epochs: give save_freq a number"
+    ):
+        ModelCheckpoint("{epoch}-{batch}.h5")
+
+
 # How many files stay
 
 

@@ -41,8 +41,8 @@ class ModelCheckpoint(Callback):
     failed is an error at the next hook or at the end of the fit, and its value no longer counts as best.
 
     Raises:
-        ValueError: If an argument is out of range, the template has more than plain fields, or a save that
-            isn't at an epoch's end needs a `val_…`.
+        ValueError: If an argument is out of range, the template has more than plain fields, a save that isn't at
+            an epoch's end needs a `val_…`, or one that is needs a `batch`.
     """
 
     def __init__(
@@ -95,6 +95,11 @@ class ModelCheckpoint(Callback):
         late = [name for name in self.awaited_logs() if name.startswith("val_")]
         if self.every.unit != "epoch" and late:
             raise ValueError(f"{late[0]!r} is known only when an epoch ends; save_freq={self.every} saves within it.")
+        if self.every.unit == "epoch" and "batch" in self.fields:
+            raise ValueError(
+                f"{self.filepath!r} has {{batch}}, but it is saved at the ends of epochs: give save_freq a number of "
+                "batches, or leave {batch} out."
+            )
 
     @property
     def best(self) -> float | None:

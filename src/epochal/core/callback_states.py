@@ -80,18 +80,34 @@ def _from(folder: str, path: Any) -> str:
         return Path(os.path.abspath(path)).as_posix()
 
 
-def _identity(callback: Any) -> dict[str, Any]:
+def _said(callback: Any) -> Mapping[Any, Any]:
     ask = getattr(callback, "identity", None)
     said: Any = ask() if callable(ask) else {}
-    if not isinstance(said, Mapping):
-        return {}  # another's idea of an identity
-    for name, value in cast("Mapping[Any, Any]", said).items():
+    return cast("Mapping[Any, Any]", said) if isinstance(said, Mapping) else {}  # else another's idea of an identity
+
+
+def _identity(callback: Any) -> dict[str, Any]:
+    said = _said(callback)
+    for name, value in said.items():
         plain = value is None or isinstance(value, (bool, int, float, str, os.PathLike))
         if not isinstance(name, str) or not plain:
             raise TypeError(
                 f"{type(callback).__name__}.identity() has {name!r}: {value!r}; it has plain values and paths by name."
             )
-    return dict(cast("Mapping[str, Any]", said))
+    return dict(said)
+
+
+def warn_of_shared_paths(callbacks: Sequence[Any]) -> None:
+    """Warn of callbacks of one class that write to one path: what stays of it is not what either would have left."""
+    seen: set[tuple[str, str]] = set()
+    for callback in callbacks:
+        kind = type(callback).__name__
+        for name, path in _said(callback).items():
+            if not hasattr(path, "__fspath__"):
+                continue
+            if (where := (kind, os.path.realpath(path))) in seen:
+                warn(f"two {kind} write to {os.fspath(path)}: give each a {name} of its own.", stacklevel=2)
+            seen.add(where)
 
 
 # Saving

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from . import run_state
+from . import callback_states, run_state
 from .callback import Dispatcher
 from .logs import Logs
 from .passes import Pass
@@ -33,6 +33,7 @@ def fit(run: Run) -> None:
 def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
     run.model.stop_training = False
     check_validated(run)
+    callback_states.warn_of_shared_paths(run.call.callbacks)
     run.call("on_train_begin", Logs())
     if saved is not None:
         run_state.restore(run, saved)
@@ -82,6 +83,8 @@ def _save(run: Run, savers: list[RunSaver], begins: bool = False) -> None:
     state = run_state.gather(run, begins)
     for saver in savers:
         saver.save_run(state)
+    if begins:  # a kill before this is on the disk would leave in logs what no saved run knows of
+        _wait(run)
 
 
 def _finish(run: Run, at_last_epoch_end: dict[str, Any]) -> None:
@@ -95,10 +98,15 @@ def _finish(run: Run, at_last_epoch_end: dict[str, Any]) -> None:
 
 def _deliver(run: Run) -> None:
     """Let signals take their course once what was saved is on the disk: a script's handler may end the process."""
+    _wait(run)
+    run.signals.deliver()
+
+
+def _wait(run: Run) -> None:
+    """Wait until what was saved is on the disk."""
     for saver in run.savers:
         saver.wait()
     run.call.writer.check()
-    run.signals.deliver()
 
 
 def epoch_logs(done: Pass, phase: str) -> Logs:
