@@ -4,12 +4,27 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from epochal.core import logs
 from epochal.core.spans import Pace
+
+
+def pytest_configure(config):
+    """Let all processes of a session, those that tests start too, compile each program once."""
+    if not hasattr(config, "workerinput"):
+        config.compiled = tempfile.TemporaryDirectory(prefix="epochal-compiled-")
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", config.compiled.name)
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "compiled"):
+        config.compiled.cleanup()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import jax
@@ -152,6 +152,19 @@ class Model(Saved):
         own_size = data.batch_size if isinstance(data, ArrayData) else None
         facts = {"verbose": verbose, "batch_size": own_size, "epochs": epochs, "do_validation": validation is not None}
         facts |= self._facts_of(data, validated=validation is not None)
+        described = functools.partial(identity_of, self, class_weight)
+        make_run = functools.partial(Run, self._engine, self, call, data, epochs, validation, initial_epoch, described)
+        self._train(call, history, facts, validation_arrays, make_run)
+        if weights is not None:
+            weights.warn_of_unseen()
+        self._warn_of_late_settings()
+        return history
+
+    def _train(
+        self, call: Dispatcher, history: History, facts: Mapping[str, Any], validation_arrays: Any,
+        make_run: Callable[[], Run],
+    ) -> None:  # fmt: skip
+        """Run a fit whose parts are ready; whatever ends it, the module holds the trained weights."""
         engine = self._engine
         assert engine is not None
         engine.check_structure()
@@ -159,8 +172,7 @@ class Model(Saved):
             self.history = history
             with call.closed_after_error():
                 call.prepare(self, facts, validation_arrays)
-                described = functools.partial(identity_of, self, class_weight)
-                run = Run(engine, self, call, data, epochs, validation, initial_epoch, described)
+                run = make_run()
             self._declare_rate()
             try:
                 loop.fit(run)
@@ -168,10 +180,6 @@ class Model(Saved):
                 self._rate_left = current_rate(self.optimizer)
                 if not engine.lost:
                     engine.sync()
-        if weights is not None:
-            weights.warn_of_unseen()
-        self._warn_of_late_settings()
-        return history
 
     def _declare_rate(self) -> None:
         """Note the learning rate that the script has chosen, in compile or by hand since the last fit."""

@@ -108,15 +108,7 @@ class JaxEngine:
     ) -> None:
         self.module, self.optimizer = module, optimizer
         self._is_trained = nnx.Param if trained is None else Among(frozenset(trained))
-        nnx.pop(module, nnx.Intermediate)  # what it has sown before is no part of its state
-        copy = nnx.merge(*nnx.split(module))  # whether the module itself is in training mode is its owner's business
-        copy.eval()
-        testing = nnx.split(copy, self._is_trained, ...)[0]
-        copy.train()
-        for path, node in nnx.iter_graph(copy):
-            if path in at_rest:
-                node.eval()
-        training, params, other = nnx.split(copy, self._is_trained, ...)
+        testing, training, params, other = _in_both_modes(module, self._is_trained, at_rest)
         update, optimizer_state = (None, ()) if optimizer is None else prepared(optimizer, params)
         self._steps = Steps(
             objective, predict, measures, training, testing, update, dtype=dtype, accumulate=accumulate,
@@ -510,6 +502,23 @@ class JaxEngine:
         optimizer = None if self.optimizer is None else {"name": self.optimizer.name} | _settings(self.optimizer)
         computed = {"dtype": str(self._steps.dtype or "own"), "accumulate": self._steps.accumulate}
         return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names, **computed}
+
+
+def _in_both_modes(module: nnx.Module, is_trained: Any, at_rest: Collection[Path]) -> tuple[Any, Any, Any, Any]:
+    """Return a module's graph in inference and in training mode, its trained variables, and its other ones.
+
+    In which mode the module itself is, is its owner's business.
+    """
+    nnx.pop(module, nnx.Intermediate)  # what it has sown before is no part of its state
+    copy = nnx.merge(*nnx.split(module))
+    copy.eval()
+    testing = nnx.split(copy, is_trained, ...)[0]
+    copy.train()
+    for path, node in nnx.iter_graph(copy):
+        if path in at_rest:
+            node.eval()
+    training, params, other = nnx.split(copy, is_trained, ...)
+    return testing, training, params, other
 
 
 def optimizer_outline(module: nnx.Module, optimizer: Any, trained: Collection[Path]) -> dict[str, Any]:
