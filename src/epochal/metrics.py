@@ -87,7 +87,10 @@ class MeanMetric(Metric):
         """Return a batch's values, `(batch, …)`, whose mean is the metric's, or one number that is their mean."""
         found = self.fn(y_true, y_pred)
         own_values(self.name, found, y_pred.shape[:1])
-        return jnp.asarray(found)
+        values = jnp.asarray(found)
+        if values.dtype == bool:
+            return values
+        return values.astype(jnp.promote_types(values.dtype, jnp.float32))  # narrower ones, or integers, may overflow
 
     def init(self) -> State:
         """Return zero sums of values and weights."""

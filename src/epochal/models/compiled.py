@@ -307,6 +307,7 @@ class Compiled(Network):
         outputs, settings = self._outputs, self._settings
         measures = self._measures(outputs, y)
         objective: Any = self._objective(outputs) if not self._has_own_objective else self._own_objective(measures)
+        _check_names(objective.names, measures)
         trained, at_rest = self._selection.of(self.module)
         engine = JaxEngine(
             self.module, objective, self._call, measures, self.optimizer, settings["dtype"], settings["accumulate"],
@@ -447,6 +448,17 @@ class Compiled(Network):
         """Go on with the averaged weights as the weights."""
         assert self._engine is not None
         self._engine.adopt_average()
+
+
+def _check_names(losses: Sequence[str], measures: Sequence[Measure]) -> None:
+    """Raise if a metric would take the place of a loss, or of a validation's value, in the logs."""
+    logged = {*losses, *(measure.name for measure in measures)}
+    for name in (measure.name for measure in measures):
+        if name in losses or (name.startswith("val_") and name.removeprefix("val_") in logged):
+            raise ValueError(
+                f"a metric would be logged as {name!r}, as another value is: give it another name, as in "
+                "MeanMetric(function, name=…)."
+            )
 
 
 def _each(setting: Any, make: Any) -> Any:

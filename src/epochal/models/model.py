@@ -229,6 +229,8 @@ class Model(Saved):
     ) -> tuple[Any, Any]:
         """Return the validation beside training data, and its arrays if it has any."""
         if given is None:
+            if steps is not None or freq != 1:
+                warn("validation_steps and validation_freq have no effect: there is no validation_data.", stacklevel=3)
             return None, None
         if inputs.is_array(given):
             given = (given,)

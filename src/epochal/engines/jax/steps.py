@@ -124,7 +124,7 @@ class Measure:
         `made` is the outputs and their masks.
         """
         if not self.is_mean:
-            return self.metric.result(self.updated(self.metric.init(), y, made, weight)), 0
+            return self.result(self.updated(self.metric.init(), y, made, weight)), 0
         y, y_pred, _ = prepared(self._own(y), self._own(made[0]))
         found = self.metric.per_sample(y, y_pred)
         if found.ndim == 0 or not self.metric.adds_up:
@@ -137,10 +137,28 @@ class Measure:
         y, y_pred, weight = prepared(
             self._own(y), self._own(made[0]), weight, self._own(made[1]), self.metric.steps_are_samples
         )
-        return self.metric.update(state, y, y_pred, weight)
+        updated = self.metric.update(state, y, y_pred, weight)
+        before, after = _outline(state), _outline(updated)
+        if before != after:
+            raise ValueError(
+                f"update() of {self.name} must return a state like init()'s, in its shapes: {before}; got {after}."
+            )
+        return updated
+
+    def result(self, state: Any) -> Any:
+        """Return the value that a state stands for, a scalar; a ValueError if it is anything else."""
+        value = jnp.asarray(self.metric.result(state))
+        if value.ndim:
+            raise ValueError(f"result() of {self.name} has shape {value.shape}; a logged value is one number.")
+        return value
 
     def _own(self, nest: Any) -> Any:
         return nest if self.output is None or nest is None else self.output.of(nest)
+
+
+def _outline(state: Any) -> Any:
+    """Return a state with the shapes of its arrays in their places."""
+    return jax.tree.map(lambda leaf: f"shape {jnp.shape(leaf)}", state)
 
 
 Path = tuple[Any, ...]
@@ -304,7 +322,7 @@ class Steps:
     def metric_results(self, states: Sequence[Any]) -> dict[str, Any]:
         """Return the results of the metrics that are no plain means, by name."""
         carried = [measure for measure in self.measures if not measure.is_mean]
-        return {m.name: m.metric.result(state) for m, state in zip(carried, states, strict=True)}
+        return {m.name: m.result(state) for m, state in zip(carried, states, strict=True)}
 
     def _updated(self, states: Sequence[Any], y: Any, made: Any, weight: Any) -> list[Any]:
         carried = [measure for measure in self.measures if not measure.is_mean]
