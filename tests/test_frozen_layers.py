@@ -326,3 +326,30 @@ def test_a_frozen_base_called_in_inference_mode_within_a_model():
     before = model.get_weights()
     assert np.isclose(model.test_on_batch(x, y), model.train_on_batch(x, y), rtol=1e-5)
     assert moved(model, before) == [True] * 4 + [False] * 2 + [True] * 2, "all but the moving averages"
+
+
+def test_one_weight_alone_is_frozen_by_its_own_trainable():
+    class Line(Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(input_shape[-1], 1))
+            self.bias = self.add_weight(shape=(1,))
+            self.count = self.add_weight(trainable=False)
+
+        def call(self, inputs):
+            return inputs @ self.kernel + self.bias
+
+    line = Line(input_shape=(4,))
+    model = Sequential([line])
+    line.kernel.trainable = False
+    model.compile("adam", "mse")
+    assert fitted(model) == [False, True, False]
+    assert [weight.trainable for weight in line.weights] == [False, True, False]
+    assert len(model.trainable_weights) == 1
+    with pytest.raises(ValueError, match="make it with trainable=True"):
+        line.count.trainable = True
+    line.kernel.trainable = True
+    with pytest.warns(UserWarning, match="was changed after compile"):
+        model.fit(x, y, verbose=0)
+    module = nnx.Linear(4, 1, rngs=nnx.Rngs(0))
+    module.kernel.set_metadata("trainable", False)
+    assert [v.shape for v in Model(module).trainable_weights] == [(1,)]

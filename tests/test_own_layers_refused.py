@@ -80,6 +80,7 @@ def builds_of(build):
         (makes_lazily, ValueError, "Makes.call makes the layer 'dense' .*make it in __init__ or in build"),
         (makes_a_weight_in_call, ValueError, "Makes.call makes a weight, .*make it in __init__ or in build"),
         (forgets_super, TypeError, r"Forgets.__init__ doesn't call super\(\).__init__\(\)"),
+        (lambda: type("Empty", (layers.Layer,), {"call": lambda self, x: None})(), TypeError, "Empty.call returns nothing"),
         (adds_a_vector, ValueError, r"Adds.add_loss takes one number, such as a mean; got an array of shape \(1, 4\)"),
         (lambda: builds_of(lambda self, s: self.add_weight("w", (3,))), TypeError, r"add_weight\(shape=…, name='w'\)"),
         (lambda: builds_of(lambda self, s: self.add_weight(s)), ValueError, "without open axes; got .None, 4."),
@@ -92,6 +93,11 @@ def builds_of(build):
 def test_what_cannot_be_is_refused_with_advice(make, error, match):
     with pytest.raises(error, match=match):
         called(make)()
+
+
+def test_a_constructor_that_forgets_its_base_is_told_in_a_list_of_layers_too():
+    with pytest.raises(TypeError, match=r"Forgets.__init__ doesn't call super\(\).__init__\(\)"):
+        Sequential([forgets_super(), Dense(1)])
 
 
 def test_a_layer_that_is_no_part_of_the_model_is_told():

@@ -222,17 +222,22 @@ class Layer(nnx.Module, pytree=False):
     @property
     def trainable_weights(self) -> list[nnx.Variable]:
         """The variables that training changes: none if the layer isn't `trainable`."""
+        current.write_back(weights_of(self))
         return [variable for variable, trained in trained_of(self) if trained]
 
     @property
     def non_trainable_weights(self) -> list[nnx.Variable]:
         """The variables that training leaves alone, or that are no parameters, such as moving averages."""
+        current.write_back(weights_of(self))
         return [variable for variable, trained in trained_of(self) if not trained]
 
     @property
     def weights(self) -> list[nnx.Variable]:
-        """The variables, those of the layers inside included, in Keras's order: trainable ones first."""
-        return [variable for _, variable in weights_of(self)]
+        """The variables, those of the layers inside included, in Keras's order: trainable ones first.
+
+        They hold the values after the last finished batch when they are asked for here.
+        """
+        return [variable for _, variable in current.write_back(weights_of(self))]
 
     def sublayers(self) -> Iterator[Any]:
         """Yield the layers and models directly inside: in attributes, and in lists, tuples and dicts there."""
@@ -354,6 +359,8 @@ def as_layer(layer: Any) -> nnx.Module:
     Raises:
         TypeError: If it is neither a layer, nor an `nnx.Module`, nor a function.
     """
+    if isinstance(layer, Layer):
+        calling.check_made(layer)
     if isinstance(layer, nnx.Module):
         return layer
     if isinstance(layer, type):

@@ -209,6 +209,8 @@ def _made(layer: Any, given: masks.Given, calls: Calls) -> tuple[Any, list[Any]]
     else:
         args, kwargs = given
         made = layer.call(*args, **(kwargs | masks.taken(layer, given, of_given)))
+        if made is None:
+            raise TypeError(f"{type(layer).__name__}.call returns nothing: let it end in `return` and its output.")
         own = masks.of_outputs(layer, given, of_given, made)
         within = _from_within(made, given, calls)
         found = [mask if mask is not None else other for mask, other in zip(own, within, strict=True)]

@@ -12,20 +12,25 @@ from ..core.ahead import AHEAD
 from .weights import variable_of
 
 
-def read(named: Sequence[tuple[str, Any]]) -> list[np.ndarray]:
-    """Return copies of what variables hold after the last finished batch of any model that trains them."""
+def write_back(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Let variables hold what they are after the last finished batch of any model that trains them; return them."""
     AHEAD.write_back(id(variable_of(weight)) for _, weight in named)
-    return [np.array(variable.get_value()) for _, variable in named]
+    return named
 
 
-def write(named: Sequence[tuple[str, Any]], values: Sequence[Any], owner: str) -> None:
+def read(named: list[tuple[str, Any]]) -> list[np.ndarray]:
+    """Return copies of what variables hold after the last finished batch of any model that trains them."""
+    return [np.array(variable.get_value()) for _, variable in write_back(named)]
+
+
+def write(named: list[tuple[str, Any]], values: Sequence[Any], owner: str) -> None:
     """Replace what variables hold; models that train them go on from it with the next batch.
 
     Raises:
         ValueError: If the number or a shape differs; then nothing is changed.
     """
     check(named, values, owner)
-    AHEAD.write_back(id(variable_of(weight)) for _, weight in named)
+    write_back(named)
     for (_, variable), value in zip(named, values, strict=True):
         variable.set_value(jnp.asarray(value, variable.dtype))
     AHEAD.note_write()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,19 +27,23 @@ class Selection:
         said: What `trainable` of each layer was then.
         whole: What the model's own was.
         wrt: An nnx filter; None for all parameters.
+        weights: The variables by their paths, each with whether it alone was frozen.
     """
 
     said: Mapping[Any, bool]
     whole: bool
     wrt: Any
+    weights: Sequence[tuple[str, nnx.Variable, bool]] = ()
 
     @classmethod
     def made(cls, modules: Iterable[nnx.Module], whole: bool, wrt: Any) -> Selection:
         """Return what the layers in some modules say now."""
-        nodes: Iterable[Any] = (node for module in modules for _, node in nnx.iter_graph(module))
+        by_path = [item for module in modules for item in nnx.iter_graph(module)]
+        nodes: Iterable[Any] = (node for _, node in by_path)
         answers = {node: answer for node in nodes if (answer := _answer(node)) is not None and _is_hashable(node)}
         _TAKEN.update(answers)
-        return cls(answers, whole, wrt)
+        variables = ((_joined(path), node) for path, node in by_path if isinstance(node, nnx.Variable))
+        return cls(answers, whole, wrt, [(path, node, _is_frozen_alone(node)) for path, node in variables])
 
     def of(self, module: nnx.Module) -> tuple[frozenset[Path], frozenset[Path]]:
         """Return the paths of the variables that are trained, and of batch normalizations in frozen layers.
@@ -57,10 +61,11 @@ class Selection:
         return bool(_parameters(module)) and not self.of(module)[0]
 
     def changed(self) -> list[str]:
-        """Return the names of the layers whose `trainable` is another one now, unless for a model compiled since."""
+        """Return the names of layers (unless for a model compiled since) and weights with another `trainable` now."""
         now = ((layer, layer.trainable) for layer in self.said)
         changed = [layer for layer, value in now if self.said[layer] != value != _TAKEN.get(layer)]
-        return [getattr(layer, "name", None) or snake_case(layer) for layer in changed]
+        weights = [path for path, variable, alone in self.weights if _is_frozen_alone(variable) != alone]
+        return [*(getattr(layer, "name", None) or snake_case(layer) for layer in changed), *weights]
 
 
 def _is_hashable(node: Any) -> bool:
@@ -75,7 +80,8 @@ def _answer(node: Any) -> bool | None:
 def frozen_within(module: nnx.Module, said: Mapping[Any, bool]) -> tuple[set[Path], set[Path]]:
     """Return the paths of the variables that aren't trained, and of the batch normalizations among such.
 
-    A variable belongs to the innermost module around it that has an attribute `trainable`.
+    A variable belongs to the innermost module around it that has an attribute `trainable`; one whose own metadata say
+    `trainable=False` isn't trained wherever it is.
 
     Args:
         module: What to look into.
@@ -87,7 +93,7 @@ def frozen_within(module: nnx.Module, said: Mapping[Any, bool]) -> tuple[set[Pat
         owners = (by_path.get(path[:depth]) for depth in range(len(path), -1, -1))
         answers = ((owner, answer) for owner in owners if (answer := _answer(owner)) is not None)
         owner, answer = next(answers, (None, True))
-        return not (said.get(owner, answer) if _is_hashable(owner) else answer)
+        return not (said.get(owner, answer) if _is_hashable(owner) else answer) or _is_frozen_alone(by_path[path])
 
     frozen = [(path, node) for path, node in by_path.items() if _may_be_frozen(node) and is_frozen(path)]
     variables = {path for path, node in frozen if isinstance(node, nnx.Variable)}
@@ -115,6 +121,10 @@ def frozen_variables(module: nnx.Module) -> set[int]:
     """Return the ids of the variables that `trainable` of the modules around them keeps from being trained."""
     paths, _ = frozen_within(module, {})
     return {id(node) for path, node in nnx.iter_graph(module) if path in paths}
+
+
+def _is_frozen_alone(node: Any) -> bool:
+    return isinstance(node, nnx.Variable) and node.get_metadata("trainable", True) is False
 
 
 def _may_be_frozen(node: Any) -> bool:

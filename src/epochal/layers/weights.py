@@ -11,8 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 
 from .. import initializers
+from ..core.ahead import AHEAD
 from ..core.names import path_name
 from . import building, calling, parts
 from .names import numbered_by_class
@@ -24,14 +26,30 @@ Named = list[tuple[str, Any]]
 
 
 class _AsInKeras:
-    """What Keras's weights have beside the arithmetic of arrays."""
+    """What Keras's weights have beside the arithmetic of arrays; current at any time, also in the hooks of a fit."""
 
     get_value: Callable[[], Any]
     set_value: Callable[[Any], None]
+    get_metadata: Callable[..., Any]
+    set_metadata: Callable[..., None]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the optimizer changes it, if its layer is trainable; a model takes it up when it is compiled."""
+        return isinstance(self, nnx.Param) and self.get_metadata("trainable", True)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if value and not isinstance(self, nnx.Param):
+            raise ValueError(
+                "a weight made by add_weight(trainable=False) can't be trained: make it with trainable=True."
+            )
+        self.set_metadata("trainable", bool(value))
 
     @property
     def value(self) -> Any:
-        """The array."""
+        """The array, after the last finished batch of any model that trains it."""
+        AHEAD.write_back([id(self)])
         return self.get_value()
 
     @value.setter
@@ -39,24 +57,26 @@ class _AsInKeras:
         self.assign(value)
 
     def assign(self, value: Any) -> None:
-        """Replace the value by another one of the same shape."""
-        old = self.get_value()
+        """Replace the value by another one of the same shape; in a hook, from the next batch on."""
+        old = self.value
         new = jnp.asarray(value, old.dtype)
         if new.shape != old.shape:
             raise ValueError(f"the weight has shape {old.shape}; got a value of shape {new.shape}.")
         self.set_value(new)
+        if not isinstance(old, Tracer):
+            AHEAD.note_write()
 
     def assign_add(self, value: Any) -> None:
         """Add to the value."""
-        self.assign(self.get_value() + value)
+        self.assign(self.value + value)
 
     def assign_sub(self, value: Any) -> None:
         """Subtract from the value."""
-        self.assign(self.get_value() - value)
+        self.assign(self.value - value)
 
     def numpy(self) -> np.ndarray:
         """Return the value as a NumPy array."""
-        return np.array(self.get_value())
+        return np.array(self.value)
 
 
 class Weight(_AsInKeras, nnx.Param):

@@ -264,8 +264,9 @@ class Network(NamesArguments):
             self._know(x)
         if self._inputs is not None and not more:
             x = self._adapt(self._inputs.arranged(x, "x"))
-        if self._traced is not None and training is None:
-            return self._traced(x, *more)
+        if self._traced is not None:
+            traced = self._traced
+            return traced(x, *more) if training is None else calling.called_in_mode(traced, (x, *more), training)
         own = self.module
         module = nnx.merge(*nnx.split(own))
         module.train() if training else module.eval()

@@ -351,7 +351,10 @@ class JaxEngine:
         if self._ahead and not self.lost:
             self._take_up_written()
             parts = jax.tree.map(jax.numpy.copy, self._state.parts())
+            said = [(v, v.trainable) for v in self._variables.values() if v.has_metadata("trainable")]
             nnx.update(self.module, self._steps.shown(parts), self._show_arrays(parts["other"]))
+            for variable, trainable in said:  # since it was compiled, perhaps: the state has the metadata of then
+                variable.set_metadata("trainable", trainable)
             self._ahead = False
             self._seen = AHEAD.discard(self)
             self._remember_shown()
