@@ -22,6 +22,7 @@ from ..core.passes import Pass
 from ..core.printing import warn
 from ..core.run import Run, Validation
 from ..core.signals import Signals
+from ..engines.jax.engine import JaxEngine
 from ..engines.jax.placement import fits
 from ..layers.calls import Ends
 from ..layers.graph import Graph
@@ -153,8 +154,10 @@ class Model(Saved):
         facts = {"verbose": verbose, "batch_size": own_size, "epochs": epochs, "do_validation": validation is not None}
         facts |= self._facts_of(data, validated=validation is not None)
         described = functools.partial(identity_of, self, class_weight)
-        make_run = functools.partial(Run, self._engine, self, call, data, epochs, validation, initial_epoch, described)
-        self._train(call, history, facts, validation_arrays, make_run)
+        self._train(
+            call, history, facts, validation_arrays,
+            lambda engine: Run(engine, self, call, data, epochs, validation, initial_epoch, described),
+        )  # fmt: skip
         if weights is not None:
             weights.warn_of_unseen()
         self._warn_of_late_settings()
@@ -162,7 +165,7 @@ class Model(Saved):
 
     def _train(
         self, call: Dispatcher, history: History, facts: Mapping[str, Any], validation_arrays: Any,
-        make_run: Callable[[], Run],
+        make_run: Callable[[JaxEngine], Run],
     ) -> None:  # fmt: skip
         """Run a fit whose parts are ready; whatever ends it, the module holds the trained weights."""
         engine = self._engine
@@ -172,7 +175,7 @@ class Model(Saved):
             self.history = history
             with call.closed_after_error():
                 call.prepare(self, facts, validation_arrays)
-                run = make_run()
+                run = make_run(engine)
             self._declare_rate()
             try:
                 loop.fit(run)
