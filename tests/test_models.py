@@ -122,7 +122,7 @@ def test_weights_are_set_and_read_in_order():
     model.set_weights([kernel, bias])
     np.testing.assert_array_equal(model.get_weights()[0], kernel)
     np.testing.assert_allclose(model.predict(X), X @ kernel + bias, rtol=1e-5)
-    np.testing.assert_array_equal(model.layers[0].kernel_and_bias.kernel.get_value(), kernel)
+    np.testing.assert_array_equal(model.layers[0].affine.kernel.get_value(), kernel)
 
 
 @pytest.mark.parametrize(

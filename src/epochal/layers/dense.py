@@ -43,7 +43,7 @@ class Dense(Activated):
         self.bias_initializer = initializers.get(bias_initializer)
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
-        self.kernel_and_bias = nnx.Linear(
+        self.affine = nnx.Linear(
             known(self, shape, -1),
             self.units,
             use_bias=self.use_bias,
@@ -53,10 +53,10 @@ class Dense(Activated):
         )
 
     def linear(self, x: jax.Array) -> jax.Array:
-        return self.kernel_and_bias(x)
+        return self.affine(x)
 
     def named_weights(self) -> list[tuple[str, nnx.Variable]]:
-        return kernel_and_bias(self.kernel_and_bias)
+        return kernel_and_bias(self.affine)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"units": self.units, "use_bias": self.use_bias} | initializer_settings(self)

@@ -19,6 +19,8 @@ from .layout import text, writable
 
 GROUP = "epochal"
 FORMAT = 1
+EARLIER = ("/kernel_and_bias/", "/affine/")
+"""What a Dense called its inner module in earlier files, and what it calls it now."""
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Stored:
         names = state.get(kind)
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"its group {GROUP!r} doesn't say what its arrays are.")
-        return names
+        return [name.replace(*EARLIER) for name in names]
 
     def streams(self, expected: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return the random streams; they must be as `expected`, which has their shapes and dtypes by path."""
