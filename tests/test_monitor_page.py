@@ -103,7 +103,7 @@ def test_the_chart_grows_while_a_fit_runs(page, monitor):
     thread.start()
     wait_for(lambda: points(page, "loss") == {"training": 4, "validation": 4}, 30)
     assert text(page, "#runs .state") == "running"
-    assert "epoch 4 of 6" in text(page, "#runs .facts")
+    wait_for(lambda: "epoch 4 of 6" in text(page, "#runs .facts"))
     seen.release()
     wait_for(lambda: points(page, "loss") == {"training": 5, "validation": 5})
     seen.release()
