@@ -261,7 +261,7 @@ def test_weights_of_other_shapes_begin_afresh_and_the_best_ones_are_forgotten(tm
     with pytest.warns(UserWarning) as told:
         train(tmp_path, net(Dense(3, input_dim=4), Dense(1)), epochs=3, strict=False, callbacks=[best()])
     text = "\n".join(str(warning.message) for warning in told)
-    assert "params/layers/0/kernel" in text
+    assert "params/layers/0/affine/kernel" in text
     assert "EarlyStopping: the best weights that were saved have other shapes" in text
 
 
