@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks import workloads
 from benchmarks.contest import best_of, report
 from benchmarks.training import EpochTime
-from epochal.core.chunks import BUDGET_BYTES
+from epochal.data.chunks import BUDGET_BYTES
 
 WORKLOAD = "softmax"
 ROUNDS = 12

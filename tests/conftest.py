@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from epochal.core import logs
-from epochal.core.spans import Pace
+from epochal.core.wakes import ThroughputEstimate
 
 
 def pytest_configure(config):
@@ -37,7 +37,7 @@ def ctrl_c_is_heard():
 @pytest.fixture
 def spans_of(monkeypatch):
     """Return a function that fixes how many batches a span has as long as nobody must be woken."""
-    return lambda batches: monkeypatch.setattr(Pace, "batches_in", lambda self, seconds: batches)
+    return lambda batches: monkeypatch.setattr(ThroughputEstimate, "batches_in", lambda self, seconds: batches)
 
 
 @pytest.fixture

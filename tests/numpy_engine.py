@@ -6,9 +6,9 @@ import numpy as np
 
 from epochal.callbacks import Callback, History
 from epochal.core import loop
-from epochal.core.array_data import ArrayData
 from epochal.core.callback import ALIASES, HOOKS, Dispatcher
 from epochal.core.run import Run, Validation
+from epochal.data.array_data import ArrayData
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(10, 2))

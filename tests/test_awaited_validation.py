@@ -6,8 +6,8 @@ from numpy_engine import Recorder, X, Y, make_run
 
 from epochal.callbacks import Callback, EarlyStopping, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
 from epochal.core import loop
-from epochal.core.array_data import ArrayData
 from epochal.core.run import Validation
+from epochal.data.array_data import ArrayData
 
 MAY_WARN = pytest.mark.filterwarnings("ignore:the monitored 'val_.*' is no metric of this fit")
 

@@ -13,9 +13,9 @@ from conftest import newest, outcome
 from numpy_engine import Model, NumpyEngine, Recorder, X, Y, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, Every, History, TerminateOnNaN
-from epochal.core import generation
-from epochal.core.array_data import ArrayData
-from epochal.core.inputs import from_batches
+from epochal.data.array_data import ArrayData
+from epochal.data.inputs import from_batches
+from epochal.storage import generation
 
 
 class Stop(Exception):

@@ -10,9 +10,9 @@ from numpy_engine import Model, Recorder, X, Y, fit, make_run
 
 from epochal.callbacks import Callback, Every, TerminateOnNaN, WhenNotFinite
 from epochal.core import loop
-from epochal.core.array_data import ArrayData
 from epochal.core.callback import Dispatcher
-from epochal.core.spans import MOST_BATCHES, SPAN_SECONDS, Pace, Wakes
+from epochal.core.wakes import MOST_BATCHES, SPAN_SECONDS, ThroughputEstimate, WakeSchedule
+from epochal.data.array_data import ArrayData
 
 
 def long_data(batches=40):
@@ -158,7 +158,7 @@ def by_second(seconds, begins):
 
 def test_seconds_wake_at_the_first_span_end_after_them():
     clock, watcher = Clock(), by_second(1.0, begins=False)
-    wakes, woken = Wakes([watcher], clock), []
+    wakes, woken = WakeSchedule([watcher], clock), []
     for clock.now in (0.4, 0.9, 1.3, 1.9, 2.2, 2.4, 9.0):
         wakes.beginning(0)
         woken += [clock.now] * len(wakes.ending(1, lambda: True))
@@ -167,7 +167,7 @@ def test_seconds_wake_at_the_first_span_end_after_them():
 
 def test_seconds_with_a_begin_hook_wake_for_one_batch():
     clock, watcher = Clock(), by_second(1.0, begins=True)
-    wakes, pace = Wakes([watcher], clock), Pace()
+    wakes, pace = WakeSchedule([watcher], clock), ThroughputEstimate()
     pace.learn(100, 0.1)
     assert (wakes.beginning(0), wakes.length(0, pace) > 1, wakes.ending(1, lambda: True)) == ([], True, [])
     clock.now = 1.5
@@ -177,21 +177,21 @@ def test_seconds_with_a_begin_hook_wake_for_one_batch():
 
 @pytest.mark.parametrize(("seconds", "longest"), [(None, SPAN_SECONDS), (0.1, 0.1), (60.0, SPAN_SECONDS)])
 def test_seconds_bound_a_spans_length(seconds, longest):
-    pace = Pace()
+    pace = ThroughputEstimate()
     pace.learn(1000, 1.0)  # a millisecond a batch
-    wakes = Wakes([] if seconds is None else [by_second(seconds, begins=False)])
+    wakes = WakeSchedule([] if seconds is None else [by_second(seconds, begins=False)])
     assert wakes.length(0, pace) == pytest.approx(longest * 1000, abs=1)
 
 
 def test_no_span_is_longer_than_an_engines_buffer():
-    pace = Pace()
+    pace = ThroughputEstimate()
     for _ in range(10):
         pace.learn(10**6, 1.0)
-    assert Wakes([]).length(0, pace) == MOST_BATCHES
+    assert WakeSchedule([]).length(0, pace) == MOST_BATCHES
 
 
 def test_an_unknown_pace_begins_with_one_batch_and_grows_by_a_bounded_factor():
-    pace, lengths = Pace(), []
+    pace, lengths = ThroughputEstimate(), []
     for _ in range(4):
         lengths.append(pace.batches_in(0.25))
         pace.learn(lengths[-1], lengths[-1] * 1e-6)
@@ -250,7 +250,7 @@ def seen_by(watched, others, cut, bad):
     data = poisoned(bad) if bad is not None else long_data()
     recorder, model = Recorder(*watched), Model(lr=0.01)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pace, "batches_in", lambda self, seconds: cut)
+        patch.setattr(ThroughputEstimate, "batches_in", lambda self, seconds: cut)
         history = fit([*(Recorder(*other) for other in others), recorder], epochs=2, model=model, data=data)
     return repr((recorder.calls, history.history, model.weights.tolist()))
 

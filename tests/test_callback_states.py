@@ -9,8 +9,9 @@ from conftest import newest
 from numpy_engine import Recorder, X, Y, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, ModelCheckpoint, TerminateOnNaN
-from epochal.core import callback_states, generation
-from epochal.core.array_data import ArrayData
+from epochal.core import callback_states
+from epochal.data.array_data import ArrayData
+from epochal.storage import generation
 
 
 class Follows(Callback):

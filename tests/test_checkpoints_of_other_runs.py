@@ -8,7 +8,7 @@ import pytest
 from numpy_engine import Model, fit
 
 from epochal.callbacks import BackupAndRestore, CSVLogger, LambdaCallback, ModelCheckpoint
-from epochal.core import files
+from epochal.storage import files
 
 
 class Saved(Model):

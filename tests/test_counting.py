@@ -14,8 +14,8 @@ from epochal.callbacks import (
     TerminateOnNaN,
 )
 from epochal.core import loop
-from epochal.core.array_data import ArrayData
-from epochal.core.stream_data import StreamData
+from epochal.data.array_data import ArrayData
+from epochal.data.stream_data import StreamData
 
 
 class Saves(Model):

@@ -7,8 +7,8 @@ import pytest
 from numpy_engine import Logged, X, Y, fit
 
 from epochal.callbacks import Callback, CallbackList, CSVLogger
-from epochal.core.array_data import ArrayData
 from epochal.core.run import Validation
+from epochal.data.array_data import ArrayData
 
 
 @pytest.fixture

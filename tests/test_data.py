@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy_engine import Model, NumpyEngine, Recorder, fit, inputs, make_run
 
-from epochal.core import chunks as module
 from epochal.core import loop
-from epochal.core.array_data import ArrayData, epoch_order
-from epochal.core.chunks import as_array
-from epochal.core.inputs import arrays, from_batches, is_arrays, split
-from epochal.core.seeds import fresh_seed, set_random_seed
-from epochal.core.stream_data import StreamData
+from epochal.data import chunks as module
+from epochal.data.array_data import ArrayData, epoch_order
+from epochal.data.chunks import as_array
+from epochal.data.inputs import arrays, from_batches, is_arrays, split
+from epochal.data.seeds import fresh_seed, set_random_seed
+from epochal.data.stream_data import StreamData
 
 X = np.arange(20.0).reshape(10, 2)
 Y = np.arange(10.0)

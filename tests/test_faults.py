@@ -19,8 +19,8 @@ from conftest import SCRIPTS, outcome
 from numpy_engine import Model, fit
 
 from epochal.callbacks import BackupAndRestore, LambdaCallback, ModelCheckpoint
-from epochal.core import files, generation
-from epochal.core.generation import Damaged, Generation
+from epochal.storage import files, generation
+from epochal.storage.generation import Damaged, Generation
 
 pytestmark = pytest.mark.faults
 

@@ -13,8 +13,8 @@ import pytest
 from numpy_engine import fit
 
 from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, LambdaCallback, TensorBoard
-from epochal.core import files, generation
-from epochal.core.files import make_folder, write_durably
+from epochal.storage import files, generation
+from epochal.storage.files import make_folder, write_durably
 
 
 def fails_with(number, only=lambda *_: True, otherwise=None):
@@ -68,7 +68,7 @@ def test_without_locks_two_in_one_process_are_refused_all_the_same(tmp_path, mon
 
 WRITES = """
 import sys
-from epochal.core.files import write_durably
+from epochal.storage.files import write_durably
 for n in range(60):
     write_durably(sys.argv[1], lambda path: path.write_bytes(sys.argv[2].encode() * 200_000))
 """

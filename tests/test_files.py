@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from epochal.core.files import check_writable, write_durably
+from epochal.storage.files import check_writable, write_durably
 
 
 def writes(content):
@@ -63,7 +63,7 @@ def test_an_os_error_says_which_file_and_how_much_room_was_needed(tmp_path):
 
 def test_what_a_kill_left_is_overwritten_by_the_next_write(tmp_path):
     script = (
-        "import os, signal, sys; from epochal.core.files import write_durably\n"
+        "import os, signal, sys; from epochal.storage.files import write_durably\n"
         "def write(path): path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_durably(sys.argv[1], write)"
     )

@@ -6,7 +6,7 @@ import sys
 import pytest
 from event_reading import scalars
 
-from epochal.core import generation
+from epochal.storage import generation
 
 SCRIPT = """
 import resource, signal, sys

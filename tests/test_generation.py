@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epochal.core.generation import MAGIC, Damaged, Generation, read
+from epochal.storage.generation import MAGIC, Damaged, Generation, read
 
 DTYPES = [
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),

@@ -21,7 +21,7 @@ from epochal.callbacks import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
-from epochal.core.seeds import set_random_seed
+from epochal.data.seeds import set_random_seed
 from epochal.engines.jax.canonical import canonical, multiplications
 from epochal.engines.jax.placement import fits, one_hot_labels
 from epochal.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten
@@ -194,7 +194,7 @@ def test_data_copied_piece_by_piece_give_the_same_run_bit_for_bit(spans_of, monk
     spans_of(1000)
     state, *logged = noisy()
     monkeypatch.setattr("epochal.models.model.fits", lambda rows: False)
-    monkeypatch.setattr("epochal.core.chunks.CHUNK_BYTES", 500)
+    monkeypatch.setattr("epochal.data.chunks.CHUNK_BYTES", 500)
     again = noisy()
     assert list(again[1:]) == logged
     for path, array in state.items():

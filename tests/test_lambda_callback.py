@@ -6,8 +6,8 @@ import pytest
 from numpy_engine import X, Y, fit
 
 from epochal.callbacks import LambdaCallback
-from epochal.core.array_data import ArrayData
 from epochal.core.callback import ALIASES, HOOKS
+from epochal.data.array_data import ArrayData
 
 
 def test_the_six_of_the_page_come_first_in_its_order():

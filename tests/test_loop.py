@@ -9,10 +9,10 @@ from numpy_engine import Model, Recorder, X, Y, fit, make_run
 
 from epochal.callbacks import Callback, Every, History, TerminateOnNaN
 from epochal.core import loop
-from epochal.core.array_data import ArrayData
-from epochal.core.passes import Pass
+from epochal.core.phase_runner import PhaseRunner
 from epochal.core.run import Validation
 from epochal.core.signals import Signals
+from epochal.data.array_data import ArrayData
 
 BATCH = ["on_train_batch_begin", "on_train_batch_end"]
 TEST = ["on_test_begin", "on_test_batch_begin", "on_test_batch_end", "on_test_end"]
@@ -252,11 +252,11 @@ def test_cutting_an_epoch_into_spans_changes_no_bit(spans_of, cut):
 def test_the_hooks_of_an_evaluation_and_a_prediction():
     recorder = Recorder()
     run = make_run([recorder])
-    logs = loop.evaluate(Pass("test", run.engine, run.data, run.call, Signals()), run.call)
+    logs = loop.evaluate(PhaseRunner("test", run.engine, run.data, run.hooks, Signals()), run.hooks)
     assert recorder.names() == ["on_test_begin", *["on_test_batch_begin", "on_test_batch_end"] * 3, "on_test_end"]
     assert logs["loss"] == pytest.approx(np.mean(Y**2))
     recorder.calls.clear()
-    outputs = loop.predict(Pass("predict", run.engine, run.data, run.call, Signals()), run.call)
+    outputs = loop.predict(PhaseRunner("predict", run.engine, run.data, run.hooks, Signals()), run.hooks)
     assert recorder.names()[1:3] == ["on_predict_batch_begin", "on_predict_batch_end"]
     assert [len(output) for output in outputs] == [4, 4, 2]
     assert recorder.logs("on_predict_batch_end")[2]["outputs"].tolist() == [0.0, 0.0]
@@ -264,7 +264,7 @@ def test_the_hooks_of_an_evaluation_and_a_prediction():
 
 def test_watching_for_nan_does_not_disturb_a_prediction():
     run = make_run([Recorder(TerminateOnNaN.cadence)])
-    assert len(loop.predict(Pass("predict", run.engine, run.data, run.call, Signals()), run.call)) == 3
+    assert len(loop.predict(PhaseRunner("predict", run.engine, run.data, run.hooks, Signals()), run.hooks)) == 3
 
 
 # Replay
@@ -303,7 +303,7 @@ def test_a_replay_comes_before_the_wakes_that_end_the_span(spans_of):
     spans_of(1000)
     order = []
 
-    class Wakes(Callback):
+    class WakeSchedule(Callback):
         cadence = Every(2, "batch")
 
         def on_batch_end(self, batch, logs=None):
@@ -315,7 +315,7 @@ def test_a_replay_comes_before_the_wakes_that_end_the_span(spans_of):
         def on_batch_end(self, batch, logs=None):
             order.append(("replay", batch))
 
-    fit([Wakes(), Replays()], epochs=1)
+    fit([WakeSchedule(), Replays()], epochs=1)
     assert order == [("replay", 0), ("replay", 1), ("wake", 1), ("replay", 2)]
 
 
@@ -402,4 +402,4 @@ def test_closing_twice_is_safe():
     recorder = Recorder()
     run = make_run([recorder])
     loop.fit(run)
-    run.call.close()
+    run.hooks.close()

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from epochal.core.memory import PIECES, SMALL, Memory
+from epochal.data.memory import PIECES, SMALL, Memory
 from epochal.layers import Dense, Input
 from epochal.models import Model, Sequential
 

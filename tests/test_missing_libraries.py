@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from epochal.core.extras import EXTRAS, needed_by
+from epochal.messages.extras import EXTRAS, needed_by
 
 USES = {
     "models": ("from epochal.models import Sequential", "jax", "epochal.models needs {}", "epochal[jax]"),

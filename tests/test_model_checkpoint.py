@@ -13,8 +13,8 @@ import pytest
 from numpy_engine import Model, X, Y, fit
 
 from epochal.callbacks import Callback, Every, ModelCheckpoint
-from epochal.core.array_data import ArrayData
-from epochal.core.files import write_durably
+from epochal.data.array_data import ArrayData
+from epochal.storage.files import write_durably
 
 FALLING = {"val_loss": [3.0, 2.0, 1.0]}
 DIPPING = {"val_loss": [2.0, 3.0, 1.0, 1.5]}

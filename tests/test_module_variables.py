@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from epochal.callbacks import BackupAndRestore
-from epochal.core.names import path_name
+from epochal.messages.names import path_name
 from epochal.models import Model
 
 X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")

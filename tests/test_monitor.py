@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from epochal.core.logs import Logs
-from epochal.core.monitor import Monitor
+from epochal.core.monitored_value import MonitoredValue
 
 NAN, INF = math.nan, math.inf
 
@@ -35,12 +35,12 @@ NAN, INF = math.nan, math.inf
     ],
 )
 def test_auto_knows_the_direction_by_the_name(name, direction):
-    assert Monitor(name).direction == direction
+    assert MonitoredValue(name).direction == direction
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_a_given_mode_goes_before_the_name(mode):
-    monitor = Monitor("val_acc", mode)
+    monitor = MonitoredValue("val_acc", mode)
     monitor.start({}, Judge("max" if mode == "min" else "min"))
     assert monitor.direction == mode
 
@@ -54,7 +54,7 @@ class Judge:
 
 @pytest.mark.parametrize(("said", "direction"), [("max", "max"), ("min", "min"), (None, "max")])
 def test_a_metric_may_say_its_own_direction(said, direction):
-    monitor = Monitor("val_f1_score")
+    monitor = MonitoredValue("val_f1_score")
     monitor.start({}, Judge(said))
     assert monitor.direction == direction
 
@@ -62,7 +62,7 @@ def test_a_metric_may_say_its_own_direction(said, direction):
 @pytest.mark.parametrize("mode", ["maximum", "val_acc", "MIN", None])
 def test_any_other_mode_is_an_error(mode):
     with pytest.raises(ValueError, match="mode must be one of auto, min, max; got"):
-        Monitor("loss", mode)
+        MonitoredValue("loss", mode)
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_any_other_mode_is_an_error(mode):
     ],
 )
 def test_better_is_better_by_more_than_min_delta(mode, min_delta, values, better):
-    monitor = Monitor("loss", mode, min_delta)
+    monitor = MonitoredValue("loss", mode, min_delta)
     assert [monitor.update(value) for value in values] == [bool(b) for b in better]
 
 
 def test_the_best_is_never_nan():
-    monitor = Monitor("loss")
+    monitor = MonitoredValue("loss")
     monitor.update(NAN)
     assert monitor.best is None
     monitor.update(2.0)
@@ -93,7 +93,7 @@ def test_the_best_is_never_nan():
 
 
 def test_a_slow_decline_is_measured_from_the_best():
-    monitor = Monitor("loss", min_delta=0.15)
+    monitor = MonitoredValue("loss", min_delta=0.15)
     assert [monitor.update(value) for value in (1.0, 0.9, 0.8, 0.7)] == [True, False, True, False]
 
 
@@ -101,7 +101,7 @@ def test_a_slow_decline_is_measured_from_the_best():
 
 
 def test_a_typo_warns_at_train_begin_with_the_nearest_names():
-    monitor = Monitor("val_los", "min")
+    monitor = MonitoredValue("val_los", "min")
     with pytest.warns(UserWarning, match=r"the monitored 'val_los' is no metric of this fit\. Did you mean 'val_loss'"):
         monitor.start({"metrics": ["loss", "acc", "val_loss", "val_acc"]})
 
@@ -110,7 +110,7 @@ def test_a_typo_warns_at_train_begin_with_the_nearest_names():
 def test_nothing_is_said_of_a_name_that_is_or_may_be_there(params):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Monitor("val_acc").start(params)
+        MonitoredValue("val_acc").start(params)
 
 
 @pytest.mark.parametrize(
@@ -118,21 +118,21 @@ def test_nothing_is_said_of_a_name_that_is_or_may_be_there(params):
     [(False, {"loss": 1.0, "acc": 0.5}), (True, {"loss": 1.0, "acc": 0.5, "val_loss": 1.0, "val_acc": 0.5})],
 )
 def test_a_name_still_missing_after_a_whole_epoch_is_an_error_that_lists_the_names(validates, logs):
-    monitor = Monitor("val_los", "min")
+    monitor = MonitoredValue("val_los", "min")
     monitor.start({"do_validation": validates})
     with pytest.raises(ValueError, match=rf"'val_los' is not in the logs: {', '.join(logs)}\. "):
         monitor.read(Logs(logs))
 
 
 def test_an_epoch_without_the_value_counts_for_nothing():
-    monitor = Monitor("val_loss")
+    monitor = MonitoredValue("val_loss")
     monitor.start({"do_validation": True})
     epochs = [{"loss": 1.0}, {}, {"loss": 1.0, "val_loss": 3.0}, {"loss": 1.0}]
     assert [monitor.read(Logs(logs)) for logs in epochs] == [None, None, 3.0, None]
 
 
 def test_acc_and_accuracy_are_monitored_for_each_other():
-    monitor = Monitor("val_acc")
+    monitor = MonitoredValue("val_acc")
     monitor.start({"metrics": ["loss", "val_accuracy"]})
     assert monitor.read(Logs({"loss": 1.0, "val_accuracy": 0.5})) == 0.5
 
@@ -141,7 +141,7 @@ def test_acc_and_accuracy_are_monitored_for_each_other():
 
 
 def test_a_start_forgets_and_a_state_brings_back():
-    monitor, other = Monitor("loss"), Monitor("loss")
+    monitor, other = MonitoredValue("loss"), MonitoredValue("loss")
     monitor.read({"loss": 2.0})
     monitor.update(2.0)
     state = monitor.state_dict()

@@ -8,7 +8,7 @@ import pytest
 
 from epochal import initializers, layers, losses, metrics, optimizers
 from epochal.callbacks import BackupAndRestore, EarlyStopping, Every, ModelCheckpoint, ReduceLROnPlateau, TensorBoard
-from epochal.core.numeric import real, whole
+from epochal.messages.numeric import real, whole
 from epochal.models import Sequential, load_model
 
 X, Y = np.ones((8, 3), "f4"), np.ones(8, "f4")

@@ -11,7 +11,8 @@ import pytest
 from numpy_engine import make_run
 
 from epochal.callbacks import Callback, EarlyStopping, LearningRateScheduler, ModelCheckpoint, ProgbarLogger
-from epochal.core import loop, printing
+from epochal.core import loop
+from epochal.messages import printing
 
 
 class Tee:

@@ -8,7 +8,7 @@ import pytest
 from numpy_engine import fit
 
 from epochal.callbacks import BackupAndRestore, Callback, LambdaCallback
-from epochal.core import generation
+from epochal.storage import generation
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from numpy_engine import Logged, X, Y, make_run
 from epochal.callbacks import Callback, CallbackList, ProgbarLogger
 from epochal.callbacks import progbar_logger as module
 from epochal.core import loop
-from epochal.core.array_data import ArrayData
-from epochal.core.passes import Pass
+from epochal.core.phase_runner import PhaseRunner
 from epochal.core.signals import Signals
+from epochal.data.array_data import ArrayData
 
 TIME = r"(\d+(s|ms|us)|\d+:\d\d)"
 
@@ -245,7 +245,7 @@ def passes(phase, bar):
     run = make_run([bar], verbose=1, epochs=1)
     bar.params = {"verbose": 1, "steps": 3}
     getattr(loop, {"test": "evaluate", "predict": "predict"}[phase])(
-        Pass(phase, run.engine, run.data, run.call, Signals()), run.call
+        PhaseRunner(phase, run.engine, run.data, run.hooks, Signals()), run.hooks
     )
 
 

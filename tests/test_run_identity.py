@@ -9,7 +9,8 @@ import pytest
 from flax import nnx
 
 from epochal.callbacks import BackupAndRestore, EarlyStopping, LambdaCallback
-from epochal.core.identity import described, differences, digest_of
+from epochal.core.identity import described, differences
+from epochal.data.digest import digest_of
 from epochal.layers import Add, Dense, Dropout, Input, Lambda, Layer
 from epochal.models import Model, Sequential
 from epochal.models.identity import current_rate, identity_of

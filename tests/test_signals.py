@@ -12,8 +12,8 @@ from numpy_engine import NumpyEngine, Recorder, Rows, X, Y, fit, make_run
 
 from epochal.callbacks import Callback, WhenNotFinite
 from epochal.core import loop
-from epochal.core.inputs import from_batches
 from epochal.core.signals import Signals
+from epochal.data.inputs import from_batches
 
 
 def ctrl_c():

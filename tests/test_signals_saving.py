@@ -12,7 +12,7 @@ from conftest import newest, outcome
 from numpy_engine import fit
 
 from epochal.callbacks import BackupAndRestore, Callback
-from epochal.core import generation
+from epochal.storage import generation
 
 
 class Signals(Callback):

@@ -7,8 +7,8 @@ import pytest
 from numpy_engine import Model, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, Every
-from epochal.core.inputs import from_batches
 from epochal.core.run import Validation
+from epochal.data.inputs import from_batches
 
 BATCHES = 3
 

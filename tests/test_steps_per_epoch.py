@@ -5,9 +5,9 @@ import pytest
 from numpy_engine import Recorder, fit, inputs
 
 from epochal.callbacks import BackupAndRestore, Callback
-from epochal.core.array_data import ArrayData
-from epochal.core.inputs import from_batches
 from epochal.core.run import Validation
+from epochal.data.array_data import ArrayData
+from epochal.data.inputs import from_batches
 
 X = np.arange(20.0).reshape(10, 2) / 20
 Y = np.arange(10.0)

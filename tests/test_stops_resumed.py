@@ -4,7 +4,7 @@ import pytest
 from numpy_engine import Recorder, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, LambdaCallback
-from epochal.core import generation
+from epochal.storage import generation
 
 
 class Stops(Callback):

@@ -22,8 +22,8 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 
 from epochal.callbacks import BackupAndRestore, Callback, CallbackList, Every, ReduceLROnPlateau, TensorBoard
 from epochal.core import loop
-from epochal.core.array_data import ArrayData
-from epochal.core.protocols import LayerNode
+from epochal.core.layer_node import LayerNode
+from epochal.data.array_data import ArrayData
 from epochal.layers import BatchNormalization, Conv2D, Dense, Dropout, Embedding, Flatten, GlobalAveragePooling1D
 from epochal.models import Model, Sequential
 from epochal.optimizers import SGD

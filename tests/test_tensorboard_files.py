@@ -12,8 +12,8 @@ from tensorboard.compat.proto.graph_pb2 import GraphDef
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 
-from epochal.core.protocols import LayerNode
-from epochal.core.writer import Writer
+from epochal.core.layer_node import LayerNode
+from epochal.storage.writer import Writer
 from epochal.tensorboard import graphs, images, projector, records, summaries
 from epochal.tensorboard.event_files import EventFile, cut
 from epochal.tensorboard.histograms import BUCKETS, Histogram

@@ -7,7 +7,7 @@ import pytest
 from numpy_engine import Model, Recorder, X, Y, fit
 
 from epochal.callbacks import CSVLogger, TerminateOnNaN
-from epochal.core.array_data import ArrayData
+from epochal.data.array_data import ArrayData
 
 
 def bad(value, batch):

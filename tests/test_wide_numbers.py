@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from epochal.core.wide import has_32_bits
+from epochal.data.wide import has_32_bits
 from epochal.layers import Dense, Embedding, Flatten, Input
 from epochal.models import Model, Sequential
 

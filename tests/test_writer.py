@@ -8,7 +8,7 @@ import pytest
 from numpy_engine import fit
 
 from epochal.callbacks import Callback
-from epochal.core.writer import PENDING, Writer
+from epochal.storage.writer import PENDING, Writer
 
 
 def broken():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .core.seeds import set_random_seed
+from .data.seeds import set_random_seed
 
 __version__ = "0.1.0"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from epochal.core.extras import needed_by
-from epochal.core.names import unknown
+from epochal.messages.extras import needed_by
+from epochal.messages.names import unknown
 
 with needed_by(__name__):
     import jax

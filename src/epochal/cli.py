@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from .core.extras import needed_by
+from .messages.extras import needed_by
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,10 +9,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from typing import Any
 
-from epochal.core.arguments import NamesArguments
-from epochal.core.extras import needed_by
-from epochal.core.names import unknown
-from epochal.core.numeric import real, whole
+from epochal.messages.arguments import NamesArguments
+from epochal.messages.extras import needed_by
+from epochal.messages.names import unknown
+from epochal.messages.numeric import real, whole
 
 with needed_by(__name__):
     import jax

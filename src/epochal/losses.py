@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from epochal.core.arguments import NamesArguments
-from epochal.core.extras import needed_by
-from epochal.core.names import snake_case, unknown
-from epochal.core.numeric import real
-from epochal.core.targets import Shape, takes_class_numbers
+from epochal.data.targets import Shape, takes_class_numbers
+from epochal.messages.arguments import NamesArguments
+from epochal.messages.extras import needed_by
+from epochal.messages.names import snake_case, unknown
+from epochal.messages.numeric import real
 
 with needed_by(__name__):
     import jax

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any, Literal
 
 from epochal import losses
-from epochal.core.arguments import NamesArguments
-from epochal.core.extras import needed_by
-from epochal.core.names import snake_case, unknown
-from epochal.core.numeric import is_real, real, whole
-from epochal.core.targets import Shape, takes_class_numbers
+from epochal.data.targets import Shape, takes_class_numbers
 from epochal.losses import Loss, SampleLoss, align, align_sparse, own_values, sample_means, weighed_shape
+from epochal.messages.arguments import NamesArguments
+from epochal.messages.extras import needed_by
+from epochal.messages.names import snake_case, unknown
+from epochal.messages.numeric import is_real, real, whole
 
 with needed_by(__name__):
     import jax

@@ -15,8 +15,8 @@ from weakref import WeakMethod
 
 import numpy as np
 
-from epochal.core.extras import needed_by
-from epochal.core.names import suggest, unknown
+from epochal.messages.extras import needed_by
+from epochal.messages.names import suggest, unknown
 
 with needed_by(__name__):
     import jax

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from epochal.core import seeds
+from epochal.data import seeds
 
 for line in sys.stdin:
     script, output, *sys.argv[1:] = json.loads(line)

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from numpy_engine import fit
 
 from epochal.callbacks import BackupAndRestore, Callback
-from epochal.core import files
+from epochal.storage import files
 
 # Without the process's number, so that whoever makes its calls fail knows it before
 files._temporary = lambda path: path.with_name(f".{path.name}.partial")

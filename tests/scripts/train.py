@@ -32,10 +32,10 @@ from epochal.callbacks import (
     ReduceLROnPlateau,
     SwapEMAWeights,
 )
-from epochal.core.generation import Generation
 from epochal.engines.jax.state import State
 from epochal.layers import BatchNormalization, Dense, Dropout, Layer
 from epochal.models import Sequential
+from epochal.storage.generation import Generation
 
 os.chdir(sys.argv[1])
 folder = Path()

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core import files, generation, identity, run_state
+from ..core import identity, run_state
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
-from ..core.folder_lock import FolderLock
-from ..core.generation import Damaged, Generation, OtherVersion
 from ..core.logs import Logs
-from ..core.numeric import whole
-from ..core.printing import say, warn
-from ..core.writer import Job
+from ..messages.numeric import whole
+from ..messages.printing import say, warn
+from ..storage import files, generation
+from ..storage.folder_lock import FolderLock
+from ..storage.generation import Damaged, Generation, OtherVersion
+from ..storage.writer import Job
 
 
 class BackupAndRestore(Callback):

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from ..core import files
 from ..core.callback import Callback
 from ..core.logs import Logs, knows
-from ..core.printing import warn
+from ..messages.printing import warn
+from ..storage import files
 
 
 class CSVLogger(Callback):

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..core.callback import Callback
 from ..core.logs import Logs
-from ..core.monitor import Monitor
-from ..core.numeric import real, whole
-from ..core.printing import say, warn
+from ..core.monitored_value import MonitoredValue
+from ..messages.numeric import real, whole
+from ..messages.printing import say, warn
 
 
 class EarlyStopping(Callback):
@@ -53,7 +53,7 @@ class EarlyStopping(Callback):
         baseline = None if baseline is None else real("baseline", baseline)
         if patience < 0 or start_from_epoch < 0:
             raise ValueError(f"patience and start_from_epoch count epochs; got {patience} and {start_from_epoch}.")
-        self.monitor = Monitor(monitor, mode, min_delta)
+        self.monitor = MonitoredValue(monitor, mode, min_delta)
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
         self._start()

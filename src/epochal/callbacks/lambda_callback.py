@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.callback import HOOKS, Callback
-from ..core.names import suggest
+from ..messages.names import suggest
 
 
 class LambdaCallback(Callback):

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.callback import Callback
 from ..core.logs import Logs
-from ..core.printing import say
+from ..messages.printing import say
 
 
 class LearningRateScheduler(Callback):

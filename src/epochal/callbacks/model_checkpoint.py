@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core import files
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.logs import ByName, Logs, knows
-from ..core.monitor import Monitor, warn_if_unknown
-from ..core.names import suggest
-from ..core.numeric import real, whole
-from ..core.printing import say, warn
-from ..core.writer import Job
+from ..core.monitored_value import MonitoredValue, warn_if_unknown
+from ..messages.names import suggest
+from ..messages.numeric import real, whole
+from ..messages.printing import say, warn
+from ..storage import files
+from ..storage.writer import Job
 
 
 class ModelCheckpoint(Callback):
@@ -67,7 +67,7 @@ class ModelCheckpoint(Callback):
         self.fields = _fields(self.filepath)
         self.every = Every(period, "epoch") if save_freq == "epoch" else Every.parse(save_freq)
         self.cadence: Cadence | None = self.every
-        self.monitor = Monitor(monitor, mode)
+        self.monitor = MonitoredValue(monitor, mode)
         self.monitor.best = (
             None if initial_value_threshold is None else real("initial_value_threshold", initial_value_threshold)
         )

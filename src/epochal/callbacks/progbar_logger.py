@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ..core.cadence import Every
 from ..core.callback import Callback
 from ..core.logs import Logs
-from ..core.printing import is_terminal, say, write
+from ..messages.printing import is_terminal, say, write
 
 BAR_WIDTH = 30
 REDRAW_SECONDS = 0.1

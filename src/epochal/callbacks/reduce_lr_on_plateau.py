@@ -7,9 +7,9 @@ from typing import Any
 
 from ..core.callback import Callback
 from ..core.logs import Logs
-from ..core.monitor import Monitor
-from ..core.numeric import real, whole
-from ..core.printing import say
+from ..core.monitored_value import MonitoredValue
+from ..messages.numeric import real, whole
+from ..messages.printing import say
 
 
 class ReduceLROnPlateau(Callback):
@@ -53,7 +53,7 @@ class ReduceLROnPlateau(Callback):
         if min_delta is not None and epsilon is not None:
             raise ValueError("min_delta and epsilon are two names of one argument; give one.")
         delta = next((value for value in (min_delta, epsilon) if value is not None), 1e-4)
-        self.monitor = Monitor(monitor, mode, delta)
+        self.monitor = MonitoredValue(monitor, mode, delta)
         self.factor, self.patience, self.verbose = factor, patience, verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self.wait = self.cooldown_counter = 0

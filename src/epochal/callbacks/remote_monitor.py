@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 
 from ..core.cadence import Every
 from ..core.callback import Callback
-from ..core.extras import needed_by
-from ..core.printing import say, warn
+from ..messages.extras import needed_by
+from ..messages.printing import say, warn
 from ..remote.line import Line, origin
 from ..remote.outbox import Note, Outbox
 from ..remote.post import Parcel, Post, run_headers, settled, strict

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core.callback import Callback
 from ..core.logs import Logs
-from ..core.numeric import real
+from ..messages.numeric import real
 
 
 class SwapEMAWeights(Callback):
@@ -36,7 +36,7 @@ class SwapEMAWeights(Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Go on with the average."""
-        self.model.adopt_average()
+        self.model.use_average()
 
     def close(self) -> None:
         """Stop averaging."""

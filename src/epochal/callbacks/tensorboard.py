@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import files
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
-from ..core.extras import needed_by
+from ..core.layer_node import LayerNode
 from ..core.logs import Logs
-from ..core.numeric import whole
-from ..core.protocols import LayerNode
-from ..core.writer import Job
+from ..messages.extras import needed_by
+from ..messages.numeric import whole
+from ..storage import files
+from ..storage.writer import Job
 
 if TYPE_CHECKING:
     from ..tensorboard.board import Board

@@ -8,7 +8,7 @@ from typing import Any
 from ..core.cadence import Cadence, WhenNotFinite
 from ..core.callback import Callback
 from ..core.logs import Logs
-from ..core.printing import say
+from ..messages.printing import say
 
 
 class TerminateOnNaN(Callback):

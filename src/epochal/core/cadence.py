@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .numeric import is_real, is_whole, real, whole
+from ..messages.numeric import is_real, is_whole, real, whole
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from .arguments import NamesArguments
+from ..messages.arguments import NamesArguments
+from ..messages.printing import warn
+from ..storage.writer import Writer
 from .cadence import Cadence, Every
 from .logs import Logs
-from .printing import warn
-from .spans import Watcher
-from .writer import Writer
+from .wakes import BatchHooks
 
 
 class Callback(NamesArguments):
@@ -222,13 +222,13 @@ class Dispatcher:
         for call in self._table[hook]:
             call(*args)
 
-    def watchers(self, phase: Phase) -> list[Watcher]:
+    def watchers(self, phase: Phase) -> list[BatchHooks]:
         """Return the batch hooks of a kind of pass, each with its callback's cadence.
 
         Raises:
             TypeError: If a cadence is none.
         """
-        found: list[Watcher] = []
+        found: list[BatchHooks] = []
         for callback in self.callbacks:
             begin, end = (overridden(callback, f"on_{phase}_batch_{moment}") for moment in ("begin", "end"))
             cadence = getattr(callback, "cadence", None) or Every(1, "batch")
@@ -237,7 +237,7 @@ class Dispatcher:
                     f"{type(callback).__name__}.cadence must be Every(…) or WhenNotFinite(); got {cadence!r}."
                 )
             if (begin or end) and getattr(cadence, "unit", None) != "epoch":
-                found.append(Watcher(callback, begin, end, cadence, bool(getattr(callback, "replay", False))))
+                found.append(BatchHooks(callback, begin, end, cadence, bool(getattr(callback, "replay", False))))
         return found
 
     def prepare(self, model: Any, params: Mapping[str, Any], validation_data: Any = None) -> None:

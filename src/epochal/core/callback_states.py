@@ -18,8 +18,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..messages.printing import warn
 from .callback import HOOKS, Callback, overridden
-from .printing import warn
 
 GIVEN_BY_FIT = {"model", "params", "validation_data", "writer", "cadence", "replay"}
 

@@ -14,11 +14,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..data.digest import digest_of
+
 MOST_LINES = 20
 """Differences that are listed; the rest is counted."""
-
-DIGESTED_BYTES = 1 << 20
-"""About how much of an array is looked at."""
 
 DEEPEST = 12
 """How many things within things are described."""
@@ -70,16 +69,6 @@ def _flat(nest: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
 
 
 # Arrays
-
-
-def digest_of(array: np.ndarray) -> str:
-    """Return a short digest of an array: of all of it if it is small, else of rows spread evenly over it."""
-    if array.nbytes > DIGESTED_BYTES and array.ndim:
-        rows = max(2, min(256, DIGESTED_BYTES // max(1, array.nbytes // len(array))))
-        array = array[np.linspace(0, len(array) - 1, rows).astype(np.int64)]
-        if array.nbytes > 4 * DIGESTED_BYTES:  # rows too large to be read as a whole
-            array = array.reshape(len(array), -1)[:, :: -(-array.nbytes // DIGESTED_BYTES)]
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:12]
 
 
 # Things

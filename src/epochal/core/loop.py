@@ -9,7 +9,7 @@ from typing import Any
 from . import callback_states, run_state
 from .callback import Dispatcher
 from .logs import Logs
-from .passes import Pass
+from .phase_runner import PhaseRunner
 from .protocols import RunSaver
 from .run import Run
 from .validated import check_validated
@@ -22,7 +22,7 @@ def fit(run: Run) -> None:
         BaseException: What a hook, the data or the engine raised; before that, every callback's
             `on_exception` and `close` have been called.
     """
-    with run.signals.handled(), run.call, run.training:
+    with run.signals.handled(), run.hooks, run.training:
         saved = run_state.find(run)
         if saved is not None and run_state.is_finished(saved, run.epochs):
             run_state.restore_finished(run, saved)
@@ -33,8 +33,8 @@ def fit(run: Run) -> None:
 def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
     run.model.stop_training = False
     check_validated(run)
-    callback_states.warn_of_shared_paths(run.call.callbacks)
-    run.call("on_train_begin", Logs())
+    callback_states.warn_of_shared_paths(run.hooks.callbacks)
+    run.hooks("on_train_begin", Logs())
     if saved is not None:
         run_state.restore(run, saved)
     if due := [saver for saver in run.savers if saver.save_due]:
@@ -42,7 +42,7 @@ def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
     while run.epoch < run.epochs and (run.under_way or not run.stopped()):
         _epoch(run)
     ended = run_state.gather(run) if run.savers else {}
-    run.call("on_train_end", run.logs)
+    run.hooks("on_train_end", run.logs)
     _finish(run, ended)
 
 
@@ -51,7 +51,7 @@ def _epoch(run: Run) -> None:
     training.begin(epoch, training.batch if run.under_way else 0)
     if not run.under_way:
         run.engine.reset_metrics("train")
-        run.call("on_epoch_begin", epoch, Logs())
+        run.hooks("on_epoch_begin", epoch, Logs())
         if run.stopped():
             return  # there was no such epoch
         run.under_way = True
@@ -61,16 +61,16 @@ def _epoch(run: Run) -> None:
     logs = epoch_logs(training, "train")
     if run.validation and run.validation.is_due(epoch) and training.ended:
         assert run.testing is not None
-        values = evaluate(run.testing, run.call)
+        values = evaluate(run.testing, run.hooks)
         logs.update({f"val_{name}": value for name, value in values.items()})
-    run.call("on_epoch_end", epoch, logs)
+    run.hooks("on_epoch_end", epoch, logs)
     run.epoch, run.under_way, training.batch, run.logs = epoch + 1, False, 0, logs
     _end_moment(run)
 
 
 def _end_moment(run: Run) -> None:
     """Save what was asked for, and let a signal take its course; every hook of the moment has been called."""
-    run.call.writer.check()
+    run.hooks.writer.check()
     pending = run.signals.pending
     due = [saver for saver in run.savers if pending or saver.save_due]
     if due:
@@ -106,10 +106,10 @@ def _wait(run: Run) -> None:
     """Wait until what was saved is on the disk."""
     for saver in run.savers:
         saver.wait()
-    run.call.writer.check()
+    run.hooks.writer.check()
 
 
-def epoch_logs(done: Pass, phase: str) -> Logs:
+def epoch_logs(done: PhaseRunner, phase: str) -> Logs:
     """Return a pass's means, and the own results of metrics that are no means; empty if no batch was run."""
     logs = Logs(zip(done.engine.names, done.means.values(), strict=False))
     if logs:
@@ -117,7 +117,7 @@ def epoch_logs(done: Pass, phase: str) -> Logs:
     return logs
 
 
-def evaluate(testing: Pass, call: Dispatcher) -> Logs:
+def evaluate(testing: PhaseRunner, call: Dispatcher) -> Logs:
     """Return the means of loss and metrics over all the data of a pass, calling the test hooks."""
     call("on_test_begin", Logs())
     testing.engine.reset_metrics("test")
@@ -131,7 +131,7 @@ def evaluate(testing: Pass, call: Dispatcher) -> Logs:
     return logs
 
 
-def predict(predicting: Pass, call: Dispatcher) -> list[Any]:
+def predict(predicting: PhaseRunner, call: Dispatcher) -> list[Any]:
     """Return the output of each batch, on the host, calling the predict hooks."""
     call("on_predict_begin", Logs())
     predicting.begin(0)

@@ -3,52 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-
-@dataclass(eq=False)
-class Held:
-    """A nest of arrays that an engine may keep on its device for as long as this object lives."""
-
-    arrays: Any
-
-
-@dataclass(frozen=True, eq=False)
-class Chunk:
-    """Consecutive batches of one size, which lie in the same arrays.
-
-    Attributes:
-        rows: `(x, y, sample_weight)`, each an array, a nest of arrays or None, samples first.
-        order: Which rows, in which order; None means as they lie.
-        start: The place in `order` (or in the rows) of the first batch's first sample.
-        size: Samples a batch.
-        count: Batches in the chunk.
-        room: The most batches that chunks of this kind have, so that engines can fix their buffers.
-    """
-
-    rows: Held
-    order: Held | None
-    start: int
-    size: int
-    count: int
-    room: int
-
-
-@dataclass(frozen=True)
-class Span:
-    """Consecutive batches of a chunk, from its batch number `at`; what an engine executes in one call."""
-
-    chunk: Chunk
-    at: int
-    count: int
-
-    @property
-    def start(self) -> int:
-        """The place in the chunk's order of the first sample."""
-        return self.chunk.start + self.at * self.chunk.size
+from ..data.batches import Span
+from .layer_node import LayerNode
 
 
 class Result(Protocol):
@@ -216,29 +176,6 @@ class RunSaver(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class LayerNode:
-    """A layer in the graph of a model, or the model's input.
-
-    Attributes:
-        name: In the model.
-        class_name: Such as `Dense`; `InputLayer` for the input.
-        config: The settings, as JSON values.
-        inputs: The names of the nodes whose outputs it takes.
-        output_shape: With the batch axis in front; None where the size is open.
-        dtype: Of the output.
-        weights: The shape of each weight by its name.
-    """
-
-    name: str
-    class_name: str
-    config: Mapping[str, Any]
-    inputs: tuple[str, ...]
-    output_shape: tuple[int | None, ...]
-    dtype: str
-    weights: Mapping[str, tuple[int, ...]]
-
-
 class Model(Protocol):
     """What callbacks may ask of `self.model`: always the state after the last finished batch."""
 
@@ -275,7 +212,7 @@ class Model(Protocol):
         """
         ...
 
-    def adopt_average(self) -> None:
+    def use_average(self) -> None:
         """Go on with the averaged weights as the weights."""
         ...
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from . import files
+from ..storage import files
 from .callback import Dispatcher
 from .logs import Logs
-from .passes import Pass
+from .phase_runner import PhaseRunner
 from .protocols import Data, Engine
 from .signals import Signals
-from .spans import Watcher
+from .wakes import BatchHooks
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Run:
     Attributes:
         engine: Executes the steps and holds what they change.
         model: What callbacks know as `self.model`; `stop_training` is read from it.
-        call: The callbacks.
+        hooks: The callbacks' hooks.
         data: The training batches.
         epochs: The number of the last epoch, counted from 1.
         validation: What epochs are validated on, if anything.
@@ -53,7 +53,7 @@ class Run:
 
     engine: Engine
     model: Any
-    call: Dispatcher
+    hooks: Dispatcher
     data: Data
     epochs: int
     validation: Validation | None = None
@@ -62,13 +62,15 @@ class Run:
 
     def __post_init__(self) -> None:
         files.tell_again()
-        self.savers: list[Any] = [c for c in self.call.callbacks if hasattr(c, "save_run")]
-        self.data.epochs, self.data.beside_hooks = self.epochs, runs_code_of_the_user(self.call.watchers("train"))
+        self.savers: list[Any] = [c for c in self.hooks.callbacks if hasattr(c, "save_run")]
+        self.data.epochs, self.data.beside_hooks = self.epochs, runs_code_of_the_user(self.hooks.watchers("train"))
         if self.validation:
-            self.validation.data.beside_hooks = runs_code_of_the_user(self.call.watchers("test"))
+            self.validation.data.beside_hooks = runs_code_of_the_user(self.hooks.watchers("test"))
         self.signals = Signals(can_save=bool(self.savers))
-        self.training = Pass("train", self.engine, self.data, self.call, self.signals)
-        self.testing = self.validation and Pass("test", self.engine, self.validation.data, self.call, self.signals)
+        self.training = PhaseRunner("train", self.engine, self.data, self.hooks, self.signals)
+        self.testing = self.validation and PhaseRunner(
+            "test", self.engine, self.validation.data, self.hooks, self.signals
+        )
         self.under_way = False  # whether the epoch's on_epoch_begin has been called
         self.named_as_stateless: set[str] = set()
         self.logs = Logs()
@@ -93,7 +95,7 @@ class Run:
         return found
 
 
-def runs_code_of_the_user(watchers: Iterable[Watcher]) -> bool:
+def runs_code_of_the_user(watchers: Iterable[BatchHooks]) -> bool:
     """Return whether any batch hook is somebody else's function."""
     hooks = [hook for watcher in watchers for hook in (watcher.begin, watcher.end) if hook is not None]
     return any(not str(getattr(hook, "__module__", "")).startswith("epochal.") for hook in hooks)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..data.generators import get_global, set_global
+from ..messages.printing import warn
 from . import callback_states
 from .callback_states import frozen
-from .generators import get_global, set_global
 from .logs import Logs
-from .printing import warn
 from .run import Run
 
 FORMAT = 2
@@ -52,7 +52,7 @@ def gather(run: Run, begins: bool = False) -> dict[str, Any]:
         "validation": frozen(run.validation.data.state_dict()) if run.validation else None,
         "generators": frozen(generators),
         "engine": run.engine.state_dict(),
-        **callback_states.gather(run.call.callbacks, run.folder, run.named_as_stateless, begins),
+        **callback_states.gather(run.hooks.callbacks, run.folder, run.named_as_stateless, begins),
     }
 
 
@@ -67,7 +67,7 @@ def _data_state(run: Run, begins: bool) -> dict[str, Any] | None:
 
 def finish(run: Run, at_last_epoch_end: dict[str, Any]) -> dict[str, Any]:
     """Return a finished run: what it ended with, and the state from which more epochs would go on."""
-    states = callback_states.gather(run.call.callbacks, run.folder, run.named_as_stateless)
+    states = callback_states.gather(run.hooks.callbacks, run.folder, run.named_as_stateless)
     return at_last_epoch_end | {"finished": True, "ended": {"engine": run.engine.state_dict(), **states}}
 
 
@@ -126,7 +126,7 @@ def _restore_parts(run: Run, saved: Mapping[str, Any], parts: Mapping[str, Any],
         left += run.engine.load_what_fits(parts["engine"], keeps_rate)
     else:
         run.engine.load_state_dict(parts["engine"])
-    left += callback_states.restore(parts, run.call.callbacks, run.folder)
+    left += callback_states.restore(parts, run.hooks.callbacks, run.folder)
     if left and saved["count"]:
         warn("The run goes on, but not with all that was saved:\n  " + "\n  ".join(left), stacklevel=2)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Container
 from typing import Any
 
+from ..messages.printing import warn
 from .callback import overridden
 from .logs import knows
-from .printing import warn
 from .run import Run
 
 
@@ -20,10 +20,10 @@ def check_validated(run: Run) -> None:
         ValueError: If the fit has no validation; it is a warning where none of its epochs is due for it.
     """
     names = list(run.engine.names)
-    for at, callback in enumerate(run.call.callbacks):
+    for at, callback in enumerate(run.hooks.callbacks):
         wanted = getattr(callback, "awaited_logs", tuple)()
         late = next((name for name in wanted if name.startswith("val_") and not knows(names, name)), None)
-        if late is None or any(map(_may_add_logs, run.call.callbacks[:at])):
+        if late is None or any(map(_may_add_logs, run.hooks.callbacks[:at])):
             continue
         what = f"{type(callback).__name__} needs {late!r}"
         if run.validation is None:

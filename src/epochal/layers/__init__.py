@@ -4,7 +4,7 @@ A layer is a `flax.nnx.Module` that holds its settings first and makes its varia
 shape of its input is known. In a model, any other `nnx.Module` and any plain function is a layer too.
 """
 
-from ..core.extras import needed_by
+from ..messages.extras import needed_by
 
 with needed_by(__name__):
     from .attention import MultiHeadAttention

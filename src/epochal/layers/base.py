@@ -11,8 +11,8 @@ import numpy as np
 from flax import nnx
 
 from .. import activations
-from ..core.arguments import constructor_arguments, unknown_argument
-from ..core.numeric import whole
+from ..messages.arguments import constructor_arguments, unknown_argument
+from ..messages.numeric import whole
 from . import building, calling, current, final, parts, tensors, weights
 from .calls import OfFirstCall
 from .frozen import frozen_variables

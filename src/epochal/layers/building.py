@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax import errors, nnx
 from flax.nnx import graphlib
 
-from ..core.seeds import fresh_seed
+from ..data.seeds import fresh_seed
 from . import calling, masks
 from .calling import Calls
 

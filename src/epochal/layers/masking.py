@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..core.numeric import real
+from ..messages.numeric import real
 from .base import Layer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..core import names
+from ..messages import names
 
 
 def class_name(layer: Any) -> str:

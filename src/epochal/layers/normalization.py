@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ..core.numeric import real, whole
+from ..messages.numeric import real, whole
 from .base import Layer, Shape
 from .settings import known, other_axis, positive, present
 

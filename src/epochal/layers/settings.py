@@ -8,7 +8,7 @@ from typing import Any
 from flax import nnx
 
 from .. import initializers
-from ..core.numeric import is_real, is_whole, real, whole
+from ..messages.numeric import is_real, is_whole, real, whole
 from .base import Layer, Shape
 
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ..core.arguments import NamesArguments
-from ..core.numeric import is_whole, whole
+from ..messages.arguments import NamesArguments
+from ..messages.numeric import is_whole, whole
 from . import building, calling, calls
 from .names import class_name, snake_case
 from .nests import held, map_nest

@@ -1,6 +1,6 @@
 """Models: compile, fit, evaluate, predict, save, load."""
 
-from ..core.extras import needed_by
+from ..messages.extras import needed_by
 
 with needed_by(__name__):
     from .loading import load_model

@@ -14,24 +14,24 @@ from flax import nnx
 
 from .. import activations, losses, optimizers
 from .. import metrics as metrics_module
-from ..core.arguments import names_arguments
-from ..core.chunks import map_arrays
-from ..core.class_weights import ClassWeights
 from ..core.directions import direction_of
 from ..core.logs import other_name
-from ..core.numeric import is_real, is_whole, real, whole
-from ..core.printing import warn
-from ..core.targets import Shape, stay_integers
+from ..data.chunks import map_arrays
+from ..data.class_weights import ClassWeights
+from ..data.targets import Shape, stay_integers
 from ..engines.jax.engine import JaxEngine
-from ..engines.jax.steps import Measure, Output
+from ..engines.jax.steps import LoggedMetric, Output
 from ..layers.frozen import Selection
+from ..messages.arguments import names_arguments
+from ..messages.numeric import is_real, is_whole, real, whole
+from ..messages.printing import warn
 from .network import Network
 from .objective import Forward, KerasObjective, Objective, OutputLoss, OwnObjective
 from .odd_activation import odd_activation
 from .overrides import KERAS_ARGUMENTS, takes_keras_arguments
-from .ports import Ports, sized
 from .samples import kept, taken_as, weights_for
 from .settings import Settings, changed, settings_of
+from .signature import Signature, sized
 
 
 class Compiled(Network):
@@ -142,7 +142,7 @@ class Compiled(Network):
         losses = ("loss",) if self._has_own_objective else self._objective(self._outputs).names
         return [*losses, *(measure.name for measure in self._known_measures())]
 
-    def _known_measures(self) -> list[Measure]:
+    def _known_measures(self) -> list[LoggedMetric]:
         if self._engine is not None and self._engine_trains:
             return self._engine.measures
         return [] if self._settings is None or self._outputs is None else self._measures(self._outputs, None)
@@ -175,11 +175,11 @@ class Compiled(Network):
         y = outputs.arranged(given.get("y"), "y", [True] * len(outputs.names))
         return self._objective(outputs).values(made, y, given.get("sample_weight"))[0]
 
-    def _compiled_loss(self, outputs: Ports, batch: Any, training: bool = True) -> tuple[Any, Any]:
+    def _compiled_loss(self, outputs: Signature, batch: Any, training: bool = True) -> tuple[Any, Any]:
         values, made, _ = self._objective(outputs)(self.module, batch, training)
         return values[0], made
 
-    def _made_of(self, y_pred: Any, outputs: Ports) -> Forward:
+    def _made_of(self, y_pred: Any, outputs: Signature) -> Forward:
         """Return outputs with their logits and masks, if they are those that the step has just made."""
         listed = jax.tree.leaves(y_pred)
         made = self._made
@@ -294,7 +294,7 @@ class Compiled(Network):
         if self._engine is None or (trains and not self._engine_trains):
             self._engine = self._make_engine(y) if trains else self._predicting_engine()
             self._engine_trains = trains
-        self._engine.take_up()
+        self._engine.pull_external_writes()
         return self._engine
 
     def _predicting_engine(self) -> JaxEngine:
@@ -319,7 +319,7 @@ class Compiled(Network):
             self._optimizer_state = {}
         return engine
 
-    def _own_objective(self, measures: Sequence[Measure]) -> OwnObjective | KerasObjective:
+    def _own_objective(self, measures: Sequence[LoggedMetric]) -> OwnObjective | KerasObjective:
         outputs, graph = self._outputs, self._graph
         assert outputs is not None
         if not takes_keras_arguments(self.compute_loss):
@@ -361,7 +361,7 @@ class Compiled(Network):
         super()._forget_engine()
         self._losses_by_output = self._compiled_with = None
 
-    def _losses(self, outputs: Ports) -> list[OutputLoss | None]:
+    def _losses(self, outputs: Signature) -> list[OutputLoss | None]:
         """Return the loss of each output."""
         if self._losses_by_output is None:
             self._losses_by_output = self._found_losses(outputs)
@@ -370,7 +370,7 @@ class Compiled(Network):
             self._needs_no_target = [loss is None and at not in measured for at, loss in losses]
         return self._losses_by_output
 
-    def _found_losses(self, outputs: Ports) -> list[OutputLoss | None]:
+    def _found_losses(self, outputs: Signature) -> list[OutputLoss | None]:
         assert self._settings is not None
         each = outputs.each(self._settings["loss"], "loss")
         weights = outputs.each(self._settings["loss_weights"], "loss_weights")
@@ -390,10 +390,10 @@ class Compiled(Network):
             found.append(OutputLoss(name, loss, 1.0 if weight is None else weight, of_logits))
         return found
 
-    def _objective(self, outputs: Ports) -> Objective:
+    def _objective(self, outputs: Signature) -> Objective:
         return Objective(self._forward, self._losses(outputs))
 
-    def _listed_metrics(self, outputs: Ports) -> Iterator[tuple[bool, int, Any]]:
+    def _listed_metrics(self, outputs: Signature) -> Iterator[tuple[bool, int, Any]]:
         """Yield for each metric, in log order, whether it is weighted, the number of its output, and what it is."""
         assert self._settings is not None
         trained = outputs.each(self._settings["loss"], "loss")
@@ -405,13 +405,13 @@ class Compiled(Network):
                 items = listed if isinstance(listed, (list, tuple)) else [] if listed is None else [listed]
                 yield from ((kind == "weighted_metrics", at, item) for item in items)
 
-    def _measures(self, outputs: Ports, y: Any) -> list[Measure]:
+    def _measures(self, outputs: Signature, y: Any) -> list[LoggedMetric]:
         """Return the metrics in log order: output by output, then the weighted ones."""
         assert self._settings is not None
         several = len(outputs.names) > 1
         each_loss = outputs.each(self._settings["loss"], "loss")
         masked = [False] * len(outputs.names) if self._graph is None else self._graph.masked_outputs
-        found: dict[str, Measure] = {}
+        found: dict[str, LoggedMetric] = {}
         for weighted, at, identifier in self._listed_metrics(outputs):
             output = Output(at, outputs.names[at]) if several else None
             target = (None,) if y is None else (output.of(y) if output else y).shape
@@ -422,7 +422,7 @@ class Compiled(Network):
                 name = f"weighted_{name}"
             if name in found:
                 raise ValueError(f"two metrics would be logged as {name!r}: give one of them another name.")
-            found[name] = Measure(name, metric, weighted, output, masked[at])
+            found[name] = LoggedMetric(name, metric, weighted, output, masked[at])
         return list(found.values())
 
     @contextmanager
@@ -444,13 +444,13 @@ class Compiled(Network):
         assert self._engine is not None
         self._engine.track_average(decay)
 
-    def adopt_average(self) -> None:
+    def use_average(self) -> None:
         """Go on with the averaged weights as the weights."""
         assert self._engine is not None
-        self._engine.adopt_average()
+        self._engine.use_average()
 
 
-def _check_names(losses: Sequence[str], measures: Sequence[Measure]) -> None:
+def _check_names(losses: Sequence[str], measures: Sequence[LoggedMetric]) -> None:
     """Raise if a metric would take the place of a loss, or of a validation's value, in the logs."""
     logged = {*losses, *(measure.name for measure in measures)}
     for name in (measure.name for measure in measures):

@@ -42,7 +42,7 @@ def fill(model: Any, state: dict[str, Any]) -> None:
     """Make a model that has nothing yet of what `contents` returned."""
     vars(model).update(state | {"_underway": Underway(), "symbols": {}})
     if model._module is not None:
-        model._adopt_ports()
+        model._read_signature()
         for _, node in nnx.iter_graph(model._module):
             if isinstance(node, Graph):
                 node.hold()

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from flax import nnx
 
-from ..core import inputs
-from ..core.protocols import LayerNode
+from ..core.layer_node import LayerNode
+from ..data import inputs
 from ..engines.jax.inspection import Inspection
 from ..layers import Layer, calling
 from ..layers.base import weights_of

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 
 from .. import initializers, saving
-from ..core.arguments import names_arguments
 from ..layers import building
+from ..messages.arguments import names_arguments
 from ..saving import graphs
 from .model import Model
 from .overrides import check_overrides

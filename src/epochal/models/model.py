@@ -11,21 +11,22 @@ import numpy as np
 from flax import nnx
 
 from ..callbacks import History, LambdaCallback, LearningRateScheduler, ProgbarLogger
-from ..core import inputs, loop
-from ..core.arguments import names_arguments
-from ..core.array_data import ArrayData
+from ..core import loop
 from ..core.callback import Callback, Dispatcher
-from ..core.chunks import leaves
-from ..core.class_weights import ClassWeights
-from ..core.numeric import real, whole
-from ..core.passes import Pass
-from ..core.printing import warn
+from ..core.phase_runner import PhaseRunner
 from ..core.run import Run, Validation
 from ..core.signals import Signals
+from ..data import inputs
+from ..data.array_data import ArrayData
+from ..data.chunks import leaves
+from ..data.class_weights import ClassWeights
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.placement import fits
 from ..layers.calls import Ends
 from ..layers.graph import Graph
+from ..messages.arguments import names_arguments
+from ..messages.numeric import real, whole
+from ..messages.printing import warn
 from . import copies
 from .identity import current_rate, identity_of
 from .overrides import check_overrides
@@ -182,7 +183,7 @@ class Model(Saved):
             finally:
                 self._rate_left = current_rate(self.optimizer)
                 if not engine.lost:
-                    engine.sync()
+                    engine.write_back()
 
     def _declare_rate(self) -> None:
         """Note the learning rate that the script has chosen, in compile or by hand since the last fit."""
@@ -325,7 +326,7 @@ class Model(Saved):
         call = self._dispatcher(callbacks, verbose, data)
         assert self._engine is not None
         with call, self._underway.apart(self._engine):
-            logs = loop.evaluate(Pass("test", self._engine, data, call, Signals()), call)
+            logs = loop.evaluate(PhaseRunner("test", self._engine, data, call, Signals()), call)
         return self._values([logs[name] for name in self._names], return_dict)
 
     @names_arguments
@@ -350,7 +351,7 @@ class Model(Saved):
         call = self._dispatcher(callbacks, verbose, data)
         assert self._engine is not None
         with call:
-            batches = loop.predict(Pass("predict", self._engine, data, call, Signals()), call)
+            batches = loop.predict(PhaseRunner("predict", self._engine, data, call, Signals()), call)
         return jax.tree.map(lambda *parts: np.concatenate(parts), *batches)
 
     def _given_data(

@@ -11,11 +11,8 @@ import numpy as np
 from flax import nnx
 
 from ..callbacks import History
-from ..core.ahead import AHEAD
-from ..core.arguments import NamesArguments
-from ..core.chunks import map_arrays
-from ..core.names import path_name, suggest
-from ..core.printing import say
+from ..core.dirty import DIRTY_ENGINES
+from ..data.chunks import map_arrays
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
 from ..layers import Lambda, Layer, building, calling, current
@@ -26,8 +23,11 @@ from ..layers.graph import Graph
 from ..layers.names import class_name, snake_case
 from ..layers.tensors import tensors_in
 from ..layers.weights import is_parameter, variable_of
+from ..messages.arguments import NamesArguments
+from ..messages.names import path_name, suggest
+from ..messages.printing import say
 from . import attributes, parts
-from .ports import Ports, ports_of_nest
+from .signature import Signature, signature_of_nest
 from .underway import Underway
 
 
@@ -53,13 +53,13 @@ class Network(NamesArguments):
         self._engine: JaxEngine | None = None
         self._engine_trains = False
         self._optimizer_state: dict[str, np.ndarray] = {}  # loaded, until there is an engine that trains
-        self._inputs: Ports | None = None  # unknown for a plain module: it takes any nest
-        self._outputs: Ports | None = None
+        self._inputs: Signature | None = None  # unknown for a plain module: it takes any nest
+        self._outputs: Signature | None = None
         self._input_like: Any = None  # what a plain module was given: a nest of shapes and dtypes
-        self._outputs_by_shapes: dict[str, Ports] = {}  # of a plain module, by what it is given
+        self._outputs_by_shapes: dict[str, Signature] = {}  # of a plain module, by what it is given
         self._traced: nnx.Module | None = None  # the module inside a step that is being compiled
         self.symbols: dict[Graph, Ends] = {}
-        self._adopt_ports()
+        self._read_signature()
         self._refresh()  # its layers may be those of a model that nobody will have any more
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -73,20 +73,20 @@ class Network(NamesArguments):
             return self._traced
         self._refresh()
         if self._engine is not None:
-            self._engine.sync()
+            self._engine.write_back()
         return self._built()
 
     def _refresh(self) -> None:
         """Take up what you, or other models that have these layers too, have written into them."""
         if self._engine is not None:
-            self._engine.take_up()
+            self._engine.pull_external_writes()
         elif self._module is not None:
-            AHEAD.write_back(id(v) for _, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
+            DIRTY_ENGINES.write_back(id(v) for _, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
 
     def _show(self) -> None:
         """Let your own module, and layers that others have too, hold the weights; others do when they are asked for."""
         if self._engine is not None and (self._graph is None or self._graph.shares_layers):
-            self._engine.sync()
+            self._engine.write_back()
 
     @property
     def built(self) -> bool:
@@ -342,7 +342,7 @@ class Network(NamesArguments):
         self._underway.check_idle(self.name, "be compiled or get other layers")
         self._optimizer_state = {}
         if self._engine is not None:
-            self._engine.sync()
+            self._engine.write_back()
             self._engine = None
 
     def _build_for(self, x: Any) -> None:
@@ -352,12 +352,12 @@ class Network(NamesArguments):
         """Make the module if it waits for the shape of its inputs, which a tensor tells."""
         self._build_for(tensor)
 
-    def _adopt_ports(self) -> None:
+    def _read_signature(self) -> None:
         """Take the names and shapes of inputs and outputs from the graph, if there is one."""
         if (graph := self._graph) is not None:
             graph.kept_by(self)
-            self._inputs = Ports("input", graph.input_names, graph.input_shapes)
-            self._outputs = Ports("output", graph.output_names, graph.output_shapes)
+            self._inputs = Signature("input", graph.input_names, graph.input_shapes)
+            self._outputs = Signature("output", graph.output_names, graph.output_shapes)
 
     def _know(self, x: Any) -> None:
         """Learn from inputs, arrays or a nest of them, what can't be known without."""
@@ -368,7 +368,7 @@ class Network(NamesArguments):
                 likes = map_arrays(lambda a: jax.ShapeDtypeStruct(a.shape, jnp.result_type(a)), x)
                 self._input_like = likes
                 building.build_inside(self._built(), lambda copy, given: copy(given), [likes])
-                self._outputs_by_shapes[shapes] = ports_of_nest("output", output_like(self._built(), likes))
+                self._outputs_by_shapes[shapes] = signature_of_nest("output", output_like(self._built(), likes))
             self._outputs = self._outputs_by_shapes[shapes]
 
     def _call(self, module: Any, x: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..core.targets import Shape, weighs_steps
-from ..core.wide import Taken, narrowed
+from ..data.targets import Shape, weighs_steps
+from ..data.wide import Taken, narrowed
 
 
 def kept(array: Any, taken: Taken, what: str) -> Any:

@@ -12,14 +12,14 @@ import numpy as np
 from flax import nnx
 
 from .. import saving
-from ..core.arguments import names_arguments
-from ..core.names import path_name
 from ..engines.jax.engine import optimizer_outline
 from ..engines.jax.state import device_array, plain
 from ..layers.base import places_of, trained_of, weights_of
 from ..layers.frozen import frozen_in, set_frozen
 from ..layers.names import snake_case
 from ..layers.weights import Item
+from ..messages.arguments import names_arguments
+from ..messages.names import path_name
 from ..saving import graphs, training
 from .inspected import Inspected
 
@@ -154,7 +154,7 @@ class Saved(Inspected):
         variables = self._weights().values()
         self._refresh()
         if self._engine is not None:
-            self._engine.adopt(variables, weights)
+            self._engine.load_owned(variables, weights)
             self._show()
             return
         for variable, value in zip(variables, weights, strict=True):

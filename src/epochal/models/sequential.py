@@ -50,7 +50,7 @@ class Sequential(Model):
         model._own_names = {layer.name for layer in model._listed if has_name(layer)}
         model._input = Input(graph.input_shapes[0][1:], graph.input_dtypes[0], graph.input_names[0])
         model._module = graph
-        model._adopt_ports()
+        model._read_signature()
         return model
 
     def add(self, layer: Any) -> None:
@@ -100,7 +100,7 @@ class Sequential(Model):
         assert self._input is not None
         assert self._output is not None
         self._module = Graph(self._input, self._output, self._given_name, sequential=True, trainable=self._trainable)
-        self._adopt_ports()
+        self._read_signature()
         self.symbols = {self._module: Ends(self._input, self._output)}
         self._refresh()
         return vars(self)[name]

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import activations, initializers, layers
-from ..core.names import suggest
 from ..layers import Input, Lambda, Layer
+from ..messages.names import suggest
 from .calls import NUMBERS
 from .named import Json, found, function_name, own_object
 

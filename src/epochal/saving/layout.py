@@ -23,8 +23,8 @@ import h5py
 import ml_dtypes
 import numpy as np
 
-from ..core.names import suggest
 from ..layers.names import numbered_by_class
+from ..messages.names import suggest
 from . import guard
 
 KERAS_VERSION = "3.15.1"

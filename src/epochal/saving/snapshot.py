@@ -12,8 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..core.files import write_durably
 from ..core.logs import fetch
+from ..storage.files import write_durably
 from . import extras, layout, sealed
 from .extras import Extras
 from .layout import LayerWeights

@@ -9,11 +9,11 @@ from typing import Any
 import jax
 from flax import nnx
 
-from ..core.names import suggest
 from ..layers import Input, Layer
 from ..layers.graph import Graph
 from ..layers.nests import map_nest
 from ..layers.tensors import Tensor, connect, tensors_in
+from ..messages.names import suggest
 from . import calls
 from .calls import Reference, references_in
 from .named import Json

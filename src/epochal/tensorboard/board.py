@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.protocols import LayerNode
-from ..core.writer import Job, Writer
+from ..core.layer_node import LayerNode
+from ..storage.writer import Job, Writer
 from . import projector, summaries
 from .event_files import EventFile
 from .graphs import graph_def

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ..core.files import make_folder, sync_if_there
-from ..core.printing import warn
-from ..core.writer import Job, Writer
+from ..messages.printing import warn
+from ..storage.files import make_folder, sync_if_there
+from ..storage.writer import Job, Writer
 from .protos import Event, SessionLog, Summary
 from .records import frame, whole_records
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from ..core.protocols import LayerNode
+from ..core.layer_node import LayerNode
 from .protos import AttrValue, GraphDef, TensorShapeProto
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from google.protobuf import text_format  # pyright: ignore[reportMissingModuleSource]
 
-from ..core.files import write_durably
-from ..core.names import unknown
+from ..messages.names import unknown
+from ..storage.files import write_durably
 from .protos import ProjectorConfig
 
 FOLDER = "projector"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.protocols import LayerNode
+from ..core.layer_node import LayerNode
 from . import images as weight_images
 from .graphs import keras_config
 from .histograms import Histogram

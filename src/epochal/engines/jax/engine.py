@@ -11,17 +11,17 @@ import jax
 import numpy as np
 from flax import nnx
 
-from ...core.ahead import AHEAD
-from ...core.chunks import map_arrays
+from ...core.dirty import DIRTY_ENGINES
 from ...core.logs import fetch
-from ...core.names import path_name
-from ...core.protocols import Chunk, Held, Span
+from ...data.batches import Chunk, HostArrays, Span
+from ...data.chunks import map_arrays
+from ...messages.names import path_name
 from .arrays import PlainArrays
 from .placement import Layout, Placement, check_width
 from .programs import Program
 from .rates import named, rates_in
 from .state import State, listed, outline, plain
-from .steps import Among, Measure, Objective, Path, Steps
+from .steps import Among, LoggedMetric, Objective, Path, Steps
 from .updates import AVERAGED, Update, prepared
 
 
@@ -81,7 +81,7 @@ class JaxEngine:
     """Holds a module's state and runs spans of steps on it.
 
     Args:
-        module: What is trained; its arrays are copied, and `sync` writes them back.
+        module: What is trained; its arrays are copied, and `write_back` writes them back.
         objective: What is minimised; None for a module that only predicts.
         predict: `(module, x) -> y_pred`.
         measures: The metrics, in log order.
@@ -98,7 +98,7 @@ class JaxEngine:
         module: nnx.Module,
         objective: Objective | None,
         predict: Callable[[Any, Any], Any],
-        measures: Sequence[Measure] = (),
+        measures: Sequence[LoggedMetric] = (),
         optimizer: Any = None,
         dtype: Any = None,
         accumulate: int = 1,
@@ -128,7 +128,7 @@ class JaxEngine:
         self._tested = State({"metrics": self._steps.initial_metrics()})
         self._placement = Placement()
         self._programs: dict[tuple[str, Layout], Program] = {}
-        self._looked_at: WeakSet[Held] = WeakSet()  # what was predicted on, and needs no other look
+        self._looked_at: WeakSet[HostArrays] = WeakSet()  # what was predicted on, and needs no other look
         self._at_hand: WeakKeyDictionary[Chunk, tuple[str, Program, Any, Any]] = WeakKeyDictionary()
         self._predict = jax.jit(self._output)
         self._rates = named(list(rates_in({"optimizer": optimizer_state})))
@@ -138,7 +138,7 @@ class JaxEngine:
             optimizer.count_by(self.iterations)
         self._variables = _variables(module)
         self._paths = {id(variable): path for path, variable in self._variables.items()}
-        self._ahead, self._seen = False, AHEAD.changes
+        self._ahead, self._seen = False, DIRTY_ENGINES.changes
         self._arrays = PlainArrays(module)
         self._nodes = _nodes(module)
         self._remember_shown()
@@ -147,8 +147,8 @@ class JaxEngine:
 
     def train(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
         """Start a span of training steps and store the new state."""
-        if self._seen != AHEAD.changes or not self._ahead:  # not ahead: somebody has looked, and may have written
-            self.take_up()
+        if self._seen != DIRTY_ENGINES.changes or not self._ahead:  # else somebody may have written
+            self.pull_external_writes()
         self._push_rates()
         self._go_ahead()
         try:
@@ -163,8 +163,8 @@ class JaxEngine:
 
     def test(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
         """Start a span of evaluation steps."""
-        if self._seen != AHEAD.changes:
-            self.take_up()
+        if self._seen != DIRTY_ENGINES.changes:
+            self.pull_external_writes()
         return self._run("test", self._tested, self._state.leaves, span, stop_when_not_finite)
 
     def _run(self, phase: str, changing: State, fixed: list[Any], span: Span, stop: bool) -> SpanResult:
@@ -297,7 +297,7 @@ class JaxEngine:
         self._at_hand.clear()
         self._predict = jax.jit(self._output)
 
-    def adopt_average(self) -> None:
+    def use_average(self) -> None:
         """Go on with the averaged weights as the weights."""
         self._state.replace("params", jax.tree.map(jax.numpy.copy, self._state.parts()["average"]))
         self._go_ahead()
@@ -339,14 +339,14 @@ class JaxEngine:
         """Return what `read` does as it is on the device; the next step consumes it."""
         return [self._state.plain(self._places(variable)[0]) for variable in variables]
 
-    def adopt(self, variables: Iterable[Any], values: Iterable[np.ndarray]) -> None:
+    def load_owned(self, variables: Iterable[Any], values: Iterable[np.ndarray]) -> None:
         """Do as `write` does with arrays of the right shapes and dtypes that nobody else will use."""
         for variable, value in zip(variables, values, strict=True):
             for place in self._places(variable):
                 self._state.adopt(place, value)
         self._go_ahead()
 
-    def sync(self) -> None:
+    def write_back(self) -> None:
         """Write copies of the current state into the module's own arrays, if they are older."""
         if self._ahead and not self.lost:
             self._take_up_written()
@@ -356,7 +356,7 @@ class JaxEngine:
             for variable, trainable in said:  # since it was compiled, perhaps: the state has the metadata of then
                 variable.set_metadata("trainable", trainable)
             self._ahead = False
-            self._seen = AHEAD.discard(self)
+            self._seen = DIRTY_ENGINES.discard(self)
             self._remember_shown()
 
     def _show_arrays(self, other: Any) -> Any:
@@ -372,20 +372,20 @@ class JaxEngine:
         """Note that the module's own arrays are older than the state."""
         if not self._ahead:
             self._ahead = True
-            self._seen = AHEAD.add(self)
+            self._seen = DIRTY_ENGINES.add(self)
 
     def _remember_shown(self) -> None:
         self._shown = {path: variable.get_value() for path, variable in self._variables.items()}
         nests = {path: value for path, value in self._shown.items() if not hasattr(value, "shape")}
         self._nests = {path: jax.tree.leaves(value) for path, value in nests.items()}
 
-    def take_up(self) -> None:
+    def pull_external_writes(self) -> None:
         """Take up what others wrote into the module's own arrays since they were last looked at.
 
         Others are the user, and models that have layers in common with this one.
         """
-        AHEAD.write_back(self._paths, but=self)
-        self._seen = AHEAD.changes
+        DIRTY_ENGINES.write_back(self._paths, but=self)
+        self._seen = DIRTY_ENGINES.changes
         self._take_up_written()
 
     def _take_up_written(self) -> None:

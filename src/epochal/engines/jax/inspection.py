@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from ...core.chunks import leaves, map_arrays
 from ...core.logs import fetch
+from ...data.chunks import leaves, map_arrays
 
 NamedLayers = list[tuple[str, nnx.Module]]
 NamedWeights = list[tuple[str, Any]]

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...core.chunks import leaves
-from ...core.protocols import Chunk, Held
-from ...core.wide import narrowed
+from ...data.batches import Chunk, HostArrays
+from ...data.chunks import leaves
+from ...data.wide import narrowed
 
 BLOCK_BYTES = 1 << 16
 """Rows are gathered about this many bytes at a time, or one batch if that is more."""
@@ -62,8 +62,8 @@ class Placement:
     """Keeps on the device what the loop still holds."""
 
     def __init__(self) -> None:
-        self._rows: WeakKeyDictionary[Held, Placed] = WeakKeyDictionary()
-        self._orders: WeakKeyDictionary[Held, jax.Array] = WeakKeyDictionary()
+        self._rows: WeakKeyDictionary[HostArrays, Placed] = WeakKeyDictionary()
+        self._orders: WeakKeyDictionary[HostArrays, jax.Array] = WeakKeyDictionary()
 
     def place(self, chunk: Chunk) -> tuple[Layout, list[jax.Array], jax.Array | None]:
         """Return a chunk's layout, its arrays, and its order with room for one block after its end."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
-from ...core.spans import MOST_BATCHES
+from ...core.wakes import MOST_BATCHES
 from .canonical import canonical, multiplications
 from .placement import Layout
 

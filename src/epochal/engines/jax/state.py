@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...core.logs import fetch
-from ...core.names import path_name
+from ...messages.names import path_name
 
 
 class State:

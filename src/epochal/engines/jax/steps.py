@@ -91,7 +91,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Measure:
+class LoggedMetric:
     """A metric as a fit logs it.
 
     Attributes:
@@ -195,7 +195,7 @@ class Steps:
 
     objective: Objective | None
     predict: Callable[[Any, Any], Any]
-    measures: Sequence[Measure]
+    measures: Sequence[LoggedMetric]
     training: Any
     testing: Any
     update: Update | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ...core.targets import lacks_last_axis, stay_integers
+from ...data.targets import lacks_last_axis, stay_integers
 
 
 def prepared(

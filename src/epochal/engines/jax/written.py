@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from ...core.names import path_name
+from ...messages.names import path_name
 from .precision import as_before
 
 

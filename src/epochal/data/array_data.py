@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .batches import Chunk, HostArrays, Span
 from .chunks import Buffer, capacity, gather, leaves, named_leaves
-from .identity import digest_of
+from .cursor import CLOSE_SECONDS, DataCursor
+from .digest import digest_of
 from .memory import Memory
 from .prefetch import Piece
-from .protocols import Chunk, Held, Span
 from .seeds import fresh_seed
-from .window import CLOSE_SECONDS, Window
 
 
 def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
@@ -65,7 +65,7 @@ class ArrayData:
         steps: int | None = None,
         resident: bool = True,
     ) -> None:
-        self.rows = Held((x, y, sample_weight))
+        self.rows = HostArrays((x, y, sample_weight))
         lengths = {len(array) for array in leaves(self.rows.arrays)}
         if len(lengths) != 1:
             shapes = ", ".join(str(array.shape) for array in leaves(self.rows.arrays))
@@ -91,8 +91,8 @@ class ArrayData:
         self._warned = False
         self._resident = resident
         self._memory = Memory()  # of copies
-        self._orders: dict[int, Held | None] = {}  # of the pass under way and the next one, by the epoch it begins in
-        self._window = Window(self._read, background=not resident)
+        self._orders: dict[int, HostArrays | None] = {}  # of this pass and the next, by first epoch
+        self._cursor = DataCursor(self._read, background=not resident)
 
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch."""
@@ -106,7 +106,7 @@ class ArrayData:
                 f"make: the epoch that meets the end of the samples has {self._available - first} batches.",
                 stacklevel=2,
             )
-        self._window.begin(epoch, batch)
+        self._cursor.begin(epoch, batch)
 
     def end_epoch(self) -> None:
         """Do nothing: arrays needn't know."""
@@ -122,43 +122,43 @@ class ArrayData:
         since = (epoch - (self._first_epoch or 0)) % epochs
         return epoch - since, since * self.steps
 
-    def _order(self, begins: int) -> Held | None:
+    def _order(self, begins: int) -> HostArrays | None:
         """Return the order of the pass that begins in an epoch."""
         if begins not in self._orders:
             kept = {at: order for at, order in self._orders.items() if at == max(self._orders)}
             self._orders = kept | {begins: self._make_order(begins)}
         return self._orders[begins]
 
-    def _make_order(self, epoch: int) -> Held | None:
+    def _make_order(self, epoch: int) -> HostArrays | None:
         if not self.shuffle:
             return None
         if self.shuffle != "batch":
-            return Held(epoch_order(self.seed, epoch, self.samples))
+            return HostArrays(epoch_order(self.seed, epoch, self.samples))
         whole = self.samples // self.batch_size
         starts = epoch_order(self.seed, epoch, whole) * self.batch_size
         rows = (starts[:, None] + np.arange(self.batch_size, dtype=np.int32)).ravel()
-        return Held(np.concatenate([rows, np.arange(whole * self.batch_size, self.samples, dtype=np.int32)]))
+        return HostArrays(np.concatenate([rows, np.arange(whole * self.batch_size, self.samples, dtype=np.int32)]))
 
     def next_size(self) -> int:
         """Return the number of samples in the next batch; 0 at the epoch's end."""
-        return self._window.next_size()
+        return self._cursor.next_size()
 
     def span(self, limit: int) -> Span:
         """Return the next batches of one size."""
-        return self._window.span(limit)
+        return self._cursor.span(limit)
 
     def advance(self, batches: int) -> None:
         """Go on by so many batches."""
-        self._window.advance(batches)
+        self._cursor.advance(batches)
 
     @property
     def waited(self) -> float:
         """Seconds for which copies were waited for."""
-        return self._window.waited
+        return self._cursor.waited
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """End the copying."""
-        return self._window.close(seconds)
+        return self._cursor.close(seconds)
 
     def _read(self, epoch: int, batch: int) -> Iterator[Piece]:
         """Yield the chunks from a batch on, to the end of the last epoch."""
@@ -172,7 +172,7 @@ class ArrayData:
             yield Piece(number, batch, None)
             batch = 0
 
-    def _chunk(self, order: Held | None, batch: int, end: int) -> Chunk:
+    def _chunk(self, order: HostArrays | None, batch: int, end: int) -> Chunk:
         """Return the batches of one size from one of a pass on: where they lie, or copied as far as there is room."""
         start, most = batch * self.batch_size, min(self.steps, self._whole)
         size, most = (self.batch_size, most) if batch < self._whole else (self.samples - start, 1)

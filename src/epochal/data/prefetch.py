@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .protocols import Chunk
+from .batches import Chunk
 
 LISTEN_SECONDS = 0.1
 """Who waits for a chunk looks up this often, so that Ctrl-C is heard on every system."""

@@ -8,14 +8,14 @@ from typing import Any
 
 import jax
 
-from ..core import advice
-from ..core.names import suggest
+from ..data import advice
+from ..messages.names import suggest
 
 Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
-class Ports:
+class Signature:
     """All inputs, or all outputs, of a model.
 
     Attributes:
@@ -120,14 +120,14 @@ class Ports:
                 )
 
 
-def ports_of_nest(kind: str, nest: Any) -> Ports:
+def signature_of_nest(kind: str, nest: Any) -> Signature:
     """Return ports for what a plain module returns: a dict's names, else `output_1`, `output_2`, …
 
     Of a nest the names are put together: `hidden_2` is the second item under `hidden`.
     """
     leaves = jax.tree_util.tree_flatten_with_path(nest)[0]
     names = tuple(_path_name(kind, path) for path, _ in leaves)
-    return Ports(kind, names, tuple(tuple(like.shape) for _, like in leaves))
+    return Signature(kind, names, tuple(tuple(like.shape) for _, like in leaves))
 
 
 def sized(shape: Shape, like: Shape) -> Shape:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from .array_data import check_shuffle, epoch_order
+from .batches import Span
 from .chunks import Buffer, capacity, leaves, map_arrays
+from .cursor import CLOSE_SECONDS, DataCursor
 from .memory import Memory
 from .prefetch import Piece
-from .protocols import Span
 from .reader import Reader
 from .seeds import fresh_seed
 from .sources import Source
-from .window import CLOSE_SECONDS, Window
 
 CHUNK_SECONDS = 0.1
 """A slow source is read for about this long before the batches that came are used."""
@@ -90,8 +90,8 @@ class StreamData:
         self._epoch = 0
         self._restored: Mapping[str, Any] | None = None
         self._memory = Memory()
-        self._window = Window(self._read, background=True)
-        self._reader = Reader(given, steps, prepare_batch, first_epoch, self._window.wait_until_needed)
+        self._cursor = DataCursor(self._read, background=True)
+        self._reader = Reader(given, steps, prepare_batch, first_epoch, self._cursor.wait_until_needed)
 
     def _order(self, epoch: int, batches: int) -> np.ndarray:
         assert self._seed is not None
@@ -116,7 +116,7 @@ class StreamData:
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch."""
         self._epoch = epoch
-        self._window.begin(epoch, batch)
+        self._cursor.begin(epoch, batch)
 
     def prepare(self, epoch: int) -> None:
         """Do nothing: a thread reads."""
@@ -128,31 +128,31 @@ class StreamData:
             ValueError: If the source gave nothing, or is gone through only once and ended before `steps`.
             Exception: What it raised, with a note that says for which batch.
         """
-        size = self._window.next_size()
+        size = self._cursor.next_size()
         while self._reader.warnings:
             warnings.warn(self._reader.warnings.pop(0), stacklevel=2)
         return size
 
     def span(self, limit: int) -> Span:
         """Return the next batches of one shape."""
-        return self._window.span(limit)
+        return self._cursor.span(limit)
 
     def advance(self, batches: int) -> None:
         """Go on by so many batches."""
-        self._window.advance(batches)
+        self._cursor.advance(batches)
 
     def end_epoch(self) -> None:
         """Tell the source that all batches of the epoch were used."""
-        self._reader.end_epoch(self._epoch, self._window.batch)
+        self._reader.end_epoch(self._epoch, self._cursor.batch)
 
     @property
     def waited(self) -> float:
         """Seconds for which batches were waited for."""
-        return self._window.waited
+        return self._cursor.waited
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """End the reading, and leave the iterator alone."""
-        return self._window.close(seconds)
+        return self._cursor.close(seconds)
 
     # What the thread does
 
@@ -164,7 +164,7 @@ class StreamData:
             self._reader.beside_hooks = self.beside_hooks
             self._reader.enter(number, batch, saved)
             # Whoever draws from the same generators must do so in turn
-            self._window.in_step = self.beside_hooks and self._reader.draws
+            self._cursor.in_step = self.beside_hooks and self._reader.draws
             yield from self._chunks(number, batch)
             batch = 0
 
@@ -183,7 +183,7 @@ class StreamData:
                     )
                 filling.add(batch, state)
                 first += 1
-                whole = filling.is_full or reader.is_complete or self._window.in_step
+                whole = filling.is_full or reader.is_complete or self._cursor.in_step
                 if whole or time.perf_counter() - started >= CHUNK_SECONDS:
                     yield filling.piece(epoch, reader.own_state())
                     filling, started = None, time.perf_counter()
@@ -201,10 +201,10 @@ class StreamData:
         """Return where in the source the next batch is, and what brings another source there."""
         if self._restored is not None:
             return dict(self._restored)
-        state = self._reader.state_dict(self._epoch, self._window.batch)
-        if (piece := self._window.piece) is not None:
-            state["iterator"] = piece.states[self._window.batch - piece.first if piece.chunk is not None else 0]
-        return state | {"seed": self._seed, "in_step": self._window.in_step}
+        state = self._reader.state_dict(self._epoch, self._cursor.batch)
+        if (piece := self._cursor.piece) is not None:
+            state["iterator"] = piece.states[self._cursor.batch - piece.first if piece.chunk is not None else 0]
+        return state | {"seed": self._seed, "in_step": self._cursor.in_step}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` returned; the reading that `begin` begins goes there."""

@@ -6,16 +6,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ..messages.names import suggest
+from ..messages.numeric import real
+from ..messages.printing import warn
 from .directions import HIGHER, LOWER, direction_of
 from .logs import knows, other_name
-from .names import suggest
-from .numeric import real
-from .printing import warn
 
 MODES = ("auto", "min", "max")
 
 
-class Monitor:
+class MonitoredValue:
     """Follows `logs[name]` and remembers the best value.
 
     Args:

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 
 from . import advice
+from .batches import Chunk, HostArrays
 from .memory import Memory
-from .protocols import Chunk, Held
 
 BUDGET_BYTES = 1 << 23
 """Of batches that are copied to the device, about this many bytes are there at most, or two larger batches.
@@ -159,7 +159,7 @@ class Buffer:
         """
         for array in leaves(self.arrays):
             array[count * self._size :] = array[0]
-        return Chunk(Held(self.arrays), None, 0, self._size, count, self._room)
+        return Chunk(HostArrays(self.arrays), None, 0, self._size, count, self._room)
 
 
 def _aligned(size: int) -> int:

@@ -16,7 +16,7 @@ MOST_BATCHES = 8192
 """Nor has it more batches, so that an engine can keep its logs in a buffer."""
 
 
-class Pace:
+class ThroughputEstimate:
     """Seconds a batch, learned from the spans that were waited for."""
 
     GROWTH = 8  # a span is at most this many times the longest one timed so far
@@ -42,7 +42,7 @@ class Pace:
 
 
 @dataclass(eq=False)
-class Watcher:
+class BatchHooks:
     """The batch hooks of one callback in one kind of pass, and when they are called."""
 
     callback: Any
@@ -52,7 +52,7 @@ class Watcher:
     replay: bool = False
 
 
-class Wakes:
+class WakeSchedule:
     """Which watchers are woken when, and how many batches may run until the next wake.
 
     `count` is always the number of batches finished since the run began.
@@ -63,7 +63,7 @@ class Wakes:
         finds_not_finite: Whether somebody is woken by a loss that isn't finite, which only the end of a span tells.
     """
 
-    def __init__(self, watchers: list[Watcher], clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, watchers: list[BatchHooks], clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self.replays = [w for w in watchers if w.replay]
         self._live = live = [w for w in watchers if not w.replay]
@@ -76,15 +76,15 @@ class Wakes:
         self._by_value = [w for w in live if isinstance(w.cadence, WhenNotFinite)]
         self.seconds = min([SPAN_SECONDS, *(seconds for _, seconds in self._by_second)])
         self._woken = dict.fromkeys((w for w, _ in self._by_second), clock())
-        self._begun: list[Watcher] = []  # watchers by the second whose begin hook was just called
+        self._begun: list[BatchHooks] = []  # watchers by the second whose begin hook was just called
         self.finds_not_finite = bool(self._by_value)
 
-    def beginning(self, count: int) -> list[Watcher]:
+    def beginning(self, count: int) -> list[BatchHooks]:
         """Return those whose begin hook is called for the batch that comes now."""
         self._begun = [w for w, seconds in self._by_second if w.begin and self._is_time(w, seconds)]
         return self._in_order([w for w, n in self._by_batch if w.begin and (count + 1) % n == 0] + self._begun)
 
-    def length(self, count: int, pace: Pace) -> int:
+    def length(self, count: int, pace: ThroughputEstimate) -> int:
         """Return how many batches may run now. Call it after `beginning`."""
         if self._begun:
             return 1
@@ -95,7 +95,7 @@ class Wakes:
             length = min(length, to_end if watcher.begin is None else max(1, to_end - 1))
         return length
 
-    def ending(self, count: int, is_finite: Callable[[], bool]) -> list[Watcher]:
+    def ending(self, count: int, is_finite: Callable[[], bool]) -> list[BatchHooks]:
         """Return those to wake now. `is_finite` waits for the device, so it is asked only if it matters."""
         woken = [w for w, n in self._by_batch if count % n == 0]
         for watcher, seconds in self._by_second:
@@ -106,8 +106,8 @@ class Wakes:
             woken += self._by_value
         return self._in_order(woken)
 
-    def _in_order(self, woken: list[Watcher]) -> list[Watcher]:
+    def _in_order(self, woken: list[BatchHooks]) -> list[BatchHooks]:
         return sorted(woken, key=self._live.index) if len(woken) > 1 else woken
 
-    def _is_time(self, watcher: Watcher, seconds: float) -> bool:
+    def _is_time(self, watcher: BatchHooks, seconds: float) -> bool:
         return self._clock() - self._woken[watcher] >= seconds

@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from .batches import Span
 from .prefetch import Piece, Prefetch
-from .protocols import Span
 
 CLOSE_SECONDS = 10.0
 """How long to wait for a source to give what it was asked for, before it is left alone."""
@@ -17,7 +17,7 @@ class Closed(Exception):
     """Ends the reading."""
 
 
-class Window:
+class DataCursor:
     """The next batch of an epoch, and the chunk that it lies in.
 
     Args:

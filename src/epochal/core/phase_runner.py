@@ -11,15 +11,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
+from ..data.batches import Span
+from ..data.cursor import CLOSE_SECONDS
+from ..messages.printing import warn
 from .cadence import WhenNotFinite
 from .callback import Dispatcher, Phase
 from .logs import Logs
 from .means import Means
-from .printing import warn
-from .protocols import Data, Engine, LoggedResult, Result, Span
+from .protocols import Data, Engine, LoggedResult, Result
 from .signals import Signals
-from .spans import Pace, Wakes
-from .window import CLOSE_SECONDS
+from .wakes import ThroughputEstimate, WakeSchedule
 
 HURRY_SECONDS = 1.0
 """How long data are waited for when an error has ended a pass."""
@@ -37,7 +38,7 @@ class _Started:
     size: int
 
 
-class Pass:
+class PhaseRunner:
     """Runs batches of `data` on an engine and wakes those who watch.
 
     Args:
@@ -61,14 +62,14 @@ class Pass:
         self._averages = phase != "predict"
         self._data, self._signals = data, signals
         self._model, self._counted = call.model, 0.0
-        self._wakes, self._pace = Wakes(call.watchers(phase)), Pace()
+        self._wakes, self._pace = WakeSchedule(call.watchers(phase)), ThroughputEstimate()
         self._under_way: deque[_Started] = deque()  # the host may be ahead of the device
         self._since = 0.0  # when the first of them began
         self._chunk_before: _Started | None = None  # the last span of that chunk
         self._epoch = self.batch = self.count = 0
         self.means = Means()
 
-    def __enter__(self) -> Pass:
+    def __enter__(self) -> PhaseRunner:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..messages.printing import say
 from .generators import Generators, States, changed, is_own, same
-from .printing import say
 from .reading import Reading
 from .sources import Source, get_state, restoring
 from .trail import Event, Trail, last_pass

@@ -16,7 +16,7 @@ class Engine(Protocol):
         """The ids of its module's variables."""
         ...
 
-    def sync(self) -> None:
+    def write_back(self) -> None:
         """Write its state into the module's own arrays."""
         ...
 
@@ -62,7 +62,7 @@ class Ahead:
             ids = set(variables)
             for engine in others:
                 if not ids.isdisjoint(engine.variable_ids):
-                    engine.sync()
+                    engine.write_back()
 
 
-AHEAD = Ahead()
+DIRTY_ENGINES = Ahead()

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from .numeric import real, whole
-from .printing import warn
+from ..messages.numeric import real, whole
+from ..messages.printing import warn
 from .targets import Shape, lacks_last_axis, takes_class_numbers
 
 

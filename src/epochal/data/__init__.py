@@ -1,0 +1,1 @@
+"""Training data: arrays and streams become chunks of batches; NumPy only."""
