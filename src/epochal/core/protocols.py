@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -94,6 +94,41 @@ class Engine(Protocol):
 
     def identity(self) -> dict[str, Any]:
         """Describe what a saved state must fit: names, shapes, dtypes, the optimizer's settings."""
+        ...
+
+
+class WeightStore(Protocol):
+    """Holds the current weights of a module: in the state of an engine, or in the module's own arrays.
+
+    A weight is a variable of the module, or what has one as `variable` and the keys to one of its arrays as `keys`.
+    """
+
+    def read(self, weights: Iterable[Any]) -> list[np.ndarray]:
+        """Return host copies of the current values of weights."""
+        ...
+
+    def device_values(self, weights: Iterable[Any]) -> list[Any]:
+        """Return the current values of weights as they are on the device; the next step consumes them."""
+        ...
+
+    def write(self, weights: Iterable[Any], values: Iterable[Any]) -> None:
+        """Replace the values of weights by copies of arrays of the same shapes."""
+        ...
+
+    def load_owned(self, weights: Iterable[Any], values: Iterable[np.ndarray]) -> None:
+        """Replace the values of weights by arrays of the right shapes and dtypes that nobody else will use."""
+        ...
+
+    def pull_external_writes(self) -> None:
+        """Read what others wrote into the module's own arrays: the user, and models that share layers with this one."""
+        ...
+
+    def write_back(self) -> None:
+        """Write copies of the current values into the module's own arrays, if those are older."""
+        ...
+
+    def optimizer_arrays(self) -> Mapping[str, Any]:
+        """Return the optimizer's state by path, as it is on the device; the next step consumes it."""
         ...
 
 
