@@ -9,7 +9,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from conftest import newest, outcome
+from killed_runs import newest, outcome
 from numpy_engine import Model, NumpyEngine, Recorder, X, Y, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, Every, History, TerminateOnNaN

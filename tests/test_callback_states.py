@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import newest
+from killed_runs import newest
 from numpy_engine import Recorder, X, Y, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, ModelCheckpoint, TerminateOnNaN

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SCRIPTS, outcome
+from killed_runs import SCRIPTS, outcome
 from numpy_engine import Model, fit
 
 from epochal.callbacks import BackupAndRestore, LambdaCallback, ModelCheckpoint

@@ -7,7 +7,7 @@ import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import outcome
+from killed_runs import outcome
 
 from epochal import layers
 from epochal.callbacks import EarlyStopping

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from conftest import newest, outcome
+from killed_runs import newest, outcome
 from numpy_engine import fit
 
 from epochal.callbacks import BackupAndRestore, Callback

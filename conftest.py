@@ -1,0 +1,30 @@
+"""What the tests and the examples in docstrings share."""
+
+import os
+import tempfile
+
+import numpy as np
+import pytest
+
+
+def pytest_configure(config):
+    """Let all processes of a session, those that tests start too, compile each program once."""
+    if not hasattr(config, "workerinput"):
+        config.compiled = tempfile.TemporaryDirectory(prefix="epochal-compiled-")
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", config.compiled.name)
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def pytest_unconfigure(config):
+    """Delete the compiled programs."""
+    if hasattr(config, "compiled"):
+        config.compiled.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def surroundings_of_an_example(request):
+    """Let the examples in docstrings have `np`, and write their files where nobody else does."""
+    if isinstance(request.node, pytest.DoctestItem):
+        request.getfixturevalue("doctest_namespace")["np"] = np
+        request.getfixturevalue("monkeypatch").chdir(request.getfixturevalue("tmp_path"))
