@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "storage": {"messages"},
     "data": {"messages"},
     "core": {"messages", "storage", "data"},
-    "callbacks": {"messages", "storage", "core", "tensorboard", "remote"},  # the last two are tools of one of them each
+    "callbacks": {"messages", "storage", "core", "wire", "tensorboard", "remote"},  # the last two are tools of one of them each
     "remote": {"wire"},
     "monitor": {"wire"},
     "wire": set(),

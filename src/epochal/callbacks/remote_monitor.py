@@ -9,19 +9,20 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from .. import wire
 from ..core.cadence import Every
 from ..core.callback import Callback
 from ..messages.extras import needed_by
 from ..messages.printing import say, warn
 from ..remote.line import Line, origin
 from ..remote.outbox import Note, Outbox
-from ..remote.post import Parcel, Post, run_headers, settled, strict
+from ..remote.post import Parcel, Post, settled, strict
 
 GROUP = 1_000
 """Batches in one post at most."""
 
 VALUES = 20_000
-"""Values in one post of batches at most: less than half of what `epochal monitor` takes."""
+"""Values in one post of batches at most: less than half of `wire.MOST_VALUES`."""
 
 REMEMBERED = 1_000
 """Events that a saved run remembers as not delivered, at most, so that a process that is killed loses none of them."""
@@ -71,8 +72,8 @@ class RemoteMonitor(Callback):
     def __init__(
         self,
         root: str = "http://localhost:9000",
-        path: str = "/publish/epoch/end/",
-        field: str = "data",
+        path: str = wire.PATH,
+        field: str = wire.FIELD,
         headers: Mapping[str, str] | None = None,
         send_as_json: bool = False,
         every: Every = Every(1, "epoch"),  # noqa: B008 (frozen)
@@ -98,7 +99,7 @@ class RemoteMonitor(Callback):
         """Gather the batch, and send the group if it is time."""
         if self.every.unit == "epoch":
             return
-        self._group.append({"batch": batch} | _values(logs))
+        self._group.append({wire.BATCH: batch} | _values(logs))
         if len(self._group) >= (self.every.n if self.every.unit == "batch" else GROUP) or self._time_is_up():
             self._send_group()
             self._tell()
@@ -108,17 +109,17 @@ class RemoteMonitor(Callback):
         self._epoch = epoch
         self._send_group()
         if self.every.unit != "epoch" or self.every.due(epoch, epoch + 1):
-            self._send({"epoch": epoch} | _values(logs))
+            self._send(wire.epoch_event(epoch, _values(logs)))
         self._tell()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Say that the run is finished, if the server is a monitor of ours."""
-        self._send_state("finished")
+        self._send_state(wire.FINISHED)
 
     def on_exception(self, error: BaseException) -> None:
         """Send the batches before it, and say that the run was stopped or has failed."""
         self._send_group()
-        self._send_state("failed" if isinstance(error, Exception) else "stopped")
+        self._send_state(wire.FAILED if isinstance(error, Exception) else wire.STOPPED)
 
     def close(self) -> None:
         """Wait for the rest to be delivered, until nothing has been for `farewell` seconds; say what wasn't."""
@@ -163,8 +164,8 @@ class RemoteMonitor(Callback):
         group, self._group, self._sent = self._group, [], time.monotonic()
         names = dict.fromkeys(name for batch in group for name in batch)
         most = max(1, min(GROUP, VALUES // len(names)))
-        for part in (group[at : at + most] for at in range(0, len(group), most)):
-            self._send({"epoch": self._epoch, **{name: [batch.get(name) for batch in part] for name in names}})
+        for at in range(0, len(group), most):
+            self._send(wire.batches_event(self._epoch, names, group[at : at + most]))
 
     def _send(self, event: dict[str, Any]) -> None:
         self._post(event, self._seq)
@@ -172,7 +173,7 @@ class RemoteMonitor(Callback):
 
     def _send_state(self, state: str) -> None:
         if self._seq:  # else there is nothing of this run on the page
-            self._post({"epoch": self._epoch}, None, state)
+            self._post(wire.epoch_event(self._epoch, {}), None, state)
 
     def _post(self, event: dict[str, Any], number: int | None, state: str = "") -> None:
         """Leave an event for the thread. Values are read here: they may come from a device, or change later."""
@@ -181,7 +182,7 @@ class RemoteMonitor(Callback):
                 Line(self.root + self.path, self.deadline), self._encode, origin(self.root), self.kept
             )
         if self._headers is None:
-            self._headers = run_headers(self._run, self.name, self.params)
+            self._headers = wire.run_headers(self._run, self.name, self.params.get("epochs"), self.params.get("steps"))
             for at, unsent in self._unsent:
                 self._outbox.put(Post(unsent, self._headers, at))
             self._unsent = []

@@ -22,8 +22,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from .. import wire
 from .limits import Limits
-from .publish import PATH, publish
+from .publish import publish
 from .security import Guard, with_headers
 from .store import Store
 from .stream import Stream
@@ -70,7 +71,7 @@ class Monitor:
         await self._guarded(scope, receive, send)
 
     async def _fork(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+        if scope["type"] == "http" and scope["path"] == wire.PATH and scope["method"] == "POST":
             await publish(scope, receive, send, self.writer, self.limits.body_bytes)
         else:
             await self._pages(scope, receive, send)

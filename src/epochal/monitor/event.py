@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
+
+from .. import wire
 
 EPOCH_END = 2**53
 """Stands where a batch's number would for a value of the whole epoch, which comes after all its batches."""
@@ -17,13 +19,11 @@ EPOCH_END = 2**53
 RUN_ID = r"(?!\.+$)[A-Za-z0-9._-]{0,64}"
 """Not only of dots, which would lead an address out of its folder."""
 
-MAX_EVENTS = 500
-"""In one post."""
+STATES = f"|{wire.FINISHED}|{wire.STOPPED}|{wire.FAILED}"
 
 MAX_NAMES = 500
 MAX_NAME = 200
 MAX_TEXT = 2_000
-MAX_VALUES = 50_000
 MAX_DEPTH = 4
 MAX_COUNT = EPOCH_END
 
@@ -69,36 +69,36 @@ def read_events(body: bytes, headers: Mapping[str, str], client: str) -> list[Ev
 
     The body is JSON, or a form with JSON in a field of any name; which of the two is told by its
     first byte, since some versions of Keras declare JSON and send a form. Our headers may be absent.
-    `X-Epochal-Events` says that it is so many events, one a line, numbered from `X-Epochal-Seq` on.
+    Events that share a post are taken apart; see `wire`.
 
     Raises:
         BadEventError: If it is neither, or larger, deeper or stranger than an event can be.
     """
     text = body if body.lstrip().startswith(b"{") else _form_field(body)
-    count, first = _count_in(headers, "X-Epochal-Events"), _count_in(headers, "X-Epochal-Seq")
+    count, first = _count_in(headers, wire.EVENTS), _count_in(headers, wire.SEQ)
     lines = [text] if count is None else text.split(b"\n")
-    if count is not None and (len(lines) != count or count > MAX_EVENTS):
+    if count is not None and (len(lines) != count or count > wire.MOST_EVENTS):
         raise BadEventError(
-            f"a post has at most {MAX_EVENTS} events, one a line; got {len(lines)}, announced as {count}"
+            f"a post has at most {wire.MOST_EVENTS} events, one a line; got {len(lines)}, announced as {count}"
         )
     events = [_event(line, headers, client, None if first is None else first + at) for at, line in enumerate(lines)]
-    state = _matching(headers.get("x-epochal-state", ""), "|finished|stopped|failed", "X-Epochal-State") or None
+    state = _matching(headers, wire.STATE, STATES) or None
     return [*events[:-1], replace(events[-1], state=state)]
 
 
 def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None) -> Event:
     logs = _parse(text)
-    epoch = _count(logs.pop("epoch", None), 'the event\'s "epoch"')
+    epoch = _count(logs.pop(wire.EPOCH, None), 'the event\'s "epoch"')
     if epoch is None:
         raise BadEventError('the event has no "epoch": expected {"epoch": 0, "loss": 0.5, ...}')
     return Event(
-        run=_matching(headers.get("x-epochal-run", ""), RUN_ID, "X-Epochal-Run"),
+        run=_matching(headers, wire.RUN, RUN_ID),
         client=client,
         seq=seq,
         digest=int.from_bytes(hashlib.blake2b(text, digest_size=7).digest()),
-        name=unquote(headers.get("x-epochal-name", ""))[:MAX_NAME] or None,
-        epochs=_count_in(headers, "X-Epochal-Epochs"),
-        steps=_count_in(headers, "X-Epochal-Steps"),
+        name=wire.name_in(headers)[:MAX_NAME] or None,
+        epochs=_count_in(headers, wire.EPOCHS),
+        steps=_count_in(headers, wire.STEPS),
         state=None,
         epoch=epoch,
         points=tuple(_points(logs)),
@@ -123,20 +123,20 @@ def _parse(text: bytes) -> dict[str, Any]:
 def _form_field(body: bytes) -> bytes:
     """Return the field `data` of a form, or else its first one."""
     fields = [pair.partition(b"=") for pair in body.split(b"&", 20)]
-    value = next((value for name, _, value in fields if name == b"data"), fields[0][2])
+    value = next((value for name, _, value in fields if name == wire.FIELD.encode()), fields[0][2])
     return unquote_to_bytes(value.replace(b"+", b" "))
 
 
 def _points(logs: dict[str, Any]) -> Iterator[tuple[str, int, Value]]:
     """Yield values of the epoch, or, if the event names its batches, one value for each of these."""
-    batches = logs.pop("batch", None)
+    batches = logs.pop(wire.BATCH, None)
     if batches is None:
         yield from ((_name(name), EPOCH_END, _value(value)) for name, value in logs.items())
         return
-    logs.pop("size", None)
+    logs.pop(wire.SIZE, None)
     listed = batches if isinstance(batches, list) else [batches]
-    if len(listed) * len(logs) > MAX_VALUES:
-        raise BadEventError(f"an event has at most {MAX_VALUES} values; got {len(listed)} batches of {len(logs)}")
+    if len(listed) * len(logs) > wire.MOST_VALUES:
+        raise BadEventError(f"an event has at most {wire.MOST_VALUES} values; got {len(listed)} batches of {len(logs)}")
     numbers = [_count(batch, 'a "batch"') for batch in listed]
     for name, values in logs.items():
         column = values if isinstance(batches, list) else [values]
@@ -194,11 +194,12 @@ def _count(value: Any, what: str) -> int | None:
 
 
 def _count_in(headers: Mapping[str, str], name: str) -> int | None:
-    text = headers.get(name.lower())
-    return None if text is None else int(_matching(text, "[0-9]{1,15}", name))
+    return int(_matching(headers, name, "[0-9]{1,15}")) if name.lower() in headers else None
 
 
-def _matching(text: str, pattern: str, header: str) -> str:
+def _matching(headers: Mapping[str, str], header: str, pattern: str) -> str:
+    """Return the text of a header, "" if there is none; it must match a pattern."""
+    text = headers.get(header.lower(), "")
     if not re.fullmatch(pattern, text):
         raise BadEventError(f"{header} must match {pattern}; got {text[:80]!r}")
     return text

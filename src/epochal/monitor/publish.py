@@ -7,13 +7,15 @@ import sqlite3
 
 from starlette.types import Receive, Scope, Send
 
-from .event import MAX_EVENTS, BadEventError, read_events
+from .. import wire
+from .event import BadEventError, read_events
 from .security import headers_of
 from .writer import BusyError, Writer
 
-PATH = "/publish/epoch/end/"
-
-OURS = [(b"x-epochal-monitor", b"1"), (b"x-epochal-events", b"%d" % MAX_EVENTS)]
+OURS = [
+    (wire.MONITOR.lower().encode(), wire.VERSION.encode()),
+    (wire.EVENTS.lower().encode(), b"%d" % wire.MOST_EVENTS),
+]
 """Tells `RemoteMonitor` that it may also say how its run ended, and put so many events into one post, neither of which
 a server made for Keras would understand."""
 

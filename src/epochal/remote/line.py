@@ -13,6 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import unquote, urljoin, urlsplit
 
+from .. import wire
+
 REDIRECTS = 3
 
 LONGEST_WAIT = 3600.0
@@ -159,7 +161,7 @@ def _as_it_is(request: Any) -> Any:
 
 def _answer(status: int, headers: Mapping[str, str], words: str) -> Answer:
     """Say what an answer means for the event: delivered, to be sent again, or refused for good."""
-    ours, most = "X-Epochal-Monitor" in headers, headers.get("X-Epochal-Events", "")
+    ours, most = wire.MONITOR in headers, headers.get(wire.EVENTS, "")
     if 200 <= status < 300:
         return Answer(True, from_monitor=ours, most=int(most) if re.fullmatch("[1-9][0-9]{0,5}", most) else 1)
     again = status == 429 or status >= 500

@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote
+
+from .. import wire
 
 LARGEST_BITS = 1023
 """Of a whole number that a float can be too: readers of JSON in other languages have floats only."""
@@ -26,7 +27,7 @@ class Post:
 
     Args:
         event: Its JSON, or plain values; see `settled`.
-        run: Headers that all posts of the run have; see `run_headers`.
+        run: Headers that all posts of the run have; see `wire.run_headers`.
         number: The event's number in the run, from 0; None for word of the end.
         state: How the run ended.
     """
@@ -75,11 +76,10 @@ class Parcel:
     @property
     def headers(self) -> dict[str, str]:
         """Return the headers that tell a monitor whose it is; several events say how many they are."""
-        first, several = self.posts[0], len(self.posts) > 1
+        first = self.posts[0]
         if first.number is None:
-            return {**first.run, "X-Epochal-State": first.state}
-        counted = {"X-Epochal-Events": str(len(self.posts))} if several else {}
-        return {**first.run, "X-Epochal-Seq": str(first.number), **counted}
+            return {**first.run, wire.STATE: first.state}
+        return {**first.run, **wire.event_headers(first.number, len(self.posts))}
 
 
 def packed(posts: Iterable[Post]) -> Parcel:
@@ -104,13 +104,6 @@ def packed(posts: Iterable[Post]) -> Parcel:
         taken.append(post)
         texts.append(text)
     return Parcel(tuple(taken), "\n".join(texts))
-
-
-def run_headers(run: str, name: str | None, params: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a monitor is told of a run: its id, its name, and how long it is to be."""
-    named = {} if name is None else {"X-Epochal-Name": quote(name, errors="replace")}
-    lengths = {f"X-Epochal-{key.title()}": str(n) for key in ("epochs", "steps") if (n := params.get(key))}
-    return {"X-Epochal-Run": run, **named, **lengths}
 
 
 _CONSTANT = frozenset((float, int, bool, str, type(None)))
