@@ -270,10 +270,10 @@ def test_a_bare_optax_transform_trains_as_given_but_has_no_rate():
         optimizers.get({"class_name": "OptaxOptimizer", "config": optimizer.get_config()})
 
 
-def test_an_injected_rate_is_adopted():
+def test_an_injected_rate_is_exposed():
     optimizer = optimizers.get(optax.inject_hyperparams(optax.sgd)(learning_rate=0.25))
     state = optimizer.transform().init(jnp.zeros(2))
-    optimizer.adopt({"learning_rate": float(state.hyperparams["learning_rate"])})
+    optimizer.expose_rates({"learning_rate": float(state.hyperparams["learning_rate"])})
     assert optimizer.lr == 0.25
     optimizer.lr = 0.5
     assert optimizer.learning_rate == 0.5

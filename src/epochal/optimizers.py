@@ -173,6 +173,9 @@ class Optimizer:
         """Let `iterations` be what a method returns, as long as its owner, who holds the state, lives."""
         self._counter: WeakMethod[Callable[[], int]] | None = WeakMethod(count)
 
+    def expose_rates(self, rates: Mapping[str, float], scheduled: Iterable[str] = ()) -> None:
+        """Let learning rates that were found in the state be read and set; there are none but the optimizer's own."""
+
     def start_from(self, done: int) -> None:
         """Let `iterations` be a number until there is somebody who counts; a model is compiled with it now."""
         self._done, self._counter = done, None
@@ -494,20 +497,20 @@ class OptaxOptimizer(Optimizer):
     """An optax transform as it was given.
 
     Its learning rate can be read and set only if it was made with `optax.inject_hyperparams`: the engine, which holds
-    the state, then calls `adopt` with what is in there. Else reading and setting it is an AttributeError. Of several
-    rates each is read and set in `learning_rates`, by the name of its group.
+    the state, then calls `expose_rates` with what is in there. Else reading and setting it is an AttributeError. Of
+    several rates each is read and set in `learning_rates`, by the name of its group.
     """
 
     def __init__(self, transform: optax.GradientTransformation):
         super().__init__(0.0, name="optax")
         self._transform = transform
-        self.adopt({})
+        self.expose_rates({})
 
     def transform(self) -> optax.GradientTransformation:
         """Return the transform."""
         return self._transform
 
-    def adopt(self, rates: Mapping[str, float], scheduled: Iterable[str] = ()) -> None:
+    def expose_rates(self, rates: Mapping[str, float], scheduled: Iterable[str] = ()) -> None:
         """Take the rates that are in the state, by the names of their groups: from now on they are read and set.
 
         Args:

@@ -133,7 +133,7 @@ class JaxEngine:
         self._predict = jax.jit(self._output)
         self._rates = named(list(rates_in({"optimizer": optimizer_state})))
         self._pushed_rates: Mapping[str, float] = {}
-        self._adopt_rates()
+        self._expose_rates()
         if optimizer is not None:
             optimizer.count_by(self.iterations)
         self._variables = _variables(module)
@@ -240,10 +240,12 @@ class JaxEngine:
 
     # The learning rates: floats of the optimizer object, pushed into the state when they have changed
 
-    def _adopt_rates(self) -> None:
-        if adopt := getattr(self.optimizer, "adopt", None):
+    def _expose_rates(self) -> None:
+        if self.optimizer is not None and not self.optimizer.is_known:
             scheduled = [name for name, rate in self._rates.items() if rate.scheduled]
-            adopt({name: self._state.read(self._rate_at(name)).item() for name in self._rates}, scheduled)
+            self.optimizer.expose_rates(
+                {name: self._state.read(self._rate_at(name)).item() for name in self._rates}, scheduled
+            )
 
     def _rate_at(self, name: str) -> int:
         place = self._state.place(path_name(self._rates[name].path))
@@ -449,7 +451,7 @@ class JaxEngine:
             self._state.adopt(place, array)
         if self._has_own_average and not any(path.startswith("params/") for path in arrays):
             self.write(self._variables.values(), shown)
-        self._adopt_rates()
+        self._expose_rates()
 
     @property
     def _has_own_average(self) -> bool:
