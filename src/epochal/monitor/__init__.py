@@ -4,8 +4,15 @@ protocol.py   connections: how many there may be, and how long each may take
 security.py   who may ask: Host, Origin and token, before anything else runs
 app.py        the addresses: what is posted, what the page asks for
 event.py      one posted event, checked
-writer.py     many posts, one commit; a post is acknowledged when it is committed
-store.py      the SQLite file
+publish.py    a post, from its body to the answer
+limits.py     how much is taken from anybody
+commits.py    many posts, one commit; a post is acknowledged when it is committed
+database.py   the SQLite file: opened, locked, written as a whole or not at all
+store.py      the runs in it: events added, runs deleted
+runs.py       a run in the file, and its summary
+reading.py    charts and tables from the file
+series.py     the points of a metric, as the page takes them
+smoothing.py  the smoothed curve of a series
 thinning.py   fewer points, the same picture
 stream.py     what changed, to everybody who looks
 server.py     all of it on one address

@@ -8,11 +8,10 @@ import io
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,12 +22,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from .. import wire
+from .commits import BusyError, CommitQueue, Delete
+from .event import Value
 from .limits import Limits
 from .publish import publish
+from .reading import Table
 from .security import Guard, with_headers
 from .store import Store
 from .stream import Stream
-from .writer import BusyError, Delete, Writer
 
 STATIC = Path(__file__).with_name("static")
 
@@ -45,7 +46,7 @@ class Monitor:
     """
 
     stream: Stream
-    writer: Writer
+    commits: CommitQueue
 
     def __init__(
         self, store: Store, *, token: str | None = None, names: Iterable[str] = (), limits: Limits | None = None
@@ -72,17 +73,17 @@ class Monitor:
 
     async def _fork(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == wire.PATH and scope["method"] == "POST":
-            await publish(scope, receive, send, self.writer, self.limits.body_bytes)
+            await publish(scope, receive, send, self.commits, self.limits.body_bytes)
         else:
             await self._pages(scope, receive, send)
 
     @asynccontextmanager
-    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, app: Starlette) -> AsyncGenerator[None]:
         self.stream = Stream()
-        self.writer = Writer(self.store, self.stream.tell, self.limits.waiting)
+        self.commits = CommitQueue(self.store, self.stream.tell, self.limits.waiting)
         yield
         self.stream.close()
-        await self.writer.close()
+        await self.commits.close()
         self.store.close()
 
     async def runs(self, request: Request) -> Response:
@@ -102,7 +103,7 @@ class Monitor:
         """Delete a run and everything it posted."""
         id = request.path_params["id"]
         try:
-            removed = await self.writer.write(Delete(id))
+            removed = await self.commits.write(Delete(id))
         except BusyError:
             raise HTTPException(429, "too many posts wait for the disk", {"retry-after": "1"}) from None
         except sqlite3.Error as error:
@@ -114,9 +115,9 @@ class Monitor:
         id, limit = request.path_params["id"], _number(request, "limit", 200, least=1, most=10_000)
         first, last = _number(request, "first", 0), _number(request, "last", 2**53)
 
-        def read() -> dict[str, Any] | None:
+        def read() -> dict[str, object] | None:
             table = self.store.table(id, limit, first, last)
-            return table and {"columns": table[0], "rows": list(table[1])}
+            return table and {"columns": table.columns, "rows": list(table.rows)}
 
         return _found(await asyncio.to_thread(read), id)
 
@@ -128,7 +129,7 @@ class Monitor:
             return _found(None, id)
         name = re.sub(r"[^A-Za-z0-9._-]", "-", id)
         headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
-        return StreamingResponse(_csv(*table), media_type="text/csv", headers=headers)
+        return StreamingResponse(_csv(table), media_type="text/csv", headers=headers)
 
     async def events(self, request: Request) -> Response:
         """Tell of all runs as they change, as server-sent events."""
@@ -165,12 +166,12 @@ def plotly_js() -> Path:
     return Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
 
 
-def _csv(names: list[str], found: Iterator[tuple[Any, ...]]) -> Iterator[str]:
+def _csv(table: Table) -> Iterator[str]:
     """Yield the file in pieces. What a spreadsheet would take for a formula is marked as text."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_inert(name) for name in names])
-    for row in found:
+    writer.writerow([_inert(name) for name in table.columns])
+    for row in table.rows:
         writer.writerow([_inert(value) for value in row])
         if text.tell() > 1 << 16:
             yield text.getvalue()
@@ -179,7 +180,7 @@ def _csv(names: list[str], found: Iterator[tuple[Any, ...]]) -> Iterator[str]:
     yield text.getvalue()
 
 
-def _inert(cell: Any) -> Any:
+def _inert(cell: int | Value) -> int | Value:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
@@ -197,7 +198,7 @@ def _share(request: Request, name: str) -> float:
     return float(text)
 
 
-def _found(content: dict[str, Any] | None, id: str = "") -> Response:
+def _found(content: Mapping[str, object] | None, id: str = "") -> Response:
     if content is None:
         raise HTTPException(404, f"there is no run {id[:100]!r}")
     return JSONResponse(content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -50,7 +50,7 @@ class Database:
         return sqlite3.connect(there, uri=True, isolation_level=None, timeout=10, **options)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """Commit what is written inside, or nothing of it if it raises; what is committed survives the process.
 
         Raises:

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import cast
 from urllib.parse import unquote_to_bytes
 
 from .. import wire
@@ -36,8 +36,8 @@ class BadEventError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """What one post says.
+class PostedEvent:
+    """One event of a post, checked.
 
     Attributes:
         run: The run's id, or "" where the client sent none and runs are told apart by its address.
@@ -64,7 +64,7 @@ class Event:
     points: tuple[tuple[str, int, Value], ...]
 
 
-def read_events(body: bytes, headers: Mapping[str, str], client: str) -> list[Event]:
+def read_events(body: bytes, headers: Mapping[str, str], client: str) -> list[PostedEvent]:
     """Return the events in a request, as this package or Keras 2 or 3 posts them.
 
     The body is JSON, or a form with JSON in a field of any name; which of the two is told by its
@@ -86,12 +86,12 @@ def read_events(body: bytes, headers: Mapping[str, str], client: str) -> list[Ev
     return [*events[:-1], replace(events[-1], state=state)]
 
 
-def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None) -> Event:
+def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None) -> PostedEvent:
     logs = _parse(text)
     epoch = _count(logs.pop(wire.EPOCH, None), 'the event\'s "epoch"')
     if epoch is None:
         raise BadEventError('the event has no "epoch": expected {"epoch": 0, "loss": 0.5, ...}')
-    return Event(
+    return PostedEvent(
         run=_matching(headers, wire.RUN, RUN_ID),
         client=client,
         seq=seq,
@@ -108,13 +108,14 @@ def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # Keras posts NaN and Infinity as they are
 
 
-def _parse(text: bytes) -> dict[str, Any]:
+def _parse(text: bytes) -> dict[str, object]:
     try:
         logs = _DECODER.decode(text.decode())
     except (ValueError, RecursionError) as error:
         raise BadEventError(f"neither JSON nor a form with JSON in it: {error}") from None
     if not isinstance(logs, dict):
         raise BadEventError(f"an event is a JSON object; got {type(logs).__name__}")
+    logs = cast(dict[str, object], logs)
     if len(logs) > MAX_NAMES:
         raise BadEventError(f"an event has at most {MAX_NAMES} values; got {len(logs)}")
     return logs
@@ -127,25 +128,31 @@ def _form_field(body: bytes) -> bytes:
     return unquote_to_bytes(value.replace(b"+", b" "))
 
 
-def _points(logs: dict[str, Any]) -> Iterator[tuple[str, int, Value]]:
+def _points(logs: dict[str, object]) -> Iterator[tuple[str, int, Value]]:
     """Yield values of the epoch, or, if the event names its batches, one value for each of these."""
     batches = logs.pop(wire.BATCH, None)
     if batches is None:
         yield from ((_name(name), EPOCH_END, _value(value)) for name, value in logs.items())
         return
     logs.pop(wire.SIZE, None)
-    listed = batches if isinstance(batches, list) else [batches]
+    columns = isinstance(batches, list)
+    listed = cast(list[object], batches) if columns else [batches]
     if len(listed) * len(logs) > wire.MOST_VALUES:
         raise BadEventError(f"an event has at most {wire.MOST_VALUES} values; got {len(listed)} batches of {len(logs)}")
     numbers = [_count(batch, 'a "batch"') for batch in listed]
     for name, values in logs.items():
-        column = values if isinstance(batches, list) else [values]
-        if not isinstance(column, list) or len(column) != len(numbers):
+        column = _list(values) if columns else [values]
+        if column is None or len(column) != len(numbers):
             raise BadEventError(f"{name[:MAX_NAME]!r} must be a list as long as the list of batches")
         for batch, value in zip(numbers, column, strict=True):
             if batch is None:
                 raise BadEventError('a "batch" is null')
             yield _name(name), batch, _value(value)
+
+
+def _list(value: object) -> list[object] | None:
+    """Return a value that is a list, None for any other."""
+    return cast(list[object], value) if isinstance(value, list) else None
 
 
 def _name(name: str) -> str:
@@ -154,7 +161,7 @@ def _name(name: str) -> str:
     return _storable(name)
 
 
-def _value(value: Any) -> Value:
+def _value(value: object) -> Value:
     if isinstance(value, (int, float)):
         try:
             number = float(value)
@@ -173,14 +180,14 @@ def _storable(text: str) -> str:
     return text.encode(errors="replace").decode()  # JSON can hold half of a surrogate pair; UTF-8 can't
 
 
-def _deeper_than(levels: int, value: Any) -> bool:
-    if not isinstance(value, (list, dict)):
+def _deeper_than(levels: int, value: object) -> bool:
+    children = list(cast(dict[str, object], value).values()) if isinstance(value, dict) else _list(value)
+    if children is None:
         return False
-    children = value.values() if isinstance(value, dict) else value
     return levels == 0 or any(_deeper_than(levels - 1, child) for child in children)
 
 
-def _count(value: Any, what: str) -> int | None:
+def _count(value: object, what: str) -> int | None:
     if value is None:
         return None
     if (

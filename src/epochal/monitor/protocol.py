@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .limits import Limits
 
@@ -28,6 +28,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _late = b""
     _waiting_since = 0.0
     _timer: asyncio.TimerHandle | None = None
+    _has_place = False  # else there were too many
     _in_head = False
     _head_bytes = 0  # of a request whose head isn't through
     _bytes = _body_bytes = 0  # of a request whose head is through: all, and those that are its body
@@ -40,6 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
             transport.close()
             return
         super().connection_made(transport)
+        self._has_place = True
         self._expect(self.limits.head)
         self._watch()
 
@@ -47,12 +49,12 @@ class GuardedProtocol(HttpToolsProtocol):
         """Forget the connection."""
         if self._timer is not None:
             self._timer.cancel()
-        if self.transport is not None:
+        if self._has_place:
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Read on, as long as headers, and what a body in chunks has around it, stay within their limits."""
-        if self.transport is None or self.transport.is_closing():
+        if not self._has_place or self.transport.is_closing():
             return
         self._bytes += len(data)
         super().data_received(data)
@@ -121,7 +123,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._taken_by = None
 
     def _asks_nothing(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
+        cycle = cast(RequestResponseCycle | None, self.cycle)  # uvicorn says that it is never None
+        return cycle is None or cycle.response_complete
 
     def _rest(self) -> None:
         if self._asks_nothing():
@@ -155,7 +158,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _evict_idlest(self) -> bool:
-        idle = (c for c in self.connections if isinstance(c, GuardedProtocol) and c._asks_nothing())
+        connections = cast(set[object], self.connections)
+        idle = (c for c in connections if isinstance(c, GuardedProtocol) and c._asks_nothing())
         idlest = min(idle, key=lambda c: c._waiting_since, default=None)
         if idlest is None:
             return False

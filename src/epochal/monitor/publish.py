@@ -8,9 +8,9 @@ import sqlite3
 from starlette.types import Receive, Scope, Send
 
 from .. import wire
+from .commits import BusyError, CommitQueue
 from .event import BadEventError, read_events
 from .security import headers_of
-from .writer import BusyError, Writer
 
 OURS = [
     (wire.MONITOR.lower().encode(), wire.VERSION.encode()),
@@ -20,7 +20,7 @@ OURS = [
 a server made for Keras would understand."""
 
 
-async def publish(scope: Scope, receive: Receive, send: Send, writer: Writer, max_bytes: int) -> None:
+async def publish(scope: Scope, receive: Receive, send: Send, commits: CommitQueue, max_bytes: int) -> None:
     """Answer one post; plain ASGI, since this is done thousands of times a second."""
     headers = headers_of(scope)
     again: int | None = None
@@ -28,7 +28,7 @@ async def publish(scope: Scope, receive: Receive, send: Send, writer: Writer, ma
         body = await _body(headers, receive, max_bytes)
         if body is None:
             return
-        await writer.write(read_events(body, headers, scope["client"][0] if scope.get("client") else "unknown"))
+        await commits.write(read_events(body, headers, scope["client"][0] if scope.get("client") else "unknown"))
         status, content = 200, b""
     except _TooLongError:
         status, content = 413, _words(f"a post has at most {max_bytes} bytes")

@@ -42,7 +42,7 @@ COOKIE = "epochal_monitor"
 
 @lru_cache(64)
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or address can only be reached from this machine."""
+    """Return whether a host name or address can only be reached from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -57,7 +57,7 @@ class Server(uvicorn.Server):
 
 
 def _matters(record: logging.LogRecord) -> bool:
-    """Say whether a record is worth printing: requests that the end cuts off are no errors."""
+    """Return whether a record is worth printing: requests that the end cuts off are no errors."""
     kind = record.exc_info[0] if record.exc_info else None
     return not (kind and issubclass(kind, asyncio.CancelledError))
 

@@ -6,21 +6,20 @@ together, and an event that comes twice, or an epoch that a resumed run does aga
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from itertools import groupby, islice
-from operator import itemgetter
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
+from .. import wire
 from .database import Database
-from .event import EPOCH_END, BadEventError, Event, Value
-from .smoothing import Smoother
-from .thinning import thin
+from .event import EPOCH_END, BadEventError, PostedEvent, Value
+from .reading import LAST_EPOCH, RunInDetail, Table, read_run, read_table
+from .runs import CHANGING, COLUMNS, RunSummary, StoredRun, run_named, select_runs
+from .series import Grain, Point, SeriesName
 
 FORMAT = 1
 MAX_SERIES = 1_000
@@ -48,47 +47,18 @@ CREATE TABLE events (
 ) WITHOUT ROWID;
 """
 
-RUN = ("key", "id", "client", "name", "state", "epochs", "steps", "epoch", "started", "seen", "last")
-CHANGING = ("name", "state", "epochs", "steps", "epoch", "seen", "last")
-
-Grain = Literal["epoch", "batch"]
-Point = tuple[int, int, Value]
-"""`(epoch, batch, value)`; the batch is `EPOCH_END` in a series of grain "epoch"."""
-
-
-@dataclass(slots=True)
-class Run:
-    """What is known of a run without reading its points; times in seconds since 1970.
-
-    Attributes:
-        last: The last value of each metric, of epochs before those of batches.
-        series: The key in the file of each `(grain, metric)` series.
-    """
-
-    key: int
-    id: str
-    client: str
-    name: str | None
-    state: str
-    epochs: int | None
-    steps: int | None
-    epoch: int
-    started: float
-    seen: float
-    last: dict[str, Value]
-    series: dict[tuple[Grain, str], int] = field(default_factory=dict)
-
-    def summary(self) -> dict[str, Any]:
-        """Return what the list of runs shows."""
-        return {name: getattr(self, name) for name in RUN[1:]} | {"last": dict(self.last)}
-
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A committed event: the run's summary after it, and its points by series."""
+    """What a committed event has added.
 
-    run: dict[str, Any]
-    points: dict[tuple[Grain, str], list[Point]]
+    Attributes:
+        run: The run's summary after it.
+        points: Its points by series.
+    """
+
+    run: RunSummary
+    points: dict[SeriesName, list[Point]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +74,15 @@ Change = Added | Removed
 class Store:
     """Runs in one SQLite file. One thread writes (`add`, `delete`); any thread reads.
 
+    >>> import tempfile
+    >>> from epochal.monitor.event import read_events
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(f"{folder}/runs.db")
+    ...     added = store.add(read_events(b'{"epoch": 0, "loss": 0.5}', {"x-epochal-run": "a"}, "127.0.0.1"))
+    ...     [(run["id"], run["last"]) for run in store.runs()]
+    ...     store.close()
+    [('a', {'loss': 0.5})]
+
     Args:
         path: The file; made, readable by its owner only, if it isn't there.
 
@@ -114,7 +93,7 @@ class Store:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._database = Database(path, SCHEMA, FORMAT)
         self.path = self._database.path
-        self._known: dict[str, Run] = {}
+        self._known: dict[str, StoredRun] = {}
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -126,7 +105,7 @@ class Store:
 
     # Writing
 
-    def add(self, events: Sequence[Event]) -> list[Added | BadEventError | None]:
+    def add(self, events: Sequence[PostedEvent]) -> list[Added | BadEventError | None]:
         """Commit events; return for each what it added, None for one that was there already.
 
         A refused event adds nothing, and its error stands in its place.
@@ -156,7 +135,7 @@ class Store:
         return Removed(id) if found else None
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Generator[None]:
         try:
             with self._database.transaction():
                 yield
@@ -164,7 +143,7 @@ class Store:
             self._known.clear()  # they may know of what is now undone
             raise
 
-    def _add(self, events: Sequence[Event]) -> list[Added | BadEventError | None]:
+    def _add(self, events: Sequence[PostedEvent]) -> list[Added | BadEventError | None]:
         """Write each table in one statement: at every statement the thread waits for the interpreter's lock."""
         if len(self._known) > KNOWN_RUNS:
             self._known.clear()
@@ -181,18 +160,18 @@ class Store:
                     added.append(self._hear_again(run))
                     continue
                 digests[run.key, event.seq] = event.digest
-            change = self._take(run, event)
+            change = self._apply(event, run)
             for at, column in change.points.items():
                 points += [(run.key, epoch, batch, run.series[at], value) for epoch, batch, value in column]
             added.append(change)
         self._insert("events", [(run, seq, digest) for (run, seq), digest in digests.items()])
         self._insert("points", points)
-        self._update({run.key: run for run in runs if run}.values())
+        self._write_runs({run.key: run for run in runs if run}.values())
         return added
 
-    def _take(self, run: Run, event: Event) -> Added:
-        """Bring the run up to date with an event, and return what the event adds."""
-        points: dict[tuple[Grain, str], list[Point]] = {}
+    def _apply(self, event: PostedEvent, run: StoredRun) -> Added:
+        """Bring a run up to date with an event, and return what the event adds."""
+        points: dict[SeriesName, list[Point]] = {}
         for metric, batch, value in event.points:
             grain: Grain = "epoch" if batch == EPOCH_END else "batch"
             points.setdefault((grain, metric), []).append((event.epoch, batch, value))
@@ -202,17 +181,17 @@ class Store:
         for (grain, metric), column in points.items():
             if grain == "epoch" or ("epoch", metric) not in run.series:
                 run.last[metric] = column[-1][-1]
-        run.seen, run.epoch, run.state = time.time(), event.epoch, event.state or "running"
+        run.seen, run.epoch, run.state = time.time(), event.epoch, event.state or wire.RUNNING
         run.name, run.epochs = event.name or run.name, event.epochs or run.epochs
         run.steps = event.steps or _steps_seen(run.steps, event)
         return Added(run.summary(), points)
 
-    def _hear_again(self, run: Run) -> Added | None:
+    def _hear_again(self, run: StoredRun) -> Added | None:
         """Take an event that was there already as a sign of life: a resumed run does again what it had posted."""
         run.seen = time.time()
-        if run.state == "running":
+        if run.state == wire.RUNNING:
             return None
-        run.state = "running"
+        run.state = wire.RUNNING
         return Added(run.summary(), {})
 
     def _digests(self, keys: Sequence[tuple[int, int | None]]) -> dict[tuple[int, int], int]:
@@ -230,30 +209,30 @@ class Store:
             (run, seq): digest for run, seq, digest in self._db.execute(found, [n for key in numbered for n in key])
         }
 
-    def _run_of(self, event: Event) -> Run | None:
+    def _run_of(self, event: PostedEvent) -> StoredRun | None:
         """Return an event's run, a new one if need be; none for the last word of a run that has been deleted."""
         if event.run:
-            found = self._run(event.run)
+            found = self._known_run(event.run)
             return found if found or (event.state and not event.points) else self._new_run(event.run, event)
         latest = "SELECT id, epoch FROM runs WHERE client = ? AND id LIKE '~%' ORDER BY key DESC LIMIT 1"
         found = self._db.execute(latest, (event.client,)).fetchone()
-        run = found and self._run(found[0])
+        run = found and self._known_run(found[0])
         if run and not self._starts_again(run, event):
             return run
         count = self._db.execute("SELECT count(*) FROM runs WHERE client = ?", (event.client,)).fetchone()[0]
-        id = next(id for n in range(count + 1, 10**9) if not self._run(id := f"~{event.client}~{n}"))
+        id = next(id for n in range(count + 1, 10**9) if not self._known_run(id := f"~{event.client}~{n}"))
         return self._new_run(id, event)
 
-    def _starts_again(self, run: Run, event: Event) -> bool:
-        """Say whether an event without an id is of a new run of its client: its epoch 0 comes again."""
+    def _starts_again(self, run: StoredRun, event: PostedEvent) -> bool:
+        """Return whether an event without an id is of a new run of its client: its epoch 0 comes again."""
         if event.epoch or not event.points:
             return False
         there = "SELECT 1 FROM points WHERE run = ? AND epoch = 0 AND batch = ? LIMIT 1"
         return run.epoch > 0 or self._db.execute(there, (run.key, event.points[0][1])).fetchone() is not None
 
-    def _run(self, id: str) -> Run | None:
+    def _known_run(self, id: str) -> StoredRun | None:
         if id not in self._known:
-            found = next(_runs(self._db, "WHERE id = ?", (id,)), None)
+            found = run_named(self._db, id)
             if found is None:
                 return None
             series = self._db.execute("SELECT grain, metric, key FROM series WHERE run = ?", (found.key,))
@@ -261,26 +240,28 @@ class Store:
             self._known[id] = found
         return self._known[id]
 
-    def _new_run(self, id: str, event: Event) -> Run:
+    def _new_run(self, id: str, event: PostedEvent) -> StoredRun:
         now = time.time()
-        row = (id, event.client, "running", event.epoch, now, now, "{}")
+        row = (id, event.client, wire.RUNNING, event.epoch, now, now, "{}")
         insert = "INSERT INTO runs (id, client, state, epoch, started, seen, last) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        self._db.execute(insert, row)
-        run = self._run(id)
-        assert run is not None
+        key = self._db.execute(insert, row).lastrowid or 0
+        run = self._known[id] = StoredRun(
+            key, id, event.client, None, wire.RUNNING, None, None, event.epoch, now, now, {}
+        )
         return run
 
-    def _new_series(self, run: Run, at: tuple[Grain, str]) -> int:
+    def _new_series(self, run: StoredRun, at: SeriesName) -> int:
         if len(run.series) >= MAX_SERIES:
             raise BadEventError(f"a run has at most {MAX_SERIES} metrics; {at[1]!r} would be one more")
         insert = "INSERT INTO series (run, grain, metric) VALUES (?, ?, ?)"
         return self._db.execute(insert, (run.key, *at)).lastrowid or 0
 
-    def _update(self, runs: Iterable[Run]) -> None:
-        rows = [(*(getattr(run, name) for name in RUN[:-1]), json.dumps(run.last)) for run in runs]
+    def _write_runs(self, runs: Iterable[StoredRun]) -> None:
         excluded = ", ".join(f"{name} = excluded.{name}" for name in CHANGING)
         # REPLACE would delete the old row and with it the run's points
-        self._insert(f"runs ({', '.join(RUN)})", rows, f"ON CONFLICT (key) DO UPDATE SET {excluded}")
+        self._insert(
+            f"runs ({', '.join(COLUMNS)})", [run.row for run in runs], f"ON CONFLICT (key) DO UPDATE SET {excluded}"
+        )
 
     def _insert(self, table: str, rows: Sequence[tuple[Any, ...]], otherwise: str = "") -> None:
         insert = "INSERT" if otherwise else "INSERT OR REPLACE"
@@ -292,96 +273,38 @@ class Store:
 
     # Reading
 
-    def runs(self, limit: int = 500) -> list[dict[str, Any]]:
+    def runs(self, limit: int = 500) -> list[RunSummary]:
         """Return the summaries of the runs last heard of, latest first."""
         with closing(self._database.connect()) as db:
-            return [run.summary() for run in _runs(db, "ORDER BY seen DESC LIMIT ?", (limit,))]
+            return [run.summary() for run in select_runs(db, "ORDER BY seen DESC LIMIT ?", (limit,))]
 
     def run(
-        self, id: str, width: int, first: int = 0, last: int = 2**53, smoothing: float = 0.0
-    ) -> dict[str, Any] | None:
-        """Return a run's summary and its series from epoch `first` to `last`, thinned for a chart `width` pixels wide.
+        self, id: str, width: int, first: int = 0, last: int = LAST_EPOCH, smoothing: float = 0.0
+    ) -> RunInDetail | None:
+        """Return a run's summary and its series, thinned for a chart; None if there is no such run.
 
-        None if there is no such run. Text is left out: it cannot be drawn. With a `smoothing` above 0 each series also
-        has the smoothed values at its points, computed of all points since the run began.
+        Text is left out: it can't be drawn.
+
+        Args:
+            id: The run.
+            width: Of the chart, in pixels.
+            first: The first epoch.
+            last: The last epoch.
+            smoothing: From 0 to less than 1. Above 0 each series also has the smoothed values at its points, computed
+                of all points since the run began.
         """
         with closing(self._database.connect()) as db:
-            db.execute("BEGIN")
-            run = next(_runs(db, "WHERE id = ?", (id,)), None)
-            if run is None:
-                return None
-            names = db.execute(
-                "SELECT key, grain, metric FROM series WHERE run = ? ORDER BY key", (run.key,)
-            ).fetchall()
-            series: dict[int, list[Point]] = {key: [] for key, _, _ in names}
-            drawn = "WHERE run = ? AND epoch BETWEEN ? AND ? AND typeof(value) <> 'text' ORDER BY epoch, batch"
-            for key, *point in db.execute(
-                f"SELECT series, epoch, batch, value FROM points {drawn}", (run.key, 0 if smoothing else first, last)
-            ):
-                series[key].append(tuple(point))
-        drawable = [(grain, metric, series[key]) for key, grain, metric in names]
-        return run.summary() | {"series": [_drawn(*one, width, first, smoothing) for one in drawable]}
+            return read_run(db, id, width, first, last, smoothing)
 
-    def table(
-        self, id: str, limit: int | None = None, first: int = 0, last: int = 2**53
-    ) -> tuple[list[str], Iterator[tuple[Any, ...]]] | None:
-        """Return the names of a run's columns (epoch, batch, metrics) and its rows, latest first if limited.
+    def table(self, id: str, limit: int | None = None, first: int = 0, last: int = LAST_EPOCH) -> Table | None:
+        """Return a run's values from epoch `first` to `last`; None if there is no such run.
 
-        Those from epoch `first` to `last`. None if there is no such run. The rows are read as they are taken.
+        With a limit the latest come first, and so many of them; else all, from the first one on.
         """
-        db = self._database.connect(check_same_thread=False)
-        run = next(_runs(db, "WHERE id = ?", (id,)), None)
-        if run is None:
-            db.close()
-            return None
-        names = db.execute("SELECT key, metric FROM series WHERE run = ? ORDER BY key", (run.key,)).fetchall()
-        metrics = list(dict.fromkeys(metric for _, metric in names))
-        places = {key: metrics.index(metric) for key, metric in names}
-        return ["epoch", "batch", *metrics], _rows(db, run, places, limit, first, last)
+        return read_table(self._database.connect(check_same_thread=False), id, limit, first, last)
 
 
-def columns(grain: Grain, metric: str, points: Sequence[Point]) -> dict[str, Any]:
-    """Return points as the page takes them: `{"metric", "grain", "epoch": [...], "batch": [...], "value": [...]}`."""
-    epochs, batches, values = zip(*points, strict=True) if points else ((), (), ())
-    return {"metric": metric, "grain": grain, "epoch": epochs, "value": values} | (
-        {"batch": batches} if grain == "batch" else {}
-    )
-
-
-def _drawn(grain: Grain, metric: str, points: list[Point], width: int, first: int, smoothing: float) -> dict[str, Any]:
-    """Return a series as the page draws it, from epoch `first` on."""
-    if not smoothing:
-        return columns(grain, metric, thin(points, width))
-    smoother = Smoother(smoothing)
-    smooth = smoother.after([value for _, _, value in points])  # pyright: ignore[reportArgumentType]  (text is left out)
-    seen = [((epoch, batch), mean, value) for (epoch, batch, value), mean in zip(points, smooth, strict=True)]
-    kept = thin([point for point in seen if point[0][0] >= first], width)
-    found = columns(grain, metric, [(*at, value) for at, _, value in kept])
-    return found | {"smooth": [mean for _, mean, _ in kept], "mean": smoother.mean, "share": smoother.share}
-
-
-def _steps_seen(known: int | None, event: Event) -> int | None:
+def _steps_seen(known: int | None, event: PostedEvent) -> int | None:
     """Guess an epoch's length of a client that doesn't say it, from the batches that came."""
     largest = max((batch + 1 for _, batch, _ in event.points if batch != EPOCH_END), default=0)
     return max(largest, known or 0) or None
-
-
-def _runs(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> Iterator[Run]:
-    for *row, last in db.execute(f"SELECT {', '.join(RUN)} FROM runs {where}", values):
-        yield Run(*row, last=json.loads(last))
-
-
-def _rows(
-    db: sqlite3.Connection, run: Run, places: dict[int, int], limit: int | None, first: int, last: int
-) -> Iterator[tuple[Any, ...]]:
-    """Yield `(epoch, batch, *values)` of series at these places: an epoch's batches, then the epoch itself."""
-    way = "" if limit is None else "DESC"
-    wanted = "SELECT epoch, batch, series, value FROM points WHERE run = ? AND epoch BETWEEN ? AND ?"
-    ordered = f"{wanted} ORDER BY epoch {way}, batch {way}"
-    with closing(db):
-        moments = groupby(db.execute(ordered, (run.key, first, last)), key=itemgetter(0, 1))
-        for (epoch, batch), points in islice(moments, limit):
-            row: list[Value] = [None] * (max(places.values()) + 1)
-            for _, _, series, value in points:
-                row[places[series]] = value
-            yield epoch, None if batch == EPOCH_END else batch, *row

@@ -9,11 +9,11 @@ import re
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Mapping
 
-from .store import Added, Change, Grain, Point, columns
-from .thinning import thin
+from .runs import RunSummary
+from .series import Point, SeriesName, news
+from .store import Added, Change
 
 PERIOD = 0.25
 """Seconds between two messages."""
@@ -106,7 +106,9 @@ class Stream:
 
     def _message(self) -> bytes:
         self._number += 1
-        points = {run: [_thinned(*at, points) for at, points in series.items()] for run, series in self._points.items()}
+        points = {
+            run: [news(at, points, POINTS) for at, points in series.items()] for run, series in self._points.items()
+        }
         content = {"now": time.time(), "removed": self._removed, "runs": list(self._runs.values()), "points": points}
         message = self._encode("change", content)
         self._forget()
@@ -117,8 +119,8 @@ class Stream:
         return message
 
     def _forget(self) -> None:
-        self._runs: dict[str, dict[str, Any]] = {}
-        self._points: dict[str, dict[tuple[Grain, str], list[Point]]] = {}
+        self._runs: dict[str, RunSummary] = {}
+        self._points: dict[str, dict[SeriesName, list[Point]]] = {}
         self._removed: list[str] = []
         self._news.clear()
 
@@ -134,7 +136,7 @@ class Stream:
     def _reset(self) -> bytes:
         return self._encode("reset", {"now": time.time()})
 
-    def _encode(self, kind: str, content: dict[str, Any]) -> bytes:
+    def _encode(self, kind: str, content: Mapping[str, object]) -> bytes:
         return f"event: {kind}\nid: {self._start}-{self._number}\ndata: {json.dumps(content)}\n\n".encode()
 
 
@@ -172,17 +174,3 @@ class Viewer:
         if not self._waiting:
             self._news.clear()
         return message
-
-
-def _thinned(grain: Grain, metric: str, points: list[Point]) -> dict[str, Any]:
-    """Return new points of a series as the page takes them; `thinned` tells that some are left out."""
-    every = _latest(points)
-    kept = thin(every, POINTS)
-    return columns(grain, metric, kept) | ({"thinned": True} if len(kept) < len(every) else {})
-
-
-def _latest(points: list[Point]) -> list[Point]:
-    """Order points, each moment once, as posts of several threads may come out of order or twice."""
-    return sorted(
-        {(epoch, batch): (epoch, batch, value) for epoch, batch, value in points}.values(), key=lambda p: p[:2]
-    )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-Point = TypeVar("Point", bound=tuple)
+P = TypeVar("P", bound=tuple[Any, ...])
 """`(…, value)` with the value last; None is a gap."""
 
 
-def thin(points: Sequence[Point], width: int) -> list[Point]:
+def thin(points: Sequence[P], width: int) -> list[P]:
     """Return the points that show in a chart `width` pixels wide: of each column the lowest and the highest.
 
     The order is kept, as are the first and the last point; points are never made up. At most
     `2 * width + 2` come back. A column of gaps only keeps one gap.
+
+    >>> thin([(epoch, float(epoch % 4)) for epoch in range(9)], width=2)
+    [(0, 0.0), (3, 3.0), (4, 0.0), (7, 3.0), (8, 0.0)]
 
     Raises:
         ValueError: If `width` is less than 1.

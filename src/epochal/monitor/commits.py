@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import Any
 
-from .event import BadEventError, Event
+from .event import BadEventError, PostedEvent
 from .store import Added, Change, Store
 
 MAX_TOGETHER = 500
@@ -19,17 +18,23 @@ MAX_TOGETHER = 500
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The wish to delete a run."""
+    """Delete the run with the id `run`."""
 
     run: str
 
 
-Job = Sequence[Event] | Delete
+Command = Sequence[PostedEvent] | Delete
+"""The events of a post, or a deletion."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a job changed, nothing if it was there already, and why some or all of it was refused."""
+    """What came of a command.
+
+    Attributes:
+        changes: What it changed; nothing where all of it was there already.
+        error: Why some or all of it was refused.
+    """
 
     changes: list[Change]
     error: Exception | None = None
@@ -39,35 +44,35 @@ class BusyError(Exception):
     """More posts wait than may; come again later."""
 
 
-class Writer:
-    """Applies jobs in a thread of its own, in the order they came, and answers each when it is committed.
+class CommitQueue:
+    """Commands that wait for a commit; a thread applies them in the order in which they came.
 
     Args:
-        store: Where to.
+        store: Where runs are kept; written by that thread alone.
         tell: Called in the event loop with the changes of each commit.
-        waiting: How many jobs may wait; more raise `BusyError`.
+        waiting: How many commands may wait; more raise `BusyError`.
     """
 
     def __init__(self, store: Store, tell: Callable[[list[Change]], None], waiting: int) -> None:
         self._store, self._tell, self._may_wait = store, tell, waiting
-        self._waiting: deque[tuple[Job, asyncio.Future[list[Change]]]] = deque()
+        self._waiting: deque[tuple[Command, asyncio.Future[list[Change]]]] = deque()
         self._news = asyncio.Event()
         self._closing = False
         self._thread = ThreadPoolExecutor(1, "epochal-monitor-writer")
         self._task = asyncio.create_task(self._work())
 
-    async def write(self, job: Job) -> list[Change]:
-        """Return what the job, the events of a post or a deletion, changed, once that is on the disk.
+    async def write(self, command: Command) -> list[Change]:
+        """Return what a command changed, once that is on the disk.
 
         Raises:
-            BusyError: If too many jobs wait.
+            BusyError: If too many commands wait.
             BadEventError: If one of the events is refused; the others are on the disk.
             sqlite3.Error: If it couldn't be committed.
         """
         if len(self._waiting) >= self._may_wait:
             raise BusyError
         done: asyncio.Future[list[Change]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((job, done))
+        self._waiting.append((command, done))
         self._news.set()
         return await done
 
@@ -83,38 +88,40 @@ class Writer:
         while self._waiting or not self._closing:
             await self._news.wait()
             together = self._next()
-            outcomes = await loop.run_in_executor(self._thread, self._outcomes, [job for job, _ in together])
+            outcomes = await loop.run_in_executor(self._thread, self._outcomes, [command for command, _ in together])
             self._tell([change for outcome in outcomes for change in outcome.changes])
             for (_, done), outcome in zip(together, outcomes, strict=True):
                 _answer(done, outcome)
             if not self._waiting and not self._closing:
                 self._news.clear()
 
-    def _next(self) -> list[tuple[Job, asyncio.Future[list[Change]]]]:
-        """Take the jobs that share the next commit."""
-        taken: list[tuple[Job, asyncio.Future[list[Change]]]] = []
+    def _next(self) -> list[tuple[Command, asyncio.Future[list[Change]]]]:
+        """Take the commands that share the next commit."""
+        taken: list[tuple[Command, asyncio.Future[list[Change]]]] = []
         events = 0
         while self._waiting and events < MAX_TOGETHER:
             taken.append(self._waiting.popleft())
-            job = taken[-1][0]
-            events += 1 if isinstance(job, Delete) else len(job)
+            command = taken[-1][0]
+            events += 1 if isinstance(command, Delete) else len(command)
         return taken
 
-    def _outcomes(self, jobs: list[Job]) -> list[Outcome]:
+    def _outcomes(self, commands: list[Command]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for deletes, alike in groupby(jobs, key=lambda job: isinstance(job, Delete)):
+        for _, alike in groupby(commands, key=lambda command: isinstance(command, Delete)):
             group = list(alike)
+            posts = [command for command in group if not isinstance(command, Delete)]
+            deletes = [command for command in group if isinstance(command, Delete)]
             try:
-                outcomes += [self._deleted(job) for job in group] if deletes else self._added(group)
+                outcomes += self._added(posts) if posts else [self._deleted(command) for command in deletes]
             except Exception as error:  # a full disk, a locked file: everybody is told, and the next commit is tried
                 outcomes += [Outcome([], error)] * len(group)
         return outcomes
 
-    def _deleted(self, job: Any) -> Outcome:
-        removed = self._store.delete(job.run)
+    def _deleted(self, command: Delete) -> Outcome:
+        removed = self._store.delete(command.run)
         return Outcome([] if removed is None else [removed])
 
-    def _added(self, posts: list[Any]) -> list[Outcome]:
+    def _added(self, posts: Sequence[Sequence[PostedEvent]]) -> list[Outcome]:
         """Commit the events of posts together, and return what came of each post."""
         found = iter(self._store.add([event for post in posts for event in post]))
         outcomes: list[Outcome] = []
