@@ -54,7 +54,7 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
 
 
 def _built(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[str]) -> Model:
-    with initializers.spared():
+    with initializers.zeros_instead():
         graph = graphs.graph_of(config, custom, left_out)
     return Sequential.of_graph(graph) if graph.keras_class == "Sequential" else Model(graph, name=graph.name)
 

@@ -1,0 +1,45 @@
+"""Initializers: the starting values of weights, by the names and with the defaults of Keras 3.
+
+A layer takes one by name, ``Dense(64, kernel_initializer="he_normal")``, or as an object with options. They are frozen
+values that are called with a key, a shape and a dtype, so flax's layers take them too.
+"""
+
+from ..messages.extras import needed_by
+
+with needed_by(__name__):
+    from .constant import Constant, Identity, Ones, Zeros
+    from .initializer import Initializer, InitializerFunction, zeros_instead
+    from .lookup import describe, get
+    from .random import Orthogonal, RandomNormal, RandomUniform, TruncatedNormal
+    from .scaled import (
+        GlorotNormal,
+        GlorotUniform,
+        HeNormal,
+        HeUniform,
+        LecunNormal,
+        LecunUniform,
+        VarianceScaling,
+    )
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "Initializer",
+    "InitializerFunction",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "describe",
+    "get",
+    "zeros_instead",
+]
