@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from killed_runs import Forks, outcome
+from monitoring import browser, serving
 
 from epochal.core import logs
 from epochal.core.wakes import ThroughputEstimate
@@ -75,3 +76,20 @@ def golden(forks, tmp_path_factory):
         return known[key]
 
     return get
+
+
+# Monitors
+
+
+@pytest.fixture
+def monitor(tmp_path):
+    """Return the address of a monitor in a thread."""
+    with serving(tmp_path / "runs.db") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory):
+    """Return a browser."""
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        yield page

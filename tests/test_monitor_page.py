@@ -4,17 +4,11 @@ import threading
 import time
 
 import pytest
-from monitoring import SCREENSHOTS, browser, running, serving, wait_for
+from monitoring import SCREENSHOTS, running, wait_for
 
 pytest.importorskip("uvicorn", reason="the extra `monitor` isn't installed")
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 @pytest.fixture
@@ -24,12 +18,6 @@ def page(chrome, monitor):
     chrome.get(monitor.root)
     wait_for(lambda: text(chrome, "#connection") == "live")
     return chrome
-
-
-@pytest.fixture
-def monitor(tmp_path):
-    with serving(tmp_path / "runs.db") as address:
-        yield address
 
 
 def all_of(page, selector):

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from monitoring import browser, serving, wait_for
+from monitoring import serving, wait_for
 
 from epochal.monitor.smoothing import Smoother
 
@@ -122,12 +122,6 @@ def smooth_by(page, weight):
     script = """const field = document.querySelector("#smoothing"); field.value = arguments[0];
                 field.dispatchEvent(new Event("input"));"""
     page.execute_script(script, str(weight))
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("profile")) as page:
-        yield page
 
 
 def assert_smooth(page, values, weight, steps):

@@ -4,9 +4,10 @@ import random
 
 import numpy as np
 import pytest
+from interrupted import Fails, Stop
 from numpy_engine import Model, fit
 
-from epochal.callbacks import BackupAndRestore, Callback, Every
+from epochal.callbacks import BackupAndRestore, Callback
 from epochal.core.run import Validation
 from epochal.data.inputs import from_batches
 
@@ -128,28 +129,6 @@ def generator():
 SELF_SHUFFLING = [Permuted, InPlace, Noisy, Own, OfItsSampler, Hidden, OfTheEpoch, Indexed, IndexedAndNoisy, Persistent]
 
 
-class Stop(Exception):
-    """Stands for what ends a process."""
-
-
-class Fails(Callback):
-    """Raises after so many batches, or in a hook of an epoch."""
-
-    def __init__(self, at=None, hook=None, epoch=2):
-        self.cadence, self.epoch = Every(at or 1, "batch"), epoch
-        setattr(self, hook or "on_train_batch_end", self.fail if hook else self.stop)
-
-    def stop(self, *arguments):
-        raise Stop
-
-    def fail(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise Stop
-
-    def state_dict(self):
-        return {}
-
-
 class Draws(Callback):
     """Draws from the global generators in its hooks, and keeps what it drew."""
 
@@ -194,7 +173,14 @@ class DrawsBatchByBatch(Draws):
         self.drawn += [random.random(), np.random.random()]
 
 
-DEATHS = [Fails(4), Fails(6), Fails(8), Fails(12), Fails(hook="on_epoch_begin"), Fails(hook="on_epoch_end")]
+DEATHS = [
+    Fails(4),
+    Fails(6),
+    Fails(8),
+    Fails(12),
+    Fails(hook="on_epoch_begin", epoch=2),
+    Fails(hook="on_epoch_end", epoch=2),
+]
 
 
 @pytest.mark.parametrize("save_freq", [1, "epoch"])
@@ -257,7 +243,9 @@ class Unseeded(Hidden):
         self.orders = iter([np.random.default_rng().permutation(50)[:BATCHES] for _ in range(20)])
 
 
-@pytest.mark.parametrize("fails", [Fails(5), Fails(hook="on_epoch_begin")], ids=["in an epoch", "at its start"])
+@pytest.mark.parametrize(
+    "fails", [Fails(5), Fails(hook="on_epoch_begin", epoch=2)], ids=["in an epoch", "at its start"]
+)
 def test_an_order_that_nothing_brings_back_is_told(tmp_path, fails):
     train(tmp_path, Unseeded, fails)
     with pytest.warns(UserWarning, match="Unseeded gives its batches in another order than in the run that is resumed"):

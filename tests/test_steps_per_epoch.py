@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from interrupted import Fails, Stop
 from numpy_engine import Recorder, fit, inputs
 
-from epochal.callbacks import BackupAndRestore, Callback
+from epochal.callbacks import BackupAndRestore
 from epochal.core.run import Validation
 from epochal.data.array_data import ArrayData
 from epochal.data.inputs import from_batches
@@ -117,23 +118,6 @@ def test_an_evaluation_begins_at_the_start_each_time():
         assert len(set(history["val_loss"])) == 3  # the weights differ
     data = stream(Batches(), 2, first_epoch=None)
     assert batches_of(data, [0, 0, 0]) == [[0, 2]] * 3
-
-
-class Stop(Exception):
-    """Stands for what ends a process."""
-
-
-class Fails(Callback):
-    def __init__(self, at):
-        self.at = at
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.at -= 1
-        if not self.at:
-            raise Stop
-
-    def state_dict(self):
-        return {}
 
 
 @pytest.mark.filterwarnings("ignore:2 steps an epoch don't divide", "ignore:the data ended in the middle")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from event_reading import accumulator, scalars, tensors
 from flax import nnx
+from interrupted import Fails, Stop
 from numpy_engine import Model as NumpyModel
 from numpy_engine import Recorder, X, Y, fit, make_run
 from PIL import Image
@@ -30,10 +31,6 @@ from epochal.optimizers import SGD
 from epochal.tensorboard.histograms import Histogram
 
 TESTS = Path(__file__).parent
-
-
-class Stop(Exception):
-    """Stands for what ends a process."""
 
 
 def float32(values):
@@ -318,16 +315,6 @@ def test_any_layer_may_be_named(tmp_path):
 
 
 # Resuming
-
-
-class Fails(Callback):
-    """Raises at a batch, counted in all epochs."""
-
-    def __init__(self, batch):
-        self.cadence = Every(batch, "batch")
-
-    def on_train_batch_end(self, batch, logs=None):
-        raise Stop
 
 
 def train(folder, fails=None, save_freq="epoch", freq="epoch", epochs=4):

@@ -1,0 +1,41 @@
+"""A finished run gives back what it ended with, and goes on only if there are more epochs to do."""
+
+import numpy as np
+from interrupted import train
+from numpy_engine import Recorder
+
+from epochal.callbacks import Callback
+
+
+def test_a_finished_run_gives_back_what_it_ended_with_and_calls_no_hook(tmp_path, capsys):
+    whole = train(tmp_path)
+    recorder = Recorder()
+    assert train(tmp_path, more=[recorder]) == whole
+    assert recorder.calls == []
+    assert capsys.readouterr().out == f"{tmp_path}/run/ is finished (4 epochs); raise epochs or delete it to train.\n"
+
+
+def test_a_finished_run_touches_no_file(tmp_path):
+    train(tmp_path)
+    looks = lambda: {
+        p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in tmp_path.rglob("*") if p.suffix in (".csv", ".run")
+    }
+    before = looks()
+    train(tmp_path)
+    assert looks() == before
+
+
+def test_what_on_train_end_did_is_given_back_but_raised_epochs_go_on_from_before_it(tmp_path):
+    class Zeroes(Callback):
+        def on_train_end(self, logs=None):
+            self.model.set_weights([np.zeros(2)])
+
+    assert train(tmp_path / "run", epochs=2, more=[Zeroes()])[0] == [0, 0]
+    assert train(tmp_path / "run", epochs=2, more=[Zeroes()])[0] == [0, 0]
+    assert train(tmp_path / "run") == train(tmp_path / "whole")
+
+
+def test_a_finished_run_with_fewer_epochs_is_finished(tmp_path, capsys):
+    train(tmp_path, epochs=4)
+    train(tmp_path, epochs=2)
+    assert "is finished (4 epochs)" in capsys.readouterr().out
