@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from epochal.data import advice
-from epochal.data.chunks import as_array
+from epochal.data.nests import as_array
 from epochal.layers import LSTM, Activation, Conv2D, Dense, Flatten
 from epochal.models import Sequential
 

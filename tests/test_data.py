@@ -7,8 +7,8 @@ from numpy_engine import Model, NumpyEngine, Recorder, fit, inputs, make_run
 from epochal.core import loop
 from epochal.data import chunks as module
 from epochal.data.array_data import ArrayData, epoch_order
-from epochal.data.chunks import as_array
 from epochal.data.inputs import arrays, from_batches, is_arrays, split
+from epochal.data.nests import as_array
 from epochal.data.seeds import fresh_seed, set_random_seed
 from epochal.data.stream_data import StreamData
 

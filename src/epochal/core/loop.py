@@ -39,7 +39,7 @@ def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
         run_state.restore(run, saved)
     if due := [saver for saver in run.savers if saver.save_due]:
         _save(run, due, begins=saved is None)
-    while run.epoch < run.epochs and (run.under_way or not run.stopped()):
+    while run.epoch < run.epochs and (run.epoch_open or not run.stopped()):
         _epoch(run)
     ended = run_state.gather(run) if run.savers else {}
     run.hooks("on_train_end", run.logs)
@@ -48,13 +48,13 @@ def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
 
 def _epoch(run: Run) -> None:
     epoch, training = run.epoch, run.training
-    training.begin(epoch, training.batch if run.under_way else 0)
-    if not run.under_way:
+    training.begin(epoch, training.batch if run.epoch_open else 0)
+    if not run.epoch_open:
         run.engine.reset_metrics("train")
         run.hooks("on_epoch_begin", epoch, Logs())
         if run.stopped():
             return  # there was no such epoch
-        run.under_way = True
+        run.epoch_open = True
     for _ in training.spans(run.stopped):
         _end_moment(run)
     training.end_epoch()
@@ -64,7 +64,7 @@ def _epoch(run: Run) -> None:
         values = evaluate(run.testing, run.hooks)
         logs.update({f"val_{name}": value for name, value in values.items()})
     run.hooks("on_epoch_end", epoch, logs)
-    run.epoch, run.under_way, training.batch, run.logs = epoch + 1, False, 0, logs
+    run.epoch, run.epoch_open, training.batch, run.logs = epoch + 1, False, 0, logs
     _end_moment(run)
 
 

@@ -63,7 +63,7 @@ class PhaseRunner:
         self._data, self._signals = data, signals
         self._model, self._counted = call.model, 0.0
         self._wakes, self._pace = WakeSchedule(call.watchers(phase)), ThroughputEstimate()
-        self._under_way: deque[_Started] = deque()  # the host may be ahead of the device
+        self._in_flight: deque[_Started] = deque()  # the host may be ahead of the device
         self._since = 0.0  # when the first of them began
         self._chunk_before: _Started | None = None  # the last span of that chunk
         self._epoch = self.batch = self.count = 0
@@ -122,11 +122,11 @@ class PhaseRunner:
         self._count_waiting()
         signals.held = signals.replacing = True
         try:
-            if not self._under_way:
+            if not self._in_flight:
                 self._since = time.perf_counter()
             started = _Started(self._started_span(span), span.count, size)
             signals.replacing = False
-            self._under_way.append(started)
+            self._in_flight.append(started)
             ends_chunk = span.at + span.count == span.chunk.count
             if ends_chunk:
                 self._data.prepare(self._epoch + 1)  # the device is busy, the host is not
@@ -144,7 +144,7 @@ class PhaseRunner:
     def _end_chunk(self, started: _Started) -> None:
         """Wait for the chunk before, so that two at most are with the device: one it works on, and the next."""
         before, self._chunk_before = self._chunk_before, started
-        if before in self._under_way:
+        if before in self._in_flight:
             self._wait_for(before)
 
     def _started_span(self, span: Span) -> Result:
@@ -163,16 +163,16 @@ class PhaseRunner:
             self._counted = waited
 
     def _is_far_ahead(self) -> bool:
-        batches = sum(started.count for started in self._under_way)
-        return len(self._under_way) >= RUN_AHEAD or batches >= self._pace.batches_in(self._wakes.seconds)
+        batches = sum(started.count for started in self._in_flight)
+        return len(self._in_flight) >= RUN_AHEAD or batches >= self._pace.batches_in(self._wakes.seconds)
 
     def _wait_for(self, last: _Started) -> None:
         """Wait until a span has run, and all before it; learn the pace and add their values to the means."""
         batches, cold = 0, False
         last.count = last.result.count()
         now = time.perf_counter()
-        while self._under_way:
-            started = self._under_way.popleft()
+        while self._in_flight:
+            started = self._in_flight.popleft()
             batches, cold = batches + started.count, cold or started.result.cold
             if self._averages:
                 result = cast("LoggedResult", started.result)
@@ -185,8 +185,8 @@ class PhaseRunner:
 
     def settle(self) -> None:
         """Wait for everything started and bring the means up to it."""
-        if self._under_way:
-            self._wait_for(self._under_way[-1])
+        if self._in_flight:
+            self._wait_for(self._in_flight[-1])
         self._count_waiting()
 
     def _wake(self, result: Result, first: int, size: int) -> None:

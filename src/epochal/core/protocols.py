@@ -174,16 +174,16 @@ class Data(Protocol):
         """End what goes on in the background; return whether it ended within so many seconds."""
         ...
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a user's iterator needs to go on from the next batch."""
+    def state_dict(self) -> Mapping[str, object]:
+        """Return what the data need to go on from the next batch, as plain values and arrays."""
         ...
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+    def load_state_dict(self, state: Any) -> None:
+        """Go on, with the next `begin`, where `state_dict` returned this."""
         ...
 
-    def identity(self) -> dict[str, Any]:
-        """Describe what a saved run must fit: samples, batch size, seed."""
+    def identity(self) -> dict[str, object]:
+        """Return what a saved run must have too: the number of samples, the batch size, the seed."""
         ...
 
 

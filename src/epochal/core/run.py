@@ -71,7 +71,7 @@ class Run:
         self.testing = self.validation and PhaseRunner(
             "test", self.engine, self.validation.data, self.hooks, self.signals
         )
-        self.under_way = False  # whether the epoch's on_epoch_begin has been called
+        self.epoch_open = False  # whether on_epoch_begin of the epoch has been called, and on_epoch_end has not
         self.named_as_stateless: set[str] = set()
         self.logs = Logs()
 

@@ -14,7 +14,7 @@ from .callback_states import frozen
 from .logs import Logs
 from .run import Run
 
-FORMAT = 2
+FORMAT = 3
 """Of what `gather` returns; one of another version can't be restored."""
 
 OF_ENGINE = ("engine.", "layers.", "learning_rate", "loss", "metrics", "optimizer", "weighted_metrics")
@@ -42,7 +42,7 @@ def gather(run: Run, begins: bool = False) -> dict[str, Any]:
         "epochs": run.epochs,
         "finished": False,
         "epoch": run.epoch,
-        "under_way": run.under_way,
+        "epoch_open": run.epoch_open,
         "batch": training.batch,
         "count": training.count,
         "means": training.means.state_dict(),
@@ -56,7 +56,7 @@ def gather(run: Run, begins: bool = False) -> dict[str, Any]:
     }
 
 
-def _data_state(run: Run, begins: bool) -> dict[str, Any] | None:
+def _data_state(run: Run, begins: bool) -> Mapping[str, object] | None:
     try:
         return run.data.state_dict()
     except Exception:
@@ -96,11 +96,11 @@ def restore(run: Run, saved: Mapping[str, Any]) -> None:
     Of a run that isn't quite this one (`saved["differences"]`) as much as fits; what is left out is told.
     """
     training, left = run.training, list[str]()
-    run.epoch, run.under_way = saved["epoch"], saved["under_way"]
+    run.epoch, run.epoch_open = saved["epoch"], saved["epoch_open"]
     training.count = saved["count"]
     if any(line.startswith(("data.", "engine.logs")) for line in saved.get("differences", ())):
-        left += [f"epoch {run.epoch + 1} begins again, since the data or logs are others"] * run.under_way
-        run.under_way = False
+        left += [f"epoch {run.epoch + 1} begins again, since the data or logs are others"] * run.epoch_open
+        run.epoch_open = False
     else:
         training.batch = saved["batch"]
         training.means.load_state_dict(saved["means"])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import TypedDict
 
 import numpy as np
 
-from .batches import Chunk, HostArrays, Span
-from .chunks import Buffer, capacity, gather, leaves, named_leaves
+from .batches import BATCH_SIZE, Chunk, EpochEnd, HostArrays, ReadChunk, ReadItem, Span
+from .chunks import Buffer, batches_per_chunk, copy_rows
 from .cursor import CLOSE_SECONDS, DataCursor
 from .digest import digest_of
 from .memory import Memory
-from .prefetch import Piece
+from .nests import Batch, Nest, leaves, named_leaves
 from .seeds import fresh_seed
 
 
@@ -24,56 +24,67 @@ def epoch_order(seed: int, epoch: int, samples: int) -> np.ndarray:
     return order
 
 
-def check_shuffle(shuffle: Any) -> None:
-    """Raise if `shuffle` isn't True, False or "batch"."""
+def check_shuffle(shuffle: object) -> None:
+    """Raise a ValueError if `shuffle` isn't True, False or "batch"."""
     if shuffle not in (True, False, "batch"):
         raise ValueError(f"shuffle must be True, False or 'batch'; got {shuffle!r}.")
 
 
+def _common_length(arrays: list[np.ndarray]) -> int:
+    lengths = {len(array) for array in arrays}
+    if len(lengths) != 1:
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise ValueError(f"x, y and sample_weight must have one length; got arrays of shapes {shapes}.")
+    if lengths == {0}:
+        raise ValueError("there are no samples: x is empty.")
+    return lengths.pop()
+
+
+class OrderState(TypedDict):
+    """What decides the order of samples in arrays: the seed, and the epoch in which the run began."""
+
+    seed: int
+    first_epoch: int | None
+
+
 class ArrayData:
-    """Samples in arrays.
+    """Batches of samples in arrays.
 
     Args:
         x: An array, or a nest of arrays, samples first.
-        y: Targets alike, or None.
+        y: The targets, an array or nest of the same length, or None.
         sample_weight: One weight a sample, or None; shape `(samples,)`.
         batch_size: Samples a batch; the last batch of an epoch may be smaller.
-        shuffle: True: another order each epoch. "batch": the batches' order only. False: as they lie.
-        seed: With the epoch, decides the order; a fresh one is drawn if None.
+        shuffle: True: another order each epoch. "batch": another order of the batches only. False: as they lie.
+        seed: Decides the order, with the epoch; a fresh one is drawn if None.
         steps: Batches an epoch, if not all: the next epoch goes on where the one before stopped, until all samples
             were used. The epoch that meets their end is shorter, with a warning, and the next one begins anew, in
             another order.
-        resident: Whether the engine can hold all of it; if not, it is copied piece by piece.
+        resident: Whether the engine can hold all of it; if not, it is copied chunk by chunk.
 
     Raises:
-        ValueError: If there are no samples, the lengths differ, or `shuffle` is something else.
+        ValueError: If there are no samples, the lengths differ, or `shuffle` is none of the three.
 
     Attributes:
-        epochs: How many there will be; nothing is read ahead beyond.
+        epochs: The number of the last epoch, counted from 1; nothing is read ahead beyond.
         steps: Batches an epoch; no more than there are, with a warning if more were asked for.
     """
 
     def __init__(
         self,
-        x: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        x: Nest,
+        y: Nest = None,
+        sample_weight: Nest = None,
         *,
-        batch_size: int = 32,
+        batch_size: int = BATCH_SIZE,
         shuffle: bool | str = False,
         seed: int | None = None,
         steps: int | None = None,
         resident: bool = True,
     ) -> None:
-        self.rows = HostArrays((x, y, sample_weight))
-        lengths = {len(array) for array in leaves(self.rows.arrays)}
-        if len(lengths) != 1:
-            shapes = ", ".join(str(array.shape) for array in leaves(self.rows.arrays))
-            raise ValueError(f"x, y and sample_weight must have one length; got arrays of shapes {shapes}.")
-        self.samples = lengths.pop()
-        if self.samples == 0:
-            raise ValueError("there are no samples: x is empty.")
         check_shuffle(shuffle)
+        self.rows: HostArrays[Batch] = HostArrays((x, y, sample_weight))
+        self.samples = _common_length(leaves(self.rows.arrays))
         self.batch_size, self.shuffle = batch_size, shuffle
         self._given_seed = seed
         self.seed = fresh_seed() if seed is None else seed
@@ -91,7 +102,7 @@ class ArrayData:
         self._warned = False
         self._resident = resident
         self._memory = Memory()  # of copies
-        self._orders: dict[int, HostArrays | None] = {}  # of this pass and the next, by first epoch
+        self._orders: dict[int, HostArrays[np.ndarray] | None] = {}  # of this pass and the next, by first epoch
         self._cursor = DataCursor(self._read, background=not resident)
 
     def begin(self, epoch: int, batch: int = 0) -> None:
@@ -109,7 +120,7 @@ class ArrayData:
         self._cursor.begin(epoch, batch)
 
     def end_epoch(self) -> None:
-        """Do nothing: arrays needn't know."""
+        """Do nothing."""
 
     def prepare(self, epoch: int) -> None:
         """Compute an epoch's order, unless a thread does it anyway."""
@@ -117,19 +128,19 @@ class ArrayData:
             self._order(self._place(epoch)[0])
 
     def _place(self, epoch: int) -> tuple[int, int]:
-        """Return in which epoch the pass of an epoch begins, and at which of its batches the epoch does."""
+        """Return the epoch in which an epoch's pass began, and the batch of the pass with which the epoch begins."""
         epochs = -(-self._available // self.steps)  # in a pass
         since = (epoch - (self._first_epoch or 0)) % epochs
         return epoch - since, since * self.steps
 
-    def _order(self, begins: int) -> HostArrays | None:
-        """Return the order of the pass that begins in an epoch."""
+    def _order(self, begins: int) -> HostArrays[np.ndarray] | None:
+        """Return the order of the pass that begins in an epoch; None if it is as they lie."""
         if begins not in self._orders:
             kept = {at: order for at, order in self._orders.items() if at == max(self._orders)}
             self._orders = kept | {begins: self._make_order(begins)}
         return self._orders[begins]
 
-    def _make_order(self, epoch: int) -> HostArrays | None:
+    def _make_order(self, epoch: int) -> HostArrays[np.ndarray] | None:
         if not self.shuffle:
             return None
         if self.shuffle != "batch":
@@ -153,52 +164,58 @@ class ArrayData:
 
     @property
     def waited(self) -> float:
-        """Seconds for which copies were waited for."""
+        """Seconds for which chunks that had to be copied were waited for."""
         return self._cursor.waited
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """End the copying."""
         return self._cursor.close(seconds)
 
-    def _read(self, epoch: int, batch: int) -> Iterator[Piece]:
+    def _read(self, epoch: int, batch: int) -> Iterator[ReadItem]:
         """Yield the chunks from a batch on, to the end of the last epoch."""
         for number in range(epoch, max(self.epochs, epoch + 1)):
             begins, first = self._place(number)
             order = self._order(begins)
             while batch < min(self.steps, self._available - first):
                 chunk = self._chunk(order, first + batch, first + self.steps)
-                yield Piece(number, batch, chunk)
+                yield ReadChunk(number, batch, chunk)
                 batch += chunk.count
-            yield Piece(number, batch, None)
+            yield EpochEnd(number, batch)
             batch = 0
 
-    def _chunk(self, order: HostArrays | None, batch: int, end: int) -> Chunk:
-        """Return the batches of one size from one of a pass on: where they lie, or copied as far as there is room."""
+    def _chunk(self, order: HostArrays[np.ndarray] | None, batch: int, end: int) -> Chunk:
+        """Return the next batches of one size.
+
+        Args:
+            order: The order of the samples in the pass.
+            batch: The first batch, counted from the beginning of the pass.
+            end: The batch of the pass at which they must end.
+        """
         start, most = batch * self.batch_size, min(self.steps, self._whole)
         size, most = (self.batch_size, most) if batch < self._whole else (self.samples - start, 1)
         left = max(1, min(end, self._whole) - batch)
         if self._resident:
             return Chunk(self.rows, order, start, size, left, most)
-        room = capacity(self.rows.arrays, size, most)
-        count = min(left, room)
+        capacity = batches_per_chunk(self.rows.arrays, size, most)
+        count = min(left, capacity)
         stop = start + count * size
         rows = slice(start, stop) if order is None else order.arrays[start:stop]
-        buffer = Buffer(self.rows.arrays, size, room, self._memory)
+        buffer = Buffer(self.rows.arrays, size, capacity, self._memory)
         for array, copy in zip(leaves(self.rows.arrays), leaves(buffer.arrays), strict=True):
-            gather(array, rows, copy[: count * size])
+            copy_rows(array, rows, copy[: count * size])
         return buffer.chunk(count)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> OrderState:
         """Return the seed and the first epoch, from which the order follows."""
         return {"seed": self.seed, "first_epoch": self._first_epoch}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on in the order of a saved run."""
+    def load_state_dict(self, state: OrderState) -> None:
+        """Go on in the order of the run that returned this from `state_dict`."""
         self.seed, self._first_epoch = state["seed"], state["first_epoch"]
         self._orders.clear()
 
-    def identity(self) -> dict[str, Any]:
-        """Describe what a saved run must fit."""
+    def identity(self) -> dict[str, object]:
+        """Return the settings and the digests of the arrays, which a saved run must have too."""
         return {
             "samples": self.samples,
             "batch_size": self.batch_size,

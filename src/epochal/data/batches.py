@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from .nests import Batch
+
+T_co = TypeVar("T_co", covariant=True)
+
+BATCH_SIZE = 32
+"""Samples a batch, where a user doesn't say."""
 
 
-@dataclass(eq=False)
-class HostArrays:
-    """A nest of arrays that an engine may keep on its device for as long as this object lives."""
+@dataclass(frozen=True, eq=False)
+class HostArrays(Generic[T_co]):
+    """An array, or a nest of arrays, that an engine may keep on its device for as long as this object lives."""
 
-    arrays: Any
+    arrays: T_co
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,19 +29,19 @@ class Chunk:
 
     Attributes:
         rows: `(x, y, sample_weight)`, each an array, a nest of arrays or None, samples first.
-        order: Which rows, in which order; None means as they lie.
+        order: The indices of the rows in the order in which they are used, int32, `(samples,)`; None means as they lie.
         start: The place in `order` (or in the rows) of the first batch's first sample.
         size: Samples a batch.
         count: Batches in the chunk.
-        room: The most batches that chunks of this kind have, so that engines can fix their buffers.
+        capacity: The most batches that chunks of this kind have, so that engines can fix their buffers.
     """
 
-    rows: HostArrays
-    order: HostArrays | None
+    rows: HostArrays[Batch]
+    order: HostArrays[np.ndarray] | None
     start: int
     size: int
     count: int
-    room: int
+    capacity: int
 
 
 @dataclass(frozen=True)
@@ -46,3 +56,55 @@ class Span:
     def start(self) -> int:
         """The place in the chunk's order of the first sample."""
         return self.chunk.start + self.at * self.chunk.size
+
+
+@dataclass(frozen=True, eq=False)
+class ReadChunk:
+    """A chunk that was read from the data, and where in an epoch it lies.
+
+    Attributes:
+        epoch: Counted from 0.
+        first: The index in the epoch of its first batch.
+        chunk: The batches.
+        states: The source's own state before each batch, and after the last one; None where it has none.
+    """
+
+    epoch: int
+    first: int
+    chunk: Chunk
+    states: Sequence[object] = ()
+
+    def covers(self, epoch: int, batch: int) -> bool:
+        """Return whether a batch of an epoch is in it."""
+        return epoch == self.epoch and 0 <= batch - self.first < self.chunk.count
+
+    def state_before(self, batch: int) -> object:
+        """Return the source's own state before a batch of the epoch."""
+        return self.states[batch - self.first]
+
+
+@dataclass(frozen=True, eq=False)
+class EpochEnd:
+    """The end of an epoch, where the data were read on to it.
+
+    Attributes:
+        epoch: Counted from 0.
+        batches: The number of batches that the epoch had.
+        state: The source's own state after the last one; None if it has none.
+    """
+
+    epoch: int
+    batches: int
+    state: object = None
+
+    def covers(self, epoch: int, batch: int) -> bool:
+        """Return whether this is what comes at a batch of an epoch, counted from 0."""
+        return (epoch, batch) == (self.epoch, self.batches)
+
+    def state_before(self, batch: int) -> object:
+        """Return the source's own state where the next batch would be."""
+        return self.state
+
+
+ReadItem = ReadChunk | EpochEnd
+"""What reading yields: chunk after chunk, and the end after an epoch's last one."""

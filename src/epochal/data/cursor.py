@@ -1,4 +1,4 @@
-"""Where in the data a pass is, and the chunk it works on."""
+"""The position in the data of a pass over them, and the chunk that it works on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from .batches import Span
-from .prefetch import Piece, Prefetch
+from .batches import EpochEnd, ReadChunk, ReadItem, Span
+from .prefetch import Prefetch
 
 CLOSE_SECONDS = 10.0
 """How long to wait for a source to give what it was asked for, before it is left alone."""
@@ -18,7 +18,7 @@ class Closed(Exception):
 
 
 class DataCursor:
-    """The next batch of an epoch, and the chunk that it lies in.
+    """Points at the next batch of an epoch, and holds the chunk that it lies in.
 
     Args:
         read: `read(epoch, batch)` yields the chunks from a batch on and the epoch's end, and may go on with the
@@ -27,16 +27,16 @@ class DataCursor:
 
     Attributes:
         batch: The index in the epoch of the next batch.
-        piece: The last one that was read, if any.
+        item: What was read last, if anything.
         waited: Seconds for which a chunk was waited for.
         in_step: Whether nothing is read before it is needed.
     """
 
-    def __init__(self, read: Callable[[int, int], Iterator[Piece]], background: bool) -> None:
+    def __init__(self, read: Callable[[int, int], Iterator[ReadItem]], background: bool) -> None:
         self._read, self._background = read, background
-        self._pieces: Iterator[Piece] | Prefetch | None = None
+        self._items: Iterator[ReadItem] | None = None
         self._epoch = self.batch = 0
-        self.piece: Piece | None = None
+        self.item: ReadItem | None = None
         self.waited = 0.0
         self.in_step = False
         self._needed = threading.Event()
@@ -44,53 +44,58 @@ class DataCursor:
 
     def begin(self, epoch: int, batch: int) -> None:
         """Go to a batch; reading goes on if that is what comes next."""
-        end = self.piece
-        if end is None or end.chunk is not None or (epoch, batch) != (end.epoch + 1, 0):
+        ended = self.item
+        if not isinstance(ended, EpochEnd) or (epoch, batch) != (ended.epoch + 1, 0):
             self.close()
-            self.piece = None
+            self.item = None
         self._epoch, self.batch = epoch, batch
 
     def next_size(self) -> int:
         """Return the number of samples in the next batch; 0 at the epoch's end."""
-        chunk = self._current().chunk
-        return 0 if chunk is None else chunk.size
+        item = self._current()
+        return item.chunk.size if isinstance(item, ReadChunk) else 0
 
     def span(self, limit: int) -> Span:
-        """Return the next batches, at most `limit`."""
-        piece = self._current()
-        assert piece.chunk is not None
-        at = self.batch - piece.first
-        return Span(piece.chunk, at, min(limit, piece.chunk.count - at))
+        """Return the next batches, at most `limit`.
+
+        Raises:
+            IndexError: If the epoch has no more.
+        """
+        item = self._current()
+        if isinstance(item, EpochEnd):
+            raise IndexError(f"epoch {item.epoch + 1} has {item.batches} batches, and no more.")
+        at = self.batch - item.first
+        return Span(item.chunk, at, min(limit, item.chunk.count - at))
 
     def advance(self, batches: int) -> None:
         """Go on by so many batches, which are under way; reading goes on with the chunk after theirs."""
-        starts = self.piece is not None and self.batch == self.piece.first
-        if starts and isinstance(self._pieces, Prefetch) and not self.in_step:
-            self._pieces.more()
+        begins_chunk = isinstance(self.item, ReadChunk) and self.batch == self.item.first
+        if begins_chunk and isinstance(self._items, Prefetch) and not self.in_step:
+            self._items.more()
         self.batch += batches
 
-    def _current(self) -> Piece:
-        """Return the piece that the next batch is in; wait for it if need be."""
-        piece = self.piece
-        if piece is None or piece.epoch != self._epoch or self.batch >= piece.first + _length(piece):
-            piece = self.piece = None  # so that its memory is free
+    def _current(self) -> ReadItem:
+        """Return the chunk that the next batch is in, or the epoch's end; wait for it if need be."""
+        item = self.item
+        if item is None or not item.covers(self._epoch, self.batch):
+            item = self.item = None  # so that its memory is free
             started = time.perf_counter()
-            piece = self.piece = self._next()
+            item = self.item = self._next()
             if self._background:
                 self.waited += time.perf_counter() - started
-        return piece
+        return item
 
-    def _next(self) -> Piece:
+    def _next(self) -> ReadItem:
         self._closed = False
         self._needed.set()
-        if self.in_step and isinstance(self._pieces, Prefetch):
-            self._pieces.more()
-        if self._pieces is None or (piece := next(self._pieces, None)) is None:
-            pieces = self._read(self._epoch, self.batch)
-            self._pieces = Prefetch(pieces) if self._background else pieces
-            piece = next(self._pieces)
+        if self.in_step and isinstance(self._items, Prefetch):
+            self._items.more()
+        if self._items is None or (item := next(self._items, None)) is None:
+            items = self._read(self._epoch, self.batch)
+            self._items = Prefetch(items) if self._background else items
+            item = next(self._items)
         self._needed.clear()
-        return piece
+        return item
 
     def wait_until_needed(self) -> None:
         """Wait, in the thread that reads, until all that was read has been used.
@@ -104,11 +109,7 @@ class DataCursor:
 
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """End reading; what was read ahead is lost. Return whether it ended within so many seconds."""
-        pieces, self._pieces = self._pieces, None
+        items, self._items = self._items, None
         self._closed = True
         self._needed.set()
-        return pieces.close(seconds) if isinstance(pieces, Prefetch) else True
-
-
-def _length(piece: Piece) -> int:
-    return 1 if piece.chunk is None else piece.chunk.count
+        return items.close(seconds) if isinstance(items, Prefetch) else True

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 DIGESTED_BYTES = 1 << 20
-"""About how many bytes of an array are looked at."""
+"""Bytes of an array that are looked at, about."""
 
 
 def digest_of(array: np.ndarray) -> str:

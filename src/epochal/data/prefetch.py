@@ -4,71 +4,56 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import TypeAlias
 
-from .batches import Chunk
+from .batches import EpochEnd, ReadChunk, ReadItem
 
 LISTEN_SECONDS = 0.1
 """Who waits for a chunk looks up this often, so that Ctrl-C is heard on every system."""
 
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """What reading gives: a chunk, or the end of an epoch.
-
-    Attributes:
-        epoch: Counted from 0.
-        first: The chunk's first batch in the epoch; at the end, the number of batches in the epoch.
-        chunk: None at the epoch's end.
-        states: The source's own state before each batch, and after the last one; empty if it has none.
-    """
-
-    epoch: int
-    first: int
-    chunk: Chunk | None
-    states: Sequence[Any] = ()
+Made: TypeAlias = "ReadItem | BaseException | None"
+"""What the thread hands over: what it read, what was raised, or None at the end."""
 
 
 class Prefetch:
-    """Iterates over pieces that a daemon thread takes from another iterator.
+    """Iterates over what a daemon thread takes from another iterator.
 
     The thread makes exactly what it was asked for: a chunk when it starts, and one more for each `more`. What the
-    iterator raises is raised here, after the pieces before it.
+    iterator raises is raised here, after the items before it.
 
     Args:
-        pieces: Used by the thread only.
+        items: Used by the thread only.
     """
 
-    def __init__(self, pieces: Iterator[Piece]) -> None:
-        self._made: queue.SimpleQueue[Piece | BaseException | None] = queue.SimpleQueue()
+    def __init__(self, items: Iterator[ReadItem]) -> None:
+        self._made: queue.SimpleQueue[Made] = queue.SimpleQueue()
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()  # one more chunk, or no more
         self._ended = False
         self._thread = threading.Thread(
-            target=_make, args=(pieces, self._made, self._wanted), name="epochal-reader", daemon=True
+            target=_make, args=(items, self._made, self._wanted), name="epochal-reader", daemon=True
         )
         self._thread.start()
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[ReadItem]:
         return self
 
-    def __next__(self) -> Piece:
+    def __next__(self) -> ReadItem:
         if self._ended:
             raise StopIteration
-        piece = self._wait()
-        if isinstance(piece, Piece):
-            return piece
+        made = self._wait()
+        if isinstance(made, (ReadChunk, EpochEnd)):
+            return made
         self._ended = True
-        if piece is None:
+        if made is None:
             raise StopIteration
-        raise piece
+        raise made
 
     def more(self) -> None:
         """Let the thread make the chunk after the one that was taken last."""
         self._wanted.put(True)
 
-    def _wait(self) -> Piece | BaseException | None:
+    def _wait(self) -> Made:
         while True:
             try:
                 return self._made.get(timeout=LISTEN_SECONDS)
@@ -86,12 +71,12 @@ class Prefetch:
         return not self._thread.is_alive()
 
 
-def _make(pieces: Iterator[Piece], made: queue.SimpleQueue[Any], wanted: queue.SimpleQueue[bool]) -> None:
-    """Make pieces until there are none or no more are wanted; an end of an epoch need not be asked for."""
+def _make(items: Iterator[ReadItem], made: queue.SimpleQueue[Made], wanted: queue.SimpleQueue[bool]) -> None:
+    """Make items until there are none or no more are wanted; an end of an epoch need not be asked for."""
     try:
-        for piece in pieces:
-            made.put(piece)
-            if piece.chunk is not None and not wanted.get():
+        for item in items:
+            made.put(item)
+            if isinstance(item, ReadChunk) and not wanted.get():
                 return
         made.put(None)
     except BaseException as error:

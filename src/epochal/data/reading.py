@@ -3,56 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TypeAlias
 
 from .generators import States
+from .nests import Batch
 from .sources import Source, get_state
 from .trail import digest
 
+Prepare: TypeAlias = Callable[[object], Batch]
+"""Makes `(x, y, sample_weight)` of what a source gave as a batch; raises a ValueError if it can't."""
+
 
 class Reading:
-    """One pass over a source.
+    """A pass over a source, from its first batch to its last.
 
     Args:
         source: Is read.
         epoch: In which the pass begins.
         prepare_batch: Makes `(x, y, sample_weight)` of what came, or raises if it can't.
-        say: Takes a warning.
+        warn: Takes a warning.
 
     Attributes:
         iterator: Gives what will be batches.
         length: How many there will be; None if nobody says.
-        taken: How many were read, with those that are pending.
+        taken: How many were read, pending ones included.
         pending: Batches that were read and not taken yet, each with the source's own state before it; at most two.
         over: Whether it has given all.
-        states: Those of the generators before it began.
+        states: The random generators' states before it began.
         before: The source's own state before what was read last.
     """
 
-    def __init__(
-        self, source: Source, epoch: int, prepare_batch: Callable[[Any], Any], say: Callable[[str], None]
-    ) -> None:
-        self._source, self._prepare, self._say = source, prepare_batch, say
-        self.iterator: Iterator[Any] = source.open(epoch)
+    def __init__(self, source: Source, epoch: int, prepare_batch: Prepare, warn: Callable[[str], None]) -> None:
+        self._source, self._prepare, self._warn = source, prepare_batch, warn
+        self.iterator: Iterator[object] = source.open(epoch)
         self.length = source.length()
         self.taken = 0
-        self.pending: list[tuple[Any, Any]] = []
+        self.pending: list[tuple[Batch, object]] = []
         self.over = False
         self.states: States = {}
-        self.before: Any = None
+        self.before: object = None
         self._error: Exception | None = None  # raised when it was looked for the second batch
 
     @property
     def at(self) -> int:
-        """How many of its batches are behind."""
+        """The number of its batches that were taken."""
         return self.taken - len(self.pending)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether as many batches were taken as it said that there are, and the end wasn't looked for yet."""
+        return not self.over and self.at == self.length
 
     @property
     def digest(self) -> int | None:
         """The digest of the batches that are pending."""
         return digest([batch for batch, _ in self.pending]) if self.pending else None
 
-    def own_state(self) -> Any:
+    def own_state(self) -> object:
         """Return the state that the iterator or the source has itself, None if it has none."""
         return get_state(self.iterator, self._source.given)
 
@@ -62,7 +69,7 @@ class Reading:
             self.pending.append(batch)
 
     def look_further(self, epoch: int) -> None:
-        """Read the second batch, too; an error is raised when it is taken."""
+        """Read the second batch, too; an error in it is raised when it is taken."""
         if self.pending and self.taken != self.length:
             try:
                 batch = self._pull(epoch, 1)
@@ -71,12 +78,12 @@ class Reading:
             else:
                 self.pending += [batch] if batch else []
 
-    def take(self, epoch: int, number: int) -> tuple[Any, Any] | None:
+    def take(self, epoch: int, number: int) -> tuple[Batch, object] | None:
         """Return the next batch, and the source's own state before it; None at the end.
 
         Args:
             epoch: The number of the epoch that takes it, for errors.
-            number: That of the batch in the epoch.
+            number: The index of the batch in the epoch, for errors.
         """
         if self.pending:
             return self.pending.pop(0)
@@ -85,7 +92,7 @@ class Reading:
         return None if self._is_at_its_end() else self._pull(epoch, number)
 
     def skip(self, to: int | None = None) -> None:
-        """Read on, for nobody's use, until so many batches are behind, or all."""
+        """Read on until so many batches are behind, or all, and throw them away."""
         while to is None or self.at < to:
             if self.pending:
                 self.pending.pop(0)
@@ -101,13 +108,13 @@ class Reading:
         if not self.over and self.taken == self.length:
             self.over = True
             if next(self.iterator, _END) is not _END:
-                self._say(
+                self._warn(
                     f"len() of {self._source.name} is {self.length}, and it goes on after {self.length} batches: an "
                     f"epoch ends with them."
                 )
         return self.over
 
-    def _pull(self, epoch: int, number: int) -> tuple[Any, Any] | None:
+    def _pull(self, epoch: int, number: int) -> tuple[Batch, object] | None:
         try:
             self.before = self.own_state()
             item = next(self.iterator, _END)

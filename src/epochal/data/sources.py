@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias, cast
 
-Order = Callable[[int, int], Any]
+Order: TypeAlias = Callable[[int, int], Iterable[int]]
 """`order(epoch, batches)` returns the batches' indices in the order in which an epoch takes them."""
 
 
 class Source:
-    """Yields batches, pass after pass.
+    """What a user gave, from which batches come, pass after pass.
 
     Args:
         given: What the user gave: an iterable; an iterator; or batches by index, `given[i]` for i below `len(given)`
@@ -21,13 +21,13 @@ class Source:
         order: The order of batches by index; None means as they are numbered.
 
     Attributes:
-        once: Whether it can be gone through only once, as iterators that don't say how long they are.
-        indexed: Whether batches are asked for by index. So they are of what can't be iterated over, and of what has
-            `on_epoch_end`, as Keras's datasets have.
+        once: Whether it can be gone through only once, as an iterator that doesn't say how long it is.
+        indexed: Whether batches are asked for by index: where it can't be iterated over, or has `on_epoch_end`, as
+            Keras's datasets have.
         plain: Whether it is a list or tuple, which can do nothing by itself.
 
     Raises:
-        TypeError: If it is something else; the error says what helps.
+        TypeError: If it gives no batches; the error says what helps.
     """
 
     def __init__(self, given: Any, steps_name: str = "steps_per_epoch", order: Order | None = None) -> None:
@@ -61,10 +61,10 @@ class Source:
             return None if number is None else int(number)
         return None
 
-    def open(self, epoch: int) -> Iterator[Any]:
-        """Begin a pass, in an epoch; of what can be gone through once, there is only one."""
+    def open(self, epoch: int) -> Iterator[object]:
+        """Begin a pass, in an epoch, and return its batches; what can be gone through only once goes on."""
         if self.once:
-            return cast("Iterator[Any]", self.given)
+            return cast("Iterator[object]", self.given)
         if not self.indexed:
             return iter(self.given)
         length = self.length()
@@ -73,7 +73,7 @@ class Source:
             indices = (int(index) for index in self._order(epoch, length))
         return (self.given[index] for index in indices)
 
-    # What it may want to know
+    # What a source may want to know
 
     @property
     def counts_epochs(self) -> bool:
@@ -86,7 +86,7 @@ class Source:
         return hasattr(self.given, "on_epoch_end") or hasattr(self.given, "on_epoch_begin")
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell the epoch's number, counted from 0, to all who ask for it."""
+        """Tell the epoch's number, counted from 0, to every part that has `set_epoch`."""
         for part in self._with("set_epoch"):
             part.set_epoch(epoch)
 
@@ -110,7 +110,7 @@ class Source:
     def _with(self, method: str) -> Iterator[Any]:
         yield from (part for part in self._parts() if callable(getattr(part, method, None)))
 
-    def outline(self) -> list[Any]:
+    def outline(self) -> list[object]:
         """Return what tells whether somebody has written to the source's attributes, or to those of its parts."""
         attributes = (getattr(part, "__dict__", {}) for part in self._parts())
         return [
@@ -120,7 +120,7 @@ class Source:
         ]
 
 
-def _advice(given: Any, steps_name: str) -> str:
+def _advice(given: object, steps_name: str) -> str:
     if callable(given):
         name = getattr(given, "__name__", type(given).__name__)
         kind = "class" if isinstance(given, type) else "function"
@@ -128,7 +128,7 @@ def _advice(given: Any, steps_name: str) -> str:
     return f"data must be arrays or an iterable of batches; got {type(given).__name__}."
 
 
-def _is_samples_of_torch(given: Any) -> bool:
+def _is_samples_of_torch(given: object) -> bool:
     data = sys.modules.get("torch.utils.data")
     kinds = getattr(data, "Dataset", None), getattr(data, "IterableDataset", None)
     return data is not None and isinstance(given, kinds[0]) and not isinstance(given, kinds[1])  # pyright: ignore
@@ -137,8 +137,8 @@ def _is_samples_of_torch(given: Any) -> bool:
 # A source's or an iterator's own state
 
 
-def get_state(*owners: Any) -> Any:
-    """Return the state of the first that has one: `state_dict()` or `get_state()`."""
+def get_state(*owners: object) -> object:
+    """Return what the first `state_dict()` or `get_state()` of these objects returns; None if there is none."""
     for owner in owners:
         for name in ("state_dict", "get_state"):
             if callable(get := getattr(owner, name, None)):
@@ -146,7 +146,7 @@ def get_state(*owners: Any) -> Any:
     return None
 
 
-def restoring(owner: Any) -> Callable[[Any], None] | None:
-    """Return what takes a state back, `load_state_dict` or `set_state`, if there is one."""
+def restoring(owner: object) -> Callable[[object], None] | None:
+    """Return the method that restores a state, `load_state_dict` or `set_state`; None if there is none."""
     methods = (getattr(owner, name, None) for name in ("load_state_dict", "set_state"))
-    return next((cast("Callable[[Any], None]", method) for method in methods if callable(method)), None)
+    return next((cast("Callable[[object], None]", method) for method in methods if callable(method)), None)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from .array_data import check_shuffle, epoch_order
-from .batches import Span
-from .chunks import Buffer, capacity, leaves, map_arrays
+from .batches import EpochEnd, ReadChunk, ReadItem, Span
+from .chunks import Buffer, batches_per_chunk
 from .cursor import CLOSE_SECONDS, DataCursor
 from .memory import Memory
-from .prefetch import Piece
+from .nests import Batch, leaves, map_arrays
+from .passes import PassState
 from .reader import Reader
+from .reading import Prepare
 from .seeds import fresh_seed
 from .sources import Source
 
@@ -24,6 +25,17 @@ CHUNK_SECONDS = 0.1
 
 UNKNOWN_BATCHES = 256
 """The most batches in a chunk where nobody says how many there are in an epoch."""
+
+
+class StreamState(PassState):
+    """What a resumed run needs to go on in a source.
+
+    seed: Decides the order of batches by index; None if they aren't shuffled.
+    in_step: Whether each batch was read only when it was needed.
+    """
+
+    seed: int | None
+    in_step: bool
 
 
 class StreamData:
@@ -42,27 +54,28 @@ class StreamData:
         prepare_batch: Makes `(x, y, sample_weight)` of what came, or raises if it can't.
         steps_name: What errors call `steps`.
         shuffle: Whether batches that are asked for by index come in another order each time.
-        seed: With the epoch, decides that order; a fresh one is drawn if None.
+        seed: Decides that order, with the epoch; a fresh one is drawn if None.
         first_epoch: The first epoch; None in an evaluation: then the source isn't told the epoch's number, and each
             epoch begins at the source's start.
 
     Attributes:
         steps: Batches an epoch; None if nobody says.
-        epochs: How many there will be. Only a list or tuple is read ahead into the next epoch: of an iterator an
-            epoch may be the last one, and another iterable may be changed by callbacks between epochs.
+        epochs: The number of the last epoch, counted from 1. Only a list or tuple is read ahead into the next epoch: of
+            an iterator an epoch may be the last one, and another iterable may be changed by callbacks between epochs.
 
     Raises:
-        ValueError: If it can be gone through only once and comes without `steps`, or `shuffle` is something else.
-        TypeError: If it yields no batches.
+        ValueError: If it can be gone through only once and comes without `steps`, or `shuffle` is none of True, False
+            and "batch".
+        TypeError: If it is nothing that yields batches.
     """
 
     samples = None
 
     def __init__(
         self,
-        source: Any,
+        source: object,
         steps: int | None,
-        prepare_batch: Callable[[Any], Any],
+        prepare_batch: Prepare,
         steps_name: str = "steps_per_epoch",
         *,
         shuffle: bool | str = False,
@@ -88,24 +101,25 @@ class StreamData:
         self._shuffle, self._given_seed = bool(shuffle) and given.indexed, seed
         self._seed = fresh_seed() if self._shuffle and seed is None else seed
         self._epoch = 0
-        self._restored: Mapping[str, Any] | None = None
+        self._restored: StreamState | None = None
         self._memory = Memory()
         self._cursor = DataCursor(self._read, background=True)
         self._reader = Reader(given, steps, prepare_batch, first_epoch, self._cursor.wait_until_needed)
 
     def _order(self, epoch: int, batches: int) -> np.ndarray:
-        assert self._seed is not None
+        if self._seed is None:
+            raise RuntimeError("batches that aren't shuffled have no order of their own.")
         return epoch_order(self._seed, epoch, batches)
 
-    def beside(self, training: Any) -> bool:
-        """Take notice of the data that are trained on between evaluations of these; return whether they are the same.
+    def beside(self, training: object) -> bool:
+        """Note which data are trained on between evaluations of these; return whether both read the same source.
 
         Raises:
             ValueError: If both would share an iterator's progress.
         """
-        return isinstance(training, StreamData) and self._reader.beside(training._reader)
+        return isinstance(training, StreamData) and self._reader.share(training._reader)
 
-    def peek(self) -> Any:
+    def peek(self) -> Batch:
         """Return the first batch, `(x, y, sample_weight)`, which is given back: it is used later, or read again.
 
         Raises:
@@ -129,8 +143,7 @@ class StreamData:
             Exception: What it raised, with a note that says for which batch.
         """
         size = self._cursor.next_size()
-        while self._reader.warnings:
-            warnings.warn(self._reader.warnings.pop(0), stacklevel=2)
+        self._reader.warnings.show(stacklevel=2)
         return size
 
     def span(self, limit: int) -> Span:
@@ -156,26 +169,26 @@ class StreamData:
 
     # What the thread does
 
-    def _read(self, epoch: int, batch: int) -> Iterator[Piece]:
+    def _read(self, epoch: int, batch: int) -> Iterator[ReadItem]:
         """Yield the chunks of an epoch from a batch on, then its end; of a list, also those of the epochs after it."""
         last = self.epochs - 1 if self._reads_ahead else epoch
         for number in range(epoch, max(last, epoch) + 1):
             saved, self._restored = self._restored, None
             self._reader.beside_hooks = self.beside_hooks
-            self._reader.enter(number, batch, saved)
+            self._reader.enter(number, batch, saved, in_step=saved is not None and saved["in_step"])
             # Whoever draws from the same generators must do so in turn
             self._cursor.in_step = self.beside_hooks and self._reader.draws
             yield from self._chunks(number, batch)
             batch = 0
 
-    def _chunks(self, epoch: int, first: int) -> Iterator[Piece]:
+    def _chunks(self, epoch: int, first: int) -> Iterator[ReadItem]:
         """Yield the batches of an epoch in chunks of one shape, then its end; all that were read before an error."""
         reader = self._reader
         batches, filling, started = reader.batches(epoch, first), None, time.perf_counter()
         try:
             for batch, state in batches:
                 if filling is not None and filling.shapes != _shapes(batch):
-                    yield filling.piece(epoch, state)
+                    yield filling.read(epoch, state)
                     filling, started = None, time.perf_counter()
                 if filling is None:
                     filling = _Filling(
@@ -185,63 +198,64 @@ class StreamData:
                 first += 1
                 whole = filling.is_full or reader.is_complete or self._cursor.in_step
                 if whole or time.perf_counter() - started >= CHUNK_SECONDS:
-                    yield filling.piece(epoch, reader.own_state())
+                    yield filling.read(epoch, reader.own_state())
                     filling, started = None, time.perf_counter()
         except Exception:
             if filling is not None:
-                yield filling.piece(epoch, reader.before)
+                yield filling.read(epoch, reader.before)
             raise
         if filling is not None:
-            yield filling.piece(epoch, reader.before)
-        yield Piece(epoch, first, None, [reader.own_state()])
+            yield filling.read(epoch, reader.before)
+        yield EpochEnd(epoch, first, reader.own_state())
 
     # Saving
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StreamState:
         """Return where in the source the next batch is, and what brings another source there."""
         if self._restored is not None:
-            return dict(self._restored)
-        state = self._reader.state_dict(self._epoch, self._cursor.batch)
-        if (piece := self._cursor.piece) is not None:
-            state["iterator"] = piece.states[self._cursor.batch - piece.first if piece.chunk is not None else 0]
-        return state | {"seed": self._seed, "in_step": self._cursor.in_step}
+            return self._restored
+        cursor = self._cursor
+        state = self._reader.state_dict(self._epoch, cursor.batch)
+        if cursor.item is not None:
+            state["iterator"] = cursor.item.state_before(cursor.batch)
+        return {**state, "seed": self._seed, "in_step": cursor.in_step}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned; the reading that `begin` begins goes there."""
+    def load_state_dict(self, state: StreamState) -> None:
+        """Go on, with the next `begin`, where `state_dict` returned this."""
         self._restored, self._seed = state, state["seed"]
 
-    def identity(self) -> dict[str, Any]:
-        """Describe what a saved run must fit."""
-        kind = {"steps": self.steps, "data": self._kind}
-        return kind | {"shuffle": True, "seed": self._given_seed} if self._shuffle else kind
+    def identity(self) -> dict[str, object]:
+        """Return the settings that a saved run must have too."""
+        order = {"shuffle": True, "seed": self._given_seed} if self._shuffle else {}
+        return {"steps": self.steps, "data": self._kind, **order}
 
 
 class _Filling:
     """A chunk to which batches like the first one are added."""
 
-    def __init__(self, like: Any, first: int, most: int, memory: Memory) -> None:
+    def __init__(self, like: Batch, first: int, most: int, memory: Memory) -> None:
         self.shapes = _shapes(like)
         self._first, self._size = first, len(leaves(like)[0])
-        self._room = capacity(like, self._size, most)
-        self._buffer = Buffer(like, self._size, self._room, memory)
+        self._capacity = batches_per_chunk(like, self._size, most)
+        self._buffer = Buffer(like, self._size, self._capacity, memory)
         self._rows = leaves(self._buffer.arrays)
-        self._states: list[Any] = []
+        self._states: list[object] = []
 
     @property
     def is_full(self) -> bool:
-        return len(self._states) == self._room
+        return len(self._states) == self._capacity
 
-    def add(self, batch: Any, state: Any) -> None:
+    def add(self, batch: Batch, state: object) -> None:
         start = len(self._states) * self._size
         for array, rows in zip(leaves(batch), self._rows, strict=True):
             rows[start : start + self._size] = array
         self._states.append(state)
 
-    def piece(self, epoch: int, state: Any) -> Piece:
-        """Return what was added, with the iterator's state after it."""
-        return Piece(epoch, self._first, self._buffer.chunk(len(self._states)), [*self._states, state])
+    def read(self, epoch: int, state: object) -> ReadChunk:
+        """Return what was added, with the source's own state after it."""
+        return ReadChunk(epoch, self._first, self._buffer.chunk(len(self._states)), [*self._states, state])
 
 
-def _shapes(batch: Any) -> Any:
+def _shapes(batch: Batch) -> object:
     """Return the shape and dtype of each array of a nest, in the same nest."""
     return map_arrays(lambda array: (array.shape, array.dtype), batch)

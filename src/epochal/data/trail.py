@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, TypeAlias, TypedDict
 
-from .chunks import leaves
-from .generators import Generators, changed, same
+from .generators import Generators, States, changed, same
+from .nests import leaves
 
 DIGEST_BYTES = 1 << 16
-"""So much of each array of a batch, at most, makes its digest."""
+"""Bytes of each array of a batch, at most, that make its digest."""
+
+
+Kind: TypeAlias = Literal["epoch", "pass", "end"]
+
+EventState: TypeAlias = tuple[Kind, int, int, int | None, States]
+"""An event's kind, epoch, `at`, digest and states."""
 
 
 @dataclass(eq=False)
@@ -22,20 +28,34 @@ class Event:
         kind: "epoch": it was told that an epoch begins. "pass": it was gone through anew, up to the second batch.
             "end": it was told that an epoch has ended.
         epoch: Counted from 0.
-        at: How many batches of the pass had been read before.
+        at: The number of batches of the pass that had been read before.
         states: The generators' states before, as far as the event before didn't leave them so.
-        digest: Of the first batches of a pass.
+        digest: The digest of the first batches of a pass.
     """
 
-    kind: str
+    kind: Kind
     epoch: int
     at: int
-    states: Mapping[str, Any]
+    states: States
     digest: int | None = None
 
-    def state_dict(self) -> list[Any]:
-        """Return it as plain values."""
-        return [self.kind, self.epoch, self.at, self.digest, *([self.states] if self.states else [])]
+    def state_dict(self) -> EventState:
+        """Return the event as plain values."""
+        return self.kind, self.epoch, self.at, self.digest, self.states
+
+    @classmethod
+    def of(cls, state: EventState) -> Event:
+        """Return the event that returned this from `state_dict`."""
+        kind, epoch, at, digest, states = state
+        return cls(kind, epoch, at, states, digest)
+
+
+class TrailState(TypedDict):
+    """A trail as plain values and arrays; see the attributes of `Trail`."""
+
+    events: list[EventState]
+    moves: bool
+    draws: bool
 
 
 class Trail:
@@ -50,12 +70,12 @@ class Trail:
 
     def __init__(self, generators: Generators) -> None:
         self._generators = generators
-        self._before: Mapping[str, Any] = {}
-        self.after: Mapping[str, Any] = {}
+        self._before: States = {}
+        self.after: States = {}
         self.events: list[Event] = []
         self.moves = self.draws = False
 
-    def begin(self, kind: str, epoch: int, at: int = 0) -> Mapping[str, Any]:
+    def begin(self, kind: Kind, epoch: int, at: int = 0) -> States:
         """Note an event that comes now; return the generators' states before it."""
         self._before = self._generators.get()
         self.events.append(Event(kind, epoch, at, changed(self._before, self.after)))
@@ -75,22 +95,18 @@ class Trail:
         digests = [event.digest for event in self.events if event.kind == "pass"]
         return len(digests) > 1 and len(set(digests)) == 1 and not self.moves
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all of it as plain values and arrays."""
+    def state_dict(self) -> TrailState:
+        """Return the trail as plain values and arrays."""
         return {"events": [event.state_dict() for event in self.events], "moves": self.moves, "draws": self.draws}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
-        self.events = [_event(*values) for values in state["events"]]
+    def load_state_dict(self, state: TrailState) -> None:
+        """Restore the trail that returned this from `state_dict`."""
+        self.events = [Event.of(values) for values in state["events"]]
         self.moves, self.draws = state["moves"], state["draws"]
         self.after = {}
 
 
-def _event(kind: str, epoch: int, at: int, digest: int | None, states: Mapping[str, Any] | None = None) -> Event:
-    return Event(kind, epoch, at, states or {}, digest)
-
-
-def digest(batch: Any) -> int:
+def digest(batch: object) -> int:
     """Return a number that tells a batch, a nest of arrays, from others."""
     number = 0
     for array in leaves(batch):

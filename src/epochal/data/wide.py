@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
-Taken = Literal["floats", "ids", "any"]
-"""What becomes of numbers: floats, integers of 32 bits with a sign that number something, or whatever comes."""
+Taken: TypeAlias = Literal["floats", "ids", "any"]
+"""What the numbers become: floats, signed integers of 32 bits that number something, or whatever comes."""
 
 LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that float32 has."""
+
 _SAFE = frozenset(map(np.dtype, ("float32", "float16", "int32", "int16", "int8", "uint16", "uint8", "bool")))
 
 
@@ -18,8 +20,13 @@ def narrowed(array: np.ndarray, taken: Taken, what: str) -> np.ndarray:
 
     A file in memory is returned as it is: it is looked at when it is read.
 
+    Args:
+        array: Numbers of any dtype.
+        taken: What the numbers become.
+        what: The array's name in errors, such as "x".
+
     Raises:
-        ValueError: If there are numbers that don't keep it; `what` names them.
+        ValueError: If there are numbers that don't keep their value.
     """
     dtype = array.dtype
     if (dtype in _SAFE and (taken != "ids" or dtype.kind != "f")) or isinstance(array, np.memmap) or not array.size:
@@ -36,7 +43,7 @@ def narrowed(array: np.ndarray, taken: Taken, what: str) -> np.ndarray:
 
 
 def has_32_bits(array: np.ndarray, signed: bool = False) -> bool:
-    """Say whether integers fit into 32 bits, with a sign if they have one or should have."""
+    """Return whether integers fit into 32 bits, with a sign if they have one or `signed` is True."""
     if array.dtype.itemsize < 4 or (array.dtype.itemsize == 4 and (array.dtype.kind == "i" or not signed)):
         return True
     unsigned = array.dtype.kind == "u"
@@ -61,11 +68,11 @@ def _check_ids(array: np.ndarray, what: str) -> None:
 
 
 def _check_range(array: np.ndarray, what: str) -> None:
-    parts: list[Any] = [np.real(array), np.imag(array)] if array.dtype.kind == "c" else [array]
+    parts = [np.real(array), np.imag(array)] if array.dtype.kind == "c" else [array]
     for part in parts:
         if part.dtype.itemsize < 8 or max(abs(part.min()), abs(part.max())) <= LARGEST:
             continue
-        magnitudes: Any = np.abs(part[np.isfinite(part)])
+        magnitudes = np.abs(part[np.isfinite(part)])
         if magnitudes.size and magnitudes.max() > LARGEST:
             raise ValueError(
                 f"{what} has numbers of size {magnitudes.max():g}, beyond float32, whose largest is {LARGEST:.3g}: "

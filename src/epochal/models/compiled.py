@@ -16,8 +16,8 @@ from .. import activations, losses, optimizers
 from .. import metrics as metrics_module
 from ..core.directions import direction_of
 from ..core.logs import other_name
-from ..data.chunks import map_arrays
 from ..data.class_weights import ClassWeights
+from ..data.nests import map_arrays
 from ..data.targets import Shape, stay_integers
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.steps import LoggedMetric, Output

@@ -18,8 +18,8 @@ from ..core.run import Run, Validation
 from ..core.signals import Signals
 from ..data import inputs
 from ..data.array_data import ArrayData
-from ..data.chunks import leaves
 from ..data.class_weights import ClassWeights
+from ..data.nests import leaves
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.placement import fits
 from ..layers.calls import Ends

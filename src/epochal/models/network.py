@@ -12,7 +12,7 @@ from flax import nnx
 
 from ..callbacks import History
 from ..core.dirty import DIRTY_ENGINES
-from ..data.chunks import map_arrays
+from ..data.nests import map_arrays
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
 from ..layers import Lambda, Layer, building, calling, current

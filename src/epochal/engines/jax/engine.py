@@ -14,7 +14,7 @@ from flax import nnx
 from ...core.dirty import DIRTY_ENGINES
 from ...core.logs import fetch
 from ...data.batches import Chunk, HostArrays, Span
-from ...data.chunks import map_arrays
+from ...data.nests import map_arrays
 from ...messages.names import path_name
 from .arrays import PlainArrays
 from .placement import Layout, Placement, check_width
@@ -128,7 +128,7 @@ class JaxEngine:
         self._tested = State({"metrics": self._steps.initial_metrics()})
         self._placement = Placement()
         self._programs: dict[tuple[str, Layout], Program] = {}
-        self._looked_at: WeakSet[HostArrays] = WeakSet()  # what was predicted on, and needs no other look
+        self._looked_at: WeakSet[HostArrays[object]] = WeakSet()  # what was predicted on, and needs no other look
         self._at_hand: WeakKeyDictionary[Chunk, tuple[str, Program, Any, Any]] = WeakKeyDictionary()
         self._predict = jax.jit(self._output)
         self._rates = named(list(rates_in({"optimizer": optimizer_state})))

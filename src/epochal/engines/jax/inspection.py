@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from ...core.logs import fetch
-from ...data.chunks import leaves, map_arrays
+from ...data.nests import leaves, map_arrays
 
 NamedLayers = list[tuple[str, nnx.Module]]
 NamedWeights = list[tuple[str, Any]]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...data.batches import Chunk, HostArrays
-from ...data.chunks import leaves
+from ...data.nests import leaves
 from ...data.wide import narrowed
 
 BLOCK_BYTES = 1 << 16
@@ -62,8 +62,8 @@ class Placement:
     """Keeps on the device what the loop still holds."""
 
     def __init__(self) -> None:
-        self._rows: WeakKeyDictionary[HostArrays, Placed] = WeakKeyDictionary()
-        self._orders: WeakKeyDictionary[HostArrays, jax.Array] = WeakKeyDictionary()
+        self._rows: WeakKeyDictionary[HostArrays[Any], Placed] = WeakKeyDictionary()
+        self._orders: WeakKeyDictionary[HostArrays[Any], jax.Array] = WeakKeyDictionary()
 
     def place(self, chunk: Chunk) -> tuple[Layout, list[jax.Array], jax.Array | None]:
         """Return a chunk's layout, its arrays, and its order with room for one block after its end."""
@@ -71,10 +71,17 @@ class Placement:
             placed = self._rows[chunk.rows] = _place(chunk.rows.arrays)
         samples = len(placed.arrays[0])
         batch_bytes = sum(a.nbytes for a in placed.arrays) // samples * chunk.size
-        block = max(1, min(BLOCK_BYTES // max(1, batch_bytes), chunk.room)) if chunk.order is not None else 1
+        block = max(1, min(BLOCK_BYTES // max(1, batch_bytes), chunk.capacity)) if chunk.order is not None else 1
         shapes = tuple((a.shape, a.dtype) for a in placed.arrays)
         layout = Layout(
-            shapes, placed.tree, placed.classes, placed.dtypes, chunk.order is not None, chunk.size, block, chunk.room
+            shapes,
+            placed.tree,
+            placed.classes,
+            placed.dtypes,
+            chunk.order is not None,
+            chunk.size,
+            block,
+            chunk.capacity,
         )
         if chunk.order is None:
             return layout, placed.arrays, None
