@@ -339,7 +339,7 @@ def test_what_had_not_got_there_when_the_process_was_killed_is_sent_by_the_resum
         killed = RemoteMonitor(nowhere.root)
         train(killed, 40, end=False)
         saved = json.loads(json.dumps(killed.state_dict()))
-        killed._outbox._line.close()  # nobody says good-bye
+        killed._outbox._connection.close()  # nobody says good-bye
     with serving(tmp_path / "runs.db") as monitor:
         again = RemoteMonitor(monitor.root)
         again.on_train_begin({})

@@ -233,7 +233,7 @@ def test_an_address_of_the_same_server_may_be_written_otherwise(where):
     ],
 )
 def test_an_odd_answer_does_not_end_the_sending(odd, monkeypatch):
-    monkeypatch.setattr("epochal.remote.line.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("epochal.remote.connection.LONGEST_WAIT", 0.1)
     with Server([odd]) as server:
         callback = RemoteMonitor(server.root)
         with pytest.warns(UserWarning) as caught:

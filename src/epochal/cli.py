@@ -12,7 +12,11 @@ from .messages.extras import needed_by
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command with these arguments (those of the process by default) and return its exit status."""
+    """Run the command and return its exit status: 0, or 1 after an error, which is printed.
+
+    Args:
+        arguments: What stands behind `epochal` on the command line; by default what the process was given.
+    """
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -25,15 +29,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="epochal", description="Training callbacks, and what goes with them.")
     parser.add_argument("--version", action="version", version=f"epochal {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    _add_monitor(commands)
+    about = "Watch runs in the browser: a server for what RemoteMonitor posts, and its page."
+    monitor = commands.add_parser(
+        "monitor", help=about, description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    _add_monitor_options(monitor)
     return parser
 
 
-def _add_monitor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    about = "Watch runs in the browser: a server for what RemoteMonitor posts, and its page."
-    parser = commands.add_parser(
-        "monitor", help=about, description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+def _add_monitor_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; any that others can reach needs a token"
     )

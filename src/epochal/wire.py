@@ -17,6 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
+Event = dict[str, Any]
+"""An event: its epoch, perhaps its batches, and values by name."""
+
 VERSION = "1"
 """The value of `MONITOR`."""
 
@@ -46,12 +49,12 @@ MOST_VALUES = 50_000
 """How many values, batches times metrics, one event may hold."""
 
 
-def epoch_event(epoch: int, values: Mapping[str, Any]) -> dict[str, Any]:
+def epoch_event(epoch: int, values: Mapping[str, Any]) -> Event:
     """Return the event of an epoch: `{"epoch": 3, "loss": 0.5}`."""
     return {EPOCH: epoch, **values}
 
 
-def batches_event(epoch: int, names: Iterable[str], batches: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def batches_event(epoch: int, names: Iterable[str], batches: Sequence[Mapping[str, Any]]) -> Event:
     """Return the event of several batches: each value becomes a column, with None where a batch has no such value.
 
     Args:

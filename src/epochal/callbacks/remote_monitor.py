@@ -14,7 +14,7 @@ from ..core.cadence import Every
 from ..core.callback import Callback
 from ..messages.extras import needed_by
 from ..messages.printing import say, warn
-from ..remote.line import Line, origin
+from ..remote.connection import Connection, origin
 from ..remote.outbox import Note, Outbox
 from ..remote.post import Parcel, Post, settled, strict
 
@@ -179,7 +179,7 @@ class RemoteMonitor(Callback):
         """Leave an event for the thread. Values are read here: they may come from a device, or change later."""
         if self._outbox is None:
             self._outbox = Outbox(
-                Line(self.root + self.path, self.deadline), self._encode, origin(self.root), self.kept
+                Connection(self.root + self.path, self.deadline), self._encode, origin(self.root), self.kept
             )
         if self._headers is None:
             self._headers = wire.run_headers(self._run, self.name, self.params.get("epochs"), self.params.get("steps"))

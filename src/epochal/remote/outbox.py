@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .line import Answer, Line
+from .connection import Answer, Connection
 from .post import Parcel, Post, packed
 
 KEPT_BYTES = 32 << 20
@@ -48,7 +48,7 @@ class Outbox:
     each is sent by itself, so that only the one it can't take is lost.
 
     Args:
-        line: What it is sent by.
+        connection: What they are sent by.
         encode: Returns the body and the headers for a parcel; called in the sending thread.
         server: What the server is called in messages.
         kept: How many events may wait.
@@ -58,10 +58,10 @@ class Outbox:
     """
 
     def __init__(
-        self, line: Line, encode: Callable[[Parcel], tuple[bytes, dict[str, str]]], server: str, kept: int
+        self, connection: Connection, encode: Callable[[Parcel], tuple[bytes, dict[str, str]]], server: str, kept: int
     ) -> None:
         self.notes: deque[Note] = deque()
-        self._line, self._encode, self._server, self._kept = line, encode, server, kept
+        self._connection, self._encode, self._server, self._kept = connection, encode, server, kept
         self._lock = threading.Lock()  # for the posts and the counts
         self._posts: deque[Post] = deque()
         self._bytes = self._put = self._dropped = self._refused = 0
@@ -104,7 +104,7 @@ class Outbox:
             self._wait(silence, tell)
         finally:
             with self._lock:
-                self._line.close()
+                self._connection.close()
                 waiting = sum(not post.only_to_monitors for post in self._posts)
                 self._posts.clear()
             parts = {"not sent in time": waiting, "dropped while it was away": self._dropped, "refused": self._refused}
@@ -134,7 +134,7 @@ class Outbox:
         except Exception as error:
             self.notes.append(Note(f"RemoteMonitor: nothing more is sent, because of {error!r}."))
         finally:
-            self._line.close()  # it may have connected again since it was closed
+            self._connection.close()  # it may have connected again since it was closed
 
     def _sent(self, posts: list[Post]) -> tuple[int, Answer]:
         """Send as many of these as one post takes; return how many, and what came of it.
@@ -146,7 +146,7 @@ class Outbox:
         except Exception as error:
             return 1, Answer(False, f"an event can't be sent: {error!r}")
         try:
-            return len(parcel.posts), self._line.send(*self._encode(parcel))
+            return len(parcel.posts), self._connection.send(*self._encode(parcel))
         except Exception as error:
             return len(parcel.posts), Answer(False, f"an event can't be sent: {error!r}")
 
@@ -155,9 +155,9 @@ class Outbox:
 
         The end of the fit cuts a delay short, once, but not one that the server asked for.
         """
-        cut = self._line.closed if self._asked or self._closing.is_set() else self._closing
+        cut = self._connection.closed if self._asked or self._closing.is_set() else self._closing
         cut.wait(self._delay)
-        while not self._line.closed.is_set():
+        while not self._connection.closed.is_set():
             last = self._closing.is_set()  # asked before the look: nothing is put after it
             if posts := self._first():
                 return posts
@@ -176,7 +176,7 @@ class Outbox:
     def _handle(self, posts: list[Post], count: int, answer: Answer) -> None:
         """Count what became of the first `count` events."""
         with self._lock:
-            if self._line.closed.is_set():  # broken off, and counted already
+            if self._connection.closed.is_set():  # broken off, and counted already
                 return
             if answer.again:
                 self._wait_longer(answer)

@@ -16,7 +16,6 @@ LARGEST_BITS = 1023
 DEEPEST = 10
 """How deep lists may lie in lists; what is deeper, or lies in itself, is text."""
 
-
 PARCEL_BYTES = 128 << 10
 """Of events that share a post; a form makes up to three times as much of them, which a monitor still takes."""
 
@@ -32,7 +31,7 @@ class Post:
         state: How the run ended.
     """
 
-    event: str | dict[str, Any]
+    event: str | wire.Event
     run: Mapping[str, str]
     number: int | None
     state: str = ""
@@ -44,18 +43,18 @@ class Post:
 
     @property
     def json(self) -> str:
-        """Return the event's JSON."""
+        """The event's JSON."""
         return self.event if isinstance(self.event, str) else strict_json(self.event)
 
     def follows(self, other: Post) -> bool:
-        """Say whether it is the next event of the same run."""
+        """Return whether it is the next event of the same run."""
         if self.number is None or other.number is None:
             return False
         return self.run is other.run and self.number == other.number + 1
 
     @property
     def size(self) -> int:
-        """Return about how many bytes it takes."""
+        """About how many bytes it takes."""
         if isinstance(self.event, str):
             return len(self.event)
         return sum(64 + (len(value) if isinstance(value, str) else 0) for value in self.event.values())
@@ -63,7 +62,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What one post to the server holds: an event, or several of one run that follow one another.
+    """The content of one post to the server: an event, or several of one run that follow one another.
 
     Attributes:
         posts: In order.
@@ -75,7 +74,7 @@ class Parcel:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that tell a monitor whose it is; several events say how many they are."""
+        """The headers that tell a monitor whose it is; several events say how many they are."""
         first = self.posts[0]
         if first.number is None:
             return {**first.run, wire.STATE: first.state}
@@ -109,12 +108,12 @@ def packed(posts: Iterable[Post]) -> Parcel:
 _CONSTANT = frozenset((float, int, bool, str, type(None)))
 
 
-def settled(event: dict[str, Any]) -> str | dict[str, Any]:
-    """Leave an event of plain values to be encoded later; encode any other now, before it can change."""
+def settled(event: wire.Event) -> str | wire.Event:
+    """Return an event of plain values as it is, and any other as JSON, since it may change before it is sent."""
     return event if _CONSTANT.issuperset(map(type, event.values())) else strict_json(event)
 
 
-def strict_json(event: dict[str, Any]) -> str:
+def strict_json(event: wire.Event) -> str:
     """Return JSON that any parser reads: plain finite numbers directly, everything else by way of `strict`."""
     try:
         return json.dumps(event, allow_nan=False)
@@ -123,7 +122,12 @@ def strict_json(event: dict[str, Any]) -> str:
 
 
 def strict(value: Any, level: int = 0) -> Any:
-    """Return a value that JSON has: numbers that no float can be as None, arrays as lists, what it lacks as text."""
+    """Return a value that JSON has: numbers that no float can be as None, arrays as lists, what it lacks as text.
+
+    >>> import numpy as np
+    >>> strict({"loss": float("nan"), "shape": (2, 3), "rate": np.float32(0.5)})
+    {'loss': None, 'shape': [2, 3], 'rate': 0.5}
+    """
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
@@ -133,9 +137,9 @@ def strict(value: Any, level: int = 0) -> Any:
     if level > DEEPEST:
         return str(value)
     if isinstance(value, Mapping):
-        return {str(name): strict(item, level + 1) for name, item in cast(Mapping[Any, Any], value).items()}
+        return {str(name): strict(item, level + 1) for name, item in cast(Mapping[object, object], value).items()}
     if isinstance(value, (list, tuple)):
-        return [strict(item, level + 1) for item in cast(Iterable[Any], value)]
+        return [strict(item, level + 1) for item in cast(Iterable[object], value)]
     plain = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(plain, (list, bool, int, float, str)):
         return strict(plain, level)

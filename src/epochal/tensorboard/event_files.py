@@ -9,12 +9,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 from ..messages.printing import warn
 from ..storage.files import make_folder, sync_if_there
 from ..storage.writer import Job, Writer
-from .protos import Event, SessionLog, Summary
+from .protos import Event, Message, SessionLog, Summary
 from .records import frame, whole_records
 
 PENDING = 4096
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 
     step: int
     time: float
-    fields: Callable[[], Mapping[str, Any]]
+    fields: Callable[[], Mapping[str, object]]
 
 
 class EventFile:
@@ -70,7 +70,7 @@ class EventFile:
         self._job: Job | None = None
         self._job_is_due = False
 
-    def log(self, step: int, values: Callable[[], Iterable[Any]]) -> Job:
+    def log(self, step: int, values: Callable[[], Iterable[Message]]) -> Job:
         """Log summary values.
 
         Args:
@@ -86,7 +86,7 @@ class EventFile:
         """Log the graph that the Graphs tab shows, a serialized GraphDef."""
         return self._log(0, lambda: {"graph_def": graph_def()})
 
-    def _log(self, step: int, fields: Callable[[], Mapping[str, Any]]) -> Job:
+    def _log(self, step: int, fields: Callable[[], Mapping[str, object]]) -> Job:
         if self._path is None:
             self._path = _new_path(self._folder, self._fit)
         if len(self._waiting) >= PENDING and self._job is not None:
@@ -116,11 +116,11 @@ class EventFile:
 
     def _write(self) -> None:
         self._job_is_due = False  # what is logged from now on needs another job, unless it comes in time for this one
-        if self._failed:
+        if self._failed or self._path is None:
             self._waiting.clear()
             return
         try:
-            file = self._file or self._open()
+            file = self._file or self._open(self._path)
             while entries := self._next_entries():
                 self._append(
                     file, frame([_message(entry.time, step=entry.step, **entry.fields()) for entry in entries])
@@ -149,19 +149,18 @@ class EventFile:
     def _next_entries(self) -> list[Entry]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
 
-    def _open(self) -> IO[bytes]:
-        assert self._path is not None
+    def _open(self, path: Path) -> IO[bytes]:
         make_folder(self._folder)
         if self._resumed:
             cut(self._folder, self._fit, self._resumed_from)
-        file = open(self._path, "xb", buffering=0)  # noqa: SIM115
+        file = open(path, "xb", buffering=0)  # noqa: SIM115
         now, start = time.time(), SessionLog(status=SessionLog.START)
         version = _message(now, file_version="brain.Event:2")
         try:
             self._append(file, frame([version, _message(now, step=self._first_step, session_log=start)]))
         except OSError:
             file.close()
-            self._path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             raise
         self._file = file
         return file
@@ -172,7 +171,7 @@ class EventFile:
             self._file = None
 
 
-def _message(wall_time: float, **fields: Any) -> bytes:
+def _message(wall_time: float, **fields: object) -> bytes:
     return Event(wall_time=wall_time, **fields).SerializeToString()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 from ..core.layer_node import LayerNode
-from .protos import AttrValue, GraphDef, TensorShapeProto
+from .protos import AttrValue, GraphDef, Message, TensorShapeProto
 
 
 def graph_def(nodes: Iterable[LayerNode]) -> bytes:
@@ -24,7 +24,7 @@ def graph_def(nodes: Iterable[LayerNode]) -> bytes:
     return graph.SerializeToString()
 
 
-def _attributes(node: LayerNode) -> dict[str, Any]:
+def _attributes(node: LayerNode) -> dict[str, Message]:
     sizes = [TensorShapeProto.Dim(size=-1 if n is None else n) for n in node.output_shape]
     shapes = AttrValue.ListValue(shape=[TensorShapeProto(dim=sizes)])
     settings = {name: value for name, value in node.config.items() if name != "name" and value is not None}
@@ -35,23 +35,26 @@ def _attributes(node: LayerNode) -> dict[str, Any]:
     return attributes | {"dtype": _attribute(node.dtype), "_output_shapes": AttrValue(list=shapes)}
 
 
-def _attribute(value: Any) -> Any:
+def _attribute(value: object) -> Message:
     if isinstance(value, bool):
         return AttrValue(b=value)
     if isinstance(value, int):
         return AttrValue(i=value)
     if isinstance(value, float):
         return AttrValue(f=value)
-    if isinstance(value, Sequence) and not isinstance(value, str) and all(type(n) is bool for n in value):
-        return AttrValue(list=AttrValue.ListValue(b=value))
-    if isinstance(value, Sequence) and not isinstance(value, str) and all(type(n) is int for n in value):
-        return AttrValue(list=AttrValue.ListValue(i=value))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        numbers = cast(Sequence[object], value)
+        if all(type(n) is bool for n in numbers):
+            return AttrValue(list=AttrValue.ListValue(b=numbers))
+        if all(type(n) is int for n in numbers):
+            return AttrValue(list=AttrValue.ListValue(i=numbers))
     if isinstance(value, Mapping):  # an object within the settings, such as an initializer
-        value = cast(Mapping[str, Any], value).get("class_name", value)
-    return AttrValue(s=str(value).encode())
+        settings = cast(Mapping[str, object], value)
+        return AttrValue(s=str(settings.get("class_name", settings)).encode())
+    return AttrValue(s=str(cast(object, value)).encode())
 
 
-def keras_config(model_name: str, nodes: Iterable[LayerNode]) -> Mapping[str, Any]:
+def keras_config(model_name: str, nodes: Iterable[LayerNode]) -> Mapping[str, object]:
     """Return the model as the JSON that Keras 3's `to_json` makes of it, as far as TensorBoard reads it.
 
     What it reads is in tensorboard/plugins/graph/keras_util.py: names, classes, dtypes and inbound nodes.
@@ -68,5 +71,5 @@ def keras_config(model_name: str, nodes: Iterable[LayerNode]) -> Mapping[str, An
     return {"class_name": "Functional", "config": {"name": model_name, "layers": layers}}
 
 
-def _keras_tensor(layer: str) -> dict[str, Any]:
+def _keras_tensor(layer: str) -> dict[str, object]:
     return {"class_name": "__keras_tensor__", "config": {"keras_history": [layer, 0, 0]}}

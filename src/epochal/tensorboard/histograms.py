@@ -64,7 +64,7 @@ class Histogram:
 def _finite(values: np.ndarray) -> np.ndarray:
     """Return the finite values, flat; without a copy if they all are and have a type that NumPy's histogram takes."""
     flat = values.reshape(-1)
-    if flat.dtype not in (np.float32, np.float64):  # bfloat16, float16, integers
+    if flat.dtype.type not in (np.float32, np.float64):  # bfloat16, float16, integers
         flat = flat.astype(np.float32 if flat.dtype.itemsize <= 2 else np.float64)
     if flat.size == 0 or (np.isfinite(flat.min()) and np.isfinite(flat.max())):
         return flat

@@ -1,13 +1,15 @@
-"""The messages of the `tensorboard` package that are written here; its generated modules have no types.
+"""The messages of the `tensorboard` package that are written here.
+
+They are made by protobuf when they are imported and have no types: this is the one place that says so.
 
 None of the modules imported here or by its neighbours looks for TensorFlow; `tensorboard`'s `EventFileWriter` would.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from tensorboard.compat.proto import (
+from tensorboard.compat.proto import (  # pyright: ignore[reportMissingTypeStubs]
     attr_value_pb2,
     event_pb2,
     graph_pb2,
@@ -16,9 +18,21 @@ from tensorboard.compat.proto import (
     tensor_shape_pb2,
     types_pb2,
 )
-from tensorboard.plugins.projector import projector_config_pb2
+from tensorboard.plugins.projector import projector_config_pb2  # pyright: ignore[reportMissingTypeStubs]
 
-_generated: dict[str, Any] = {}
+Generated = Any
+"""A class of messages: made from fields by name, and holding the classes of the messages within."""
+
+
+class Message(Protocol):
+    """A message, of whatever class."""
+
+    def SerializeToString(self) -> bytes:
+        """Return its bytes, as a file holds them."""
+        ...
+
+
+_generated: dict[str, Generated] = {}
 for _module in (
     attr_value_pb2,
     event_pb2,
@@ -31,13 +45,13 @@ for _module in (
 ):
     _generated |= vars(_module)
 
-AttrValue: Any = _generated["AttrValue"]
-DataType: Any = _generated["DataType"]
-Event: Any = _generated["Event"]
-GraphDef: Any = _generated["GraphDef"]
-ProjectorConfig: Any = _generated["ProjectorConfig"]
-SessionLog: Any = _generated["SessionLog"]
-Summary: Any = _generated["Summary"]
-SummaryMetadata: Any = _generated["SummaryMetadata"]
-TensorProto: Any = _generated["TensorProto"]
-TensorShapeProto: Any = _generated["TensorShapeProto"]
+AttrValue: Generated = _generated["AttrValue"]
+DataType: Generated = _generated["DataType"]
+Event: Generated = _generated["Event"]
+GraphDef: Generated = _generated["GraphDef"]
+ProjectorConfig: Generated = _generated["ProjectorConfig"]
+SessionLog: Generated = _generated["SessionLog"]
+Summary: Generated = _generated["Summary"]
+SummaryMetadata: Generated = _generated["SummaryMetadata"]
+TensorProto: Generated = _generated["TensorProto"]
+TensorShapeProto: Generated = _generated["TensorShapeProto"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import CRC_TABLE, masked_crc32c
+from tensorboard.compat.tensorflow_stub import pywrap_tensorflow  # pyright: ignore[reportMissingTypeStubs]
 
 LENGTH, CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
 OVERHEAD = LENGTH.size + 2 * CHECKSUM.size
@@ -21,7 +22,8 @@ OVERHEAD = LENGTH.size + 2 * CHECKSUM.size
 TOGETHER = 8
 """From so many records of one length on it is faster to compute their checksums together."""
 
-_TABLE = np.array(CRC_TABLE, np.uint32)
+masked_crc32c = cast(Callable[[bytes], int], vars(pywrap_tensorflow)["masked_crc32c"])  # which has no types
+_TABLE = np.array(pywrap_tensorflow.CRC_TABLE, np.uint32)
 
 
 def frame(messages: Sequence[bytes]) -> bytes:

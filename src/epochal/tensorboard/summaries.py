@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,18 +11,18 @@ from ..core.layer_node import LayerNode
 from . import images as weight_images
 from .graphs import keras_config
 from .histograms import Histogram
-from .protos import DataType, Summary, SummaryMetadata, TensorProto, TensorShapeProto
+from .protos import DataType, Message, Summary, SummaryMetadata, TensorProto, TensorShapeProto
 
 TENSOR, BLOBS = 2, 3
 """`DATA_CLASS_TENSOR` and `DATA_CLASS_BLOB_SEQUENCE` of summary.proto."""
 
 
-def scalar(tag: str, value: float) -> Any:
+def scalar(tag: str, value: float) -> Message:
     """Return a scalar in the form that every reader knows."""
     return Summary.Value(tag=tag, simple_value=value)
 
 
-def histogram(tag: str, of: Histogram) -> list[Any]:
+def histogram(tag: str, of: Histogram) -> list[Message]:
     """Return a histogram; and a scalar `<tag>/not_finite`, if some values are in no bucket, with their number."""
     buckets = of.buckets()
     tensor = TensorProto(
@@ -33,7 +32,7 @@ def histogram(tag: str, of: Histogram) -> list[Any]:
     return values + ([scalar(f"{tag}/not_finite", of.not_finite)] if of.not_finite else [])
 
 
-def images(tag: str, weight: np.ndarray) -> list[Any]:
+def images(tag: str, weight: np.ndarray) -> list[Message]:
     """Return a weight as images, all under one tag; nothing if it has no image."""
     shown = weight_images.layout(weight)
     if not shown:
@@ -45,22 +44,22 @@ def images(tag: str, weight: np.ndarray) -> list[Any]:
     return [Summary.Value(tag=tag, metadata=_metadata("images", BLOBS), tensor=_strings(strings))]
 
 
-def keras_graph(model_name: str, nodes: Iterable[LayerNode]) -> Any:
+def keras_graph(model_name: str, nodes: Iterable[LayerNode]) -> Message:
     """Return the model as the graphs plugin's conceptual graph."""
     text = json.dumps(keras_config(model_name, nodes), default=str)
     metadata = _metadata("graph_keras_model", BLOBS, content=b"1")  # the version of what follows
     return Summary.Value(tag="keras", metadata=metadata, tensor=_strings([text.encode()]))
 
 
-def _metadata(plugin: str, data_class: int, content: bytes = b"") -> Any:
+def _metadata(plugin: str, data_class: int, content: bytes = b"") -> Message:
     data = SummaryMetadata.PluginData(plugin_name=plugin, content=content)
     return SummaryMetadata(plugin_data=data, data_class=data_class)
 
 
-def _strings(strings: Sequence[bytes]) -> Any:
+def _strings(strings: Sequence[bytes]) -> Message:
     shape = _shape((len(strings),))
     return TensorProto(dtype=DataType.Value("DT_STRING"), tensor_shape=shape, string_val=strings)
 
 
-def _shape(shape: Sequence[int]) -> Any:
+def _shape(shape: Sequence[int]) -> Message:
     return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])

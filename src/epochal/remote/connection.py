@@ -10,10 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote, urljoin, urlsplit
 
 from .. import wire
+
+if TYPE_CHECKING:
+    from requests.adapters import HTTPAdapter
+
+Request = TypeVar("Request")
 
 REDIRECTS = 3
 
@@ -25,9 +30,14 @@ PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a post. `again` says to try again, after so many seconds at least if it was told.
+    """What came of a post.
 
     Attributes:
+        delivered: Whether the server took it.
+        why: Why not, in the server's words if it said anything.
+        again: Whether it should be sent again.
+        after: After how many seconds at least, if the server told.
+        from_monitor: Whether the server is `epochal monitor`.
         most: How many events the server takes in one post.
     """
 
@@ -39,7 +49,7 @@ class Answer:
     most: int = 1
 
 
-class Line:
+class Connection:
     """One keep-alive connection to a server, on which no post takes longer than the deadline.
 
     A read time-out starts again with each byte, so a server that sends a byte a second would hold a
@@ -155,12 +165,12 @@ def origin(address: str) -> str:
     return f"{parts.scheme}://{host}" + ("" if port in (None, PORTS.get(parts.scheme)) else f":{port}")
 
 
-def _as_it_is(request: Any) -> Any:
+def _as_it_is(request: Request) -> Request:
     return request
 
 
 def _answer(status: int, headers: Mapping[str, str], words: str) -> Answer:
-    """Say what an answer means for the event: delivered, to be sent again, or refused for good."""
+    """Return what an answer means for the event: delivered, to be sent again, or refused for good."""
     ours, most = wire.MONITOR in headers, headers.get(wire.EVENTS, "")
     if 200 <= status < 300:
         return Answer(True, from_monitor=ours, most=int(most) if re.fullmatch("[1-9][0-9]{0,5}", most) else 1)
@@ -169,7 +179,7 @@ def _answer(status: int, headers: Mapping[str, str], words: str) -> Answer:
     return Answer(False, f"{status} {' '.join(words.split())[:300]}".strip(), again, after, ours)
 
 
-def _watched_adapter(connected: Callable[[socket.socket], None]) -> Any:
+def _watched_adapter(connected: Callable[[socket.socket], None]) -> HTTPAdapter:
     """Return a requests adapter that says which sockets it opens."""
     from requests.adapters import HTTPAdapter
 
