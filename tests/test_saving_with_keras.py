@@ -154,7 +154,12 @@ def test_keras_goes_on_training_a_trained_model_of_ours(tmp_path, optimizer):
     other.fit(x, y, verbose=0)
 
 
-@pytest.mark.parametrize("loss", losses._ALL, ids=lambda loss: loss.__name__)
+LOSSES = [
+    made for made in map(losses.__dict__.get, losses.__all__) if isinstance(made, type) and made is not losses.Loss
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
 def test_keras_compiles_with_our_losses(tmp_path, loss):
     model = ours(*STACKS["dense"])
     model.compile(optimizers.AdamW(0.25, weight_decay=0.5, clipnorm=1.0), loss())

@@ -14,7 +14,9 @@ from typing import Any, Literal
 
 from epochal import losses
 from epochal.data.targets import Shape, takes_class_numbers
-from epochal.losses import Loss, SampleLoss, align, align_sparse, own_values, sample_means, weighed_shape
+from epochal.losses.loss import LOSSES, Loss
+from epochal.losses.loss import LossFunction as SampleLoss
+from epochal.losses.values import align, align_sparse, by_sample, sample_means, weighted_shape
 from epochal.messages.arguments import NamesArguments
 from epochal.messages.extras import needed_by
 from epochal.messages.names import snake_case, unknown
@@ -86,7 +88,7 @@ class MeanMetric(Metric):
     def per_sample(self, y_true: jax.Array, y_pred: jax.Array) -> jax.Array:
         """Return a batch's values, `(batch, …)`, whose mean is the metric's, or one number that is their mean."""
         found = self.fn(y_true, y_pred)
-        own_values(self.name, found, y_pred.shape[:1])
+        by_sample(self.name, found, y_pred.shape[:1])
         values = jnp.asarray(found)
         if values.dtype == bool:
             return values
@@ -101,7 +103,7 @@ class MeanMetric(Metric):
     ) -> State:
         """Add a batch's values and weights; those are `(batch,)`, or `(batch, steps)` for one value a step."""
         found = self.per_sample(y_true, y_pred)
-        values = own_values(self.name, found, weighed_shape(sample_weight, y_pred.shape[0]))
+        values = by_sample(self.name, found, weighted_shape(sample_weight, y_pred.shape[0]))
         weights = _weights(sample_weight, values)
         return _plus(state, total=(values * weights).sum(), weight=weights.sum())
 
@@ -672,8 +674,8 @@ def _lookup(name: str) -> Callable[..., Metric]:
     plain = name.replace("_", "").lower()
     if plain in _BY_NAME:
         return _BY_NAME[plain]
-    if loss := losses.find(name):
-        return lambda **options: _of_loss(loss(**options))
+    if name in LOSSES:
+        return lambda **options: _of_loss(LOSSES.make(name, options))
     raise unknown("metric", name, [*known_names(), *losses.known_names()])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses, metrics, optimizers
+from ..losses.loss import FunctionLoss
 from .config import SAVE_WEIGHTS
 from .named import Json, found, function_name
 
@@ -77,7 +78,7 @@ def _named(given: Any) -> Any:
     """Return a loss or metric as Keras saves it: a name, or a class with its settings."""
     if isinstance(given, (str, Mapping)):
         return given
-    if isinstance(given, losses.FunctionLoss):
+    if isinstance(given, FunctionLoss):
         return function_name(given.function, losses.known_names())
     if isinstance(given, type):
         return {"class_name": given.__name__, "config": {}}
