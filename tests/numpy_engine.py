@@ -53,6 +53,7 @@ class NumpyEngine:
     """Gradient descent on squared errors. `spans` tells how many batches each call to `train` ran."""
 
     names = ("loss", "error")
+    lost = False
 
     def __init__(self, model):
         self.model, self.spans = model, []
@@ -94,12 +95,24 @@ class NumpyEngine:
     def load_state_dict(self, state):
         self.model.weights, self.model.optimizer.lr = state["arrays"]["params/weights"].copy(), state["lr"]
 
-    def load_what_fits(self, state, keeps_rate):
+    def metric_states(self):
+        return None
+
+    def restore_metric_states(self, states):
+        pass
+
+    def load_compatible(self, state, keeps_rate):
         self.load_state_dict(state | ({"lr": self.model.optimizer.lr} if keeps_rate else {}))
         return []
 
     def identity(self):
         return {"weights": 2}
+
+    def last_rate(self):
+        return self.model.optimizer.lr
+
+    def check_structure(self):
+        pass
 
 
 def inputs(span):

@@ -206,7 +206,7 @@ def test_one_program_for_all_span_lengths_and_another_for_the_smaller_batch(span
     for cut in (1, 5, 12):
         spans_of(cut)
         model.fit(X, Y, batch_size=4, epochs=1, verbose=0)
-    assert [program.traces for program in model._engine._programs.values()] == [1, 1]
+    assert [program.traces for program in model._engine._programs] == [1, 1]
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -265,7 +265,7 @@ def test_a_changed_learning_rate_takes_effect_at_the_next_span_and_recompiles_no
     model.fit(X[:48], Y[:48], batch_size=8, verbose=0, callbacks=[LambdaCallback(on_batch_end=change)])
     same = [np.array_equal(a[0], b[0]) for a, b in itertools.pairwise(seen)]
     assert same == [False, True, False, True, False]
-    assert [program.traces for program in model._engine._programs.values()] == [1]
+    assert [program.traces for program in model._engine._programs] == [1]
 
 
 def test_an_injected_optax_rate_is_read_and_set():
@@ -426,7 +426,7 @@ def test_a_step_that_raises_says_that_the_state_is_gone_and_how_to_get_it_back()
     model = linear()
     model.fit(X, Y, verbose=0)
     engine = model._engine
-    program = next(iter(engine._programs.values()))
+    program = next(iter(engine._programs))
 
     def consume(leaves, *others):
         for leaf in leaves:
@@ -442,7 +442,7 @@ def test_a_step_that_raises_says_that_the_state_is_gone_and_how_to_get_it_back()
 def test_a_step_that_raises_before_it_begins_leaves_the_state_alone():
     model = linear()
     model.fit(X, Y, verbose=0)
-    next(iter(model._engine._programs.values()))._compiled = lambda *_: 1 / 0
+    next(iter(model._engine._programs))._compiled = lambda *_: 1 / 0
     before = model.get_weights()
     with pytest.raises(ZeroDivisionError, match="division by zero") as caught:
         model.fit(X, Y, verbose=0)

@@ -32,7 +32,7 @@ from epochal.callbacks import (
     ReduceLROnPlateau,
     SwapEMAWeights,
 )
-from epochal.engines.jax.state import State
+from epochal.engines.jax.device_state import DeviceState
 from epochal.layers import BatchNormalization, Dense, Dropout, Layer
 from epochal.models import Sequential
 from epochal.storage.generation import Generation
@@ -96,13 +96,13 @@ class Dies(Callback):
 
 def without(words):
     """Leave some arrays as they are when a state is restored."""
-    restore = State.restore
+    restore = DeviceState.restore
 
     def forgetful(self, arrays):
         own = self.snapshot()
         restore(self, {path: own[path] if any(w in path for w in words) else a for path, a in arrays.items()})
 
-    State.restore = forgetful
+    DeviceState.restore = forgetful
 
 
 def appended(self, state):

@@ -1,4 +1,4 @@
-"""Which engines are ahead of the layers that they train; models may have layers in common."""
+"""Which weight stores are newer than the layers' own arrays; models may have layers in common."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Protocol
 from weakref import WeakSet
 
 
-class Engine(Protocol):
-    """What is asked of an engine that is ahead."""
+class DirtyStore(Protocol):
+    """A weight store whose values may be newer than its module's own arrays."""
 
     @property
     def variable_ids(self) -> Iterable[int]:
@@ -17,52 +17,59 @@ class Engine(Protocol):
         ...
 
     def write_back(self) -> None:
-        """Write its state into the module's own arrays."""
+        """Write copies of the current values into the module's own arrays."""
         ...
 
 
-class Ahead:
-    """The engines whose states are newer than their modules' own arrays.
+class DirtyStores:
+    """The weight stores whose values are newer than their modules' own arrays.
 
-    Of two that have variables in common only one is ever ahead: whoever goes ahead has taken up the other's first.
+    Of two stores that have variables in common at most one is dirty: before a store becomes dirty, it lets the others
+    write back.
 
     Attributes:
-        changes: How often an engine went ahead or wrote back, or somebody wrote: whoever has seen less should look.
+        changes: How often a store became dirty or wrote back, or somebody wrote into a module's own arrays: a store
+            that remembers an older number has to look at its module.
     """
 
     def __init__(self) -> None:
         self.changes = 0
-        self._engines: WeakSet[Engine] = WeakSet()
+        self._stores: WeakSet[DirtyStore] = WeakSet()
         self._lock = threading.Lock()  # models may be used in several threads
 
-    def add(self, engine: Engine) -> int:
-        """Note that an engine is ahead, and return how many changes there have been."""
+    def add(self, store: DirtyStore) -> int:
+        """Note that a store is dirty, and return the new number of changes."""
         with self._lock:
-            self._engines.add(engine)
+            self._stores.add(store)
             self.changes += 1
             return self.changes
 
-    def discard(self, engine: Engine) -> int:
-        """Note that an engine has written back, and return how many changes there have been."""
+    def discard(self, store: DirtyStore) -> int:
+        """Note that a store has written back, and return the new number of changes."""
         with self._lock:
-            self._engines.discard(engine)
+            self._stores.discard(store)
             self.changes += 1
             return self.changes
 
     def note_write(self) -> None:
-        """Note that somebody has written into a module's own arrays: engines that have it should look."""
+        """Note that somebody has written into a module's own arrays."""
         with self._lock:
             self.changes += 1
 
-    def write_back(self, variables: Iterable[int], but: Engine | None = None) -> None:
-        """Let variables, by their ids, hold what engines that are ahead of them have."""
+    def write_back(self, variable_ids: Iterable[int], but: DirtyStore | None = None) -> None:
+        """Let the dirty stores of variables write them back, so that the variables hold the current values.
+
+        Args:
+            variable_ids: The ids of the variables.
+            but: A store that is left out.
+        """
         with self._lock:
-            others = [engine for engine in self._engines if engine is not but]
+            others = [store for store in self._stores if store is not but]
         if others:
-            ids = set(variables)
-            for engine in others:
-                if not ids.isdisjoint(engine.variable_ids):
-                    engine.write_back()
+            ids = set(variable_ids)
+            for store in others:
+                if not ids.isdisjoint(store.variable_ids):
+                    store.write_back()
 
 
-DIRTY_ENGINES = Ahead()
+DIRTY_STORES = DirtyStores()

@@ -47,6 +47,15 @@ class Engine(Protocol):
         """The logged values of a batch: `loss`, then the metrics."""
         ...
 
+    @property
+    def lost(self) -> bool:
+        """Whether a call that failed has consumed the state, so that another one must be loaded."""
+        ...
+
+    def check_structure(self) -> None:
+        """Raise a ValueError if what is trained has other parts than when the engine was made."""
+        ...
+
     def train(self, span: Span, stop_when_not_finite: bool) -> LoggedResult:
         """Start a span of training steps and store the new state.
 
@@ -57,11 +66,15 @@ class Engine(Protocol):
         ...
 
     def test(self, span: Span, stop_when_not_finite: bool) -> LoggedResult:
-        """Start a span of evaluation steps."""
+        """Start a span of evaluation steps; the arguments are those of `train`."""
         ...
 
     def predict(self, span: Span, stop_when_not_finite: bool) -> Result:
-        """Start a span of prediction steps; a batch's row is its output."""
+        """Start a span of prediction steps; a batch's row is its output. There is no loss that could end it."""
+        ...
+
+    def last_rate(self) -> float | None:
+        """Return the learning rate of the last step; None if there is none, or several."""
         ...
 
     def reset_metrics(self, phase: str) -> None:
@@ -72,6 +85,14 @@ class Engine(Protocol):
         """Return the results of the metrics that are no plain means, since `reset_metrics`."""
         ...
 
+    def metric_states(self) -> Any:
+        """Return copies of what the metrics that are no plain means have counted, in both phases."""
+        ...
+
+    def restore_metric_states(self, states: Any) -> None:
+        """Restore what `metric_states` returned, after an evaluation in a hook of another one."""
+        ...
+
     def state_dict(self) -> dict[str, Any]:
         """Return a snapshot of everything a step changes; `arrays` has read-only host copies by name.
 
@@ -80,11 +101,11 @@ class Engine(Protocol):
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned, bit for bit."""
+        """Restore the state returned by `state_dict`, bit for bit."""
         ...
 
-    def load_what_fits(self, state: Mapping[str, Any], keeps_rate: bool) -> list[str]:
-        """Take up what fits of another engine's state; return sentences about what is left out.
+    def load_compatible(self, state: Mapping[str, Any], keeps_rate: bool) -> list[str]:
+        """Restore what fits of another engine's state; return sentences about what is left out.
 
         Args:
             state: What `state_dict` returned.

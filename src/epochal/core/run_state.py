@@ -123,7 +123,7 @@ def _restore_parts(run: Run, saved: Mapping[str, Any], parts: Mapping[str, Any],
     changed: list[str] = list(saved.get("differences", ()))
     if any(line.startswith(OF_ENGINE) for line in changed):
         keeps_rate = any(line.startswith("learning_rate") for line in changed)
-        left += run.engine.load_what_fits(parts["engine"], keeps_rate)
+        left += run.engine.load_compatible(parts["engine"], keeps_rate)
     else:
         run.engine.load_state_dict(parts["engine"])
     left += callback_states.restore(parts, run.hooks.callbacks, run.folder)

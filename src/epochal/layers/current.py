@@ -8,13 +8,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ..core.dirty import DIRTY_ENGINES
+from ..core.dirty import DIRTY_STORES
 from .weights import variable_of
 
 
 def write_back(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """Let variables hold what they are after the last finished batch of any model that trains them; return them."""
-    DIRTY_ENGINES.write_back(id(variable_of(weight)) for _, weight in named)
+    DIRTY_STORES.write_back(id(variable_of(weight)) for _, weight in named)
     return named
 
 
@@ -33,7 +33,7 @@ def write(named: list[tuple[str, Any]], values: Sequence[Any], owner: str) -> No
     write_back(named)
     for (_, variable), value in zip(named, values, strict=True):
         variable.set_value(jnp.asarray(value, variable.dtype))
-    DIRTY_ENGINES.note_write()
+    DIRTY_STORES.note_write()
 
 
 def check(named: Sequence[tuple[str, Any]], values: Sequence[Any], owner: str) -> None:

@@ -14,7 +14,7 @@ from flax import nnx
 from jax.core import Tracer
 
 from .. import initializers
-from ..core.dirty import DIRTY_ENGINES
+from ..core.dirty import DIRTY_STORES
 from ..messages.names import path_name
 from . import building, calling, parts
 from .names import numbered_by_class
@@ -49,7 +49,7 @@ class _AsInKeras:
     @property
     def value(self) -> Any:
         """The array, after the last finished batch of any model that trains it."""
-        DIRTY_ENGINES.write_back([id(self)])
+        DIRTY_STORES.write_back([id(self)])
         return self.get_value()
 
     @value.setter
@@ -64,7 +64,7 @@ class _AsInKeras:
             raise ValueError(f"the weight has shape {old.shape}; got a value of shape {new.shape}.")
         self.set_value(new)
         if not isinstance(old, Tracer):
-            DIRTY_ENGINES.note_write()
+            DIRTY_STORES.note_write()
 
     def assign_add(self, value: Any) -> None:
         """Add to the value."""

@@ -20,7 +20,7 @@ from ..data.class_weights import ClassWeights
 from ..data.nests import map_arrays
 from ..data.targets import Shape, stay_integers
 from ..engines.jax.engine import JaxEngine
-from ..engines.jax.steps import LoggedMetric, Output
+from ..engines.jax.logged_metrics import LoggedMetric, Output
 from ..layers.frozen import Selection
 from ..messages.arguments import names_arguments
 from ..messages.numeric import is_real, is_whole, real, whole
@@ -144,7 +144,7 @@ class Compiled(Network):
 
     def _known_measures(self) -> list[LoggedMetric]:
         if self._engine is not None and self._engine_trains:
-            return self._engine.measures
+            return self._engine.metrics
         return [] if self._settings is None or self._outputs is None else self._measures(self._outputs, None)
 
     def _count_by_state(self) -> None:
@@ -203,7 +203,7 @@ class Compiled(Network):
         None if no metric is logged under this name.
         """
         name = name.removeprefix("val_")
-        measures = self._engine.measures if self._engine is not None else ()
+        measures = self._engine.metrics if self._engine is not None else ()
         found = next((m for m in measures if m.name in (name, other_name(name))), None)
         return None if found is None else found.metric.direction or direction_of(found.own_name) or "unknown"
 
@@ -294,7 +294,7 @@ class Compiled(Network):
         if self._engine is None or (trains and not self._engine_trains):
             self._engine = self._make_engine(y) if trains else self._predicting_engine()
             self._engine_trains = trains
-        self._engine.pull_external_writes()
+        self._engine.weights.pull_external_writes()
         return self._engine
 
     def _predicting_engine(self) -> JaxEngine:
@@ -315,7 +315,7 @@ class Compiled(Network):
         )  # fmt: skip
         self._compiled_with = settings_of(self._built())
         if self._optimizer_state:
-            engine.load_optimizer(self._optimizer_state)
+            engine.weights.load_optimizer(self._optimizer_state)
             self._optimizer_state = {}
         return engine
 

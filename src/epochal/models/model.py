@@ -183,7 +183,7 @@ class Model(Saved):
             finally:
                 self._rate_left = current_rate(self.optimizer)
                 if not engine.lost:
-                    engine.write_back()
+                    engine.weights.write_back()
 
     def _declare_rate(self) -> None:
         """Note the learning rate that the script has chosen, in compile or by hand since the last fit."""

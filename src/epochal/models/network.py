@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from ..callbacks import History
-from ..core.dirty import DIRTY_ENGINES
+from ..core.dirty import DIRTY_STORES
 from ..data.nests import map_arrays
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.failures import named
@@ -73,20 +73,20 @@ class Network(NamesArguments):
             return self._traced
         self._refresh()
         if self._engine is not None:
-            self._engine.write_back()
+            self._engine.weights.write_back()
         return self._built()
 
     def _refresh(self) -> None:
         """Take up what you, or other models that have these layers too, have written into them."""
         if self._engine is not None:
-            self._engine.pull_external_writes()
+            self._engine.weights.pull_external_writes()
         elif self._module is not None:
-            DIRTY_ENGINES.write_back(id(v) for _, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
+            DIRTY_STORES.write_back(id(v) for _, v in nnx.iter_graph(self._module) if isinstance(v, nnx.Variable))
 
     def _show(self) -> None:
         """Let your own module, and layers that others have too, hold the weights; others do when they are asked for."""
         if self._engine is not None and (self._graph is None or self._graph.shares_layers):
-            self._engine.write_back()
+            self._engine.weights.write_back()
 
     @property
     def built(self) -> bool:
@@ -303,7 +303,7 @@ class Network(NamesArguments):
         variables = list(self._weights().values())
         self._refresh()
         if self._engine is not None:
-            return self._engine.read(variables)
+            return self._engine.weights.read(variables)
         return [np.array(variable.get_value()) for variable in variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
@@ -316,7 +316,7 @@ class Network(NamesArguments):
         current.check(list(variables.items()), weights, self.name)
         self._refresh()
         if self._engine is not None:
-            self._engine.write(variables.values(), weights)
+            self._engine.weights.write(variables.values(), weights)
             self._show()
             return
         for variable, value in zip(variables.values(), weights, strict=True):
@@ -342,7 +342,7 @@ class Network(NamesArguments):
         self._underway.check_idle(self.name, "be compiled or get other layers")
         self._optimizer_state = {}
         if self._engine is not None:
-            self._engine.write_back()
+            self._engine.weights.write_back()
             self._engine = None
 
     def _build_for(self, x: Any) -> None:

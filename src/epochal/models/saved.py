@@ -12,8 +12,8 @@ import numpy as np
 from flax import nnx
 
 from .. import saving
-from ..engines.jax.engine import optimizer_outline
-from ..engines.jax.state import device_array, plain
+from ..engines.jax.device_state import device_array, storable
+from ..engines.jax.updates import optimizer_outline
 from ..layers.base import places_of, trained_of, weights_of
 from ..layers.frozen import frozen_in, set_frozen
 from ..layers.names import snake_case
@@ -141,12 +141,12 @@ class Saved(Inspected):
         """Return the current values of variables, random keys as their numbers; the next step consumes them."""
         self._refresh()
         if self._engine is not None:
-            return self._engine.leaves(variables)
-        return [plain(variable.get_value()) for variable in variables]
+            return self._engine.weights.device_values(variables)
+        return [storable(variable.get_value()) for variable in variables]
 
     def _optimizer_leaves(self) -> dict[str, Any]:
         if self._engine is not None and self._engine_trains:
-            return self._engine.optimizer_leaves()
+            return dict(self._engine.weights.optimizer_arrays())
         return self._optimizer_state
 
     def _adopt(self, weights: Sequence[np.ndarray]) -> None:
@@ -154,7 +154,7 @@ class Saved(Inspected):
         variables = self._weights().values()
         self._refresh()
         if self._engine is not None:
-            self._engine.load_owned(variables, weights)
+            self._engine.weights.load_owned(variables, weights)
             self._show()
             return
         for variable, value in zip(variables, weights, strict=True):
@@ -166,7 +166,7 @@ class Saved(Inspected):
         if file.frozen is not None:
             set_frozen(self.module, file.frozen)
         streams = self._streams()
-        stored = file.streams({path: plain(variable.get_value()) for path, variable in streams.items()})
+        stored = file.streams({path: storable(variable.get_value()) for path, variable in streams.items()})
         for path, value in stored.items():
             streams[path].set_value(device_array(value, streams[path].get_value()))
         if file.training is None:

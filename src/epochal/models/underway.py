@@ -55,4 +55,4 @@ class Underway:
         finally:
             self.depth -= 1
             if kept is not None and not engine.lost:
-                engine.load_metric_states(kept)
+                engine.restore_metric_states(kept)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from ...data.batches import Chunk, HostArrays
-from ...data.nests import leaves
+from ...data.nests import Batch, leaves
 from ...data.wide import narrowed
+from .trees import Array, DeviceBatch, PyTree, Structure
 
 BLOCK_BYTES = 1 << 16
 """Rows are gathered about this many bytes at a time, or one batch if that is more."""
@@ -30,19 +31,19 @@ class Layout:
         ordered: Whether rows are gathered in an order.
         size: Samples a batch.
         block: Batches gathered at once.
-        room: How many batches a span may have at most.
+        capacity: How many batches a span may have at most.
     """
 
-    shapes: tuple[Any, ...]
-    tree: Any
+    shapes: tuple[tuple[tuple[int, ...], DTypeLike], ...]
+    tree: Structure
     classes: tuple[int, ...]
-    dtypes: tuple[Any, ...]
+    dtypes: tuple[DTypeLike, ...]
     ordered: bool
     size: int
     block: int
-    room: int
+    capacity: int
 
-    def decode(self, arrays: list[Any]) -> Any:
+    def decode(self, arrays: list[Array]) -> DeviceBatch:
         """Return `(x, y, sample_weight)` as the user gave them."""
         columns = zip(arrays, self.classes, self.dtypes, strict=True)
         return jax.tree.unflatten(self.tree, [jax.nn.one_hot(a, n, dtype=t) if n else a for a, n, t in columns])
@@ -52,21 +53,21 @@ class Layout:
 class Placed:
     """Arrays on the device, and what their integers stand for."""
 
-    arrays: list[jax.Array]
-    tree: Any
+    arrays: list[Array]
+    tree: Structure
     classes: tuple[int, ...]
-    dtypes: tuple[Any, ...]
+    dtypes: tuple[DTypeLike, ...]
 
 
 class Placement:
     """Keeps on the device what the loop still holds."""
 
     def __init__(self) -> None:
-        self._rows: WeakKeyDictionary[HostArrays[Any], Placed] = WeakKeyDictionary()
-        self._orders: WeakKeyDictionary[HostArrays[Any], jax.Array] = WeakKeyDictionary()
+        self._rows: WeakKeyDictionary[HostArrays[Batch], Placed] = WeakKeyDictionary()
+        self._orders: WeakKeyDictionary[HostArrays[np.ndarray], Array] = WeakKeyDictionary()
 
-    def place(self, chunk: Chunk) -> tuple[Layout, list[jax.Array], jax.Array | None]:
-        """Return a chunk's layout, its arrays, and its order with room for one block after its end."""
+    def place(self, chunk: Chunk) -> tuple[Layout, list[Array], Array | None]:
+        """Return a chunk's layout, its arrays, and its order with space for one block after its end."""
         if (placed := self._rows.get(chunk.rows)) is None:
             placed = self._rows[chunk.rows] = _place(chunk.rows.arrays)
         samples = len(placed.arrays[0])
@@ -92,14 +93,14 @@ class Placement:
         return layout, placed.arrays, order
 
 
-def check_width(rows: Any) -> None:
+def check_width(rows: PyTree) -> None:
     """Raise a ValueError where the device would cut integers; files in memory are looked at only when they are read."""
     for array in leaves(rows):
         if array.dtype.kind in "iu" and not jax.config.read("jax_enable_x64"):
             narrowed(array, "any", "the data")
 
 
-def _place(rows: Any) -> Placed:
+def _place(rows: PyTree) -> Placed:
     check_width(rows)
     arrays, tree = jax.tree.flatten(rows)
     x, y, _ = rows
@@ -119,8 +120,8 @@ def one_hot_labels(array: np.ndarray) -> np.ndarray | None:
     return labels.astype(np.int32) if (array[np.arange(len(array)), labels] == 1).all() else None
 
 
-def fits(rows: Any) -> bool:
-    """Say whether the device may hold these arrays: no memory-mapped files, no more than half of what is free."""
+def fits(rows: PyTree) -> bool:
+    """Return whether the device may hold these arrays: no memory-mapped files, no more than half of what is free."""
     arrays = leaves(rows)
     if any(isinstance(array, np.memmap) for array in arrays):
         return False

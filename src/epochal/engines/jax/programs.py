@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
 from ...core.wakes import MOST_BATCHES
 from .canonical import canonical, multiplications
+from .logged_metrics import LoggedValues
 from .placement import Layout
+from .trees import Array
 
 LEAN = {"xla_cpu_multi_thread_eigen": False, "xla_cpu_experimental_ynn_fusion_type": ""}
 """For steps of few multiplications: XLA's thread pool and its YNN kernels cost more than they bring."""
 
 LEAN_MULTIPLICATIONS = 4_000_000
 
-Step = Callable[[list[Any], list[Any], list[Any]], tuple[list[Any], Any]]
-"""`(leaves, fixed, rows) -> (leaves, values)`: one batch changes the leaves and logs `values`, see `steps.Values`."""
+FlatStep: TypeAlias = Callable[[list[Array], list[Array], list[Array]], tuple[list[Array], LoggedValues]]
+"""`(leaves, fixed, rows)`: what a batch of rows makes of the leaves, and what it logs."""
+
+Carry: TypeAlias = tuple[Array, list[Array], Array, Array]
+"""How many steps are done, the leaves, the table of logs, and whether to go on."""
 
 
 class Program:
@@ -30,53 +36,67 @@ class Program:
     Args:
         step: What a batch does to the leaves that change.
         layout: Of the rows.
-        names: How many values a step logs.
+        columns: How many values a step logs.
 
     Calling it with `(leaves, fixed, control, order, arrays)` consumes `leaves` and returns the new ones
-    and a float32 table `(1 + room, names)`: its corner holds the number of steps done, then a row a
+    and a float32 table `(1 + capacity, columns)`: its corner holds the number of steps done, then comes a row a
     step. One table, so that one transfer brings everything. `control` is `[first row, steps, stop when
     a loss isn't finite]`.
+
+    Attributes:
+        counts: See `LoggedValues`; known once the program is compiled.
+        traces: How often it was compiled.
     """
 
-    def __init__(self, step: Step, layout: Layout, names: int) -> None:
-        self._step, self._layout, self._names = step, layout, names
-        self._room = min(layout.room, MOST_BATCHES)
-        self._compiled: Any = None
-        self.counts: tuple[int, ...] = ()  # of the values that a step logs; known once it is compiled
+    def __init__(self, step: FlatStep, layout: Layout, columns: int) -> None:
+        self._step, self._layout, self._columns = step, layout, columns
+        self._capacity = min(layout.capacity, MOST_BATCHES)
+        self._compiled: Callable[..., tuple[list[Array], Array]] | None = None
+        self.counts: tuple[int, ...] = ()
         self.traces = 0
 
-    def __call__(self, leaves: list[Any], fixed: list[Any], control: Any, order: Any, arrays: list[Any]) -> Any:
+    def __call__(
+        self, leaves: list[Array], fixed: list[Array], control: np.ndarray, order: Array | None, arrays: list[Array]
+    ) -> tuple[list[Array], Array]:
         """Run a span; compile it first if this is the first one."""
         if self._compiled is None:
             self._compiled = self._compile(leaves, fixed, arrays)
         return self._compiled(leaves, fixed, control, order, arrays)
 
-    def _compile(self, leaves: list[Any], fixed: list[Any], arrays: list[Any]) -> Any:
+    def _compile(
+        self, leaves: list[Array], fixed: list[Array], arrays: list[Array]
+    ) -> Callable[..., tuple[list[Array], Array]]:
         rows = [jax.ShapeDtypeStruct((self._layout.size, *a.shape[1:]), a.dtype) for a in arrays]
-        traced, shape = jax.make_jaxpr(self._step, return_shape=True)(leaves, fixed, rows)
-        self.counts = shape[1].counts
+        traced, shapes = jax.make_jaxpr(self._step, return_shape=True)(leaves, fixed, rows)
+        self.counts = shapes[1].counts
         on_cpu = jax.default_backend() == "cpu"
-        evaluate = functools.partial(canonical, traced) if on_cpu else jaxpr_as_fun(traced)
+        evaluate: Callable[..., Any] = functools.partial(canonical, traced) if on_cpu else jaxpr_as_fun(traced)
 
-        def step(*args: Any) -> Any:
-            return jax.tree.unflatten(jax.tree.structure(shape), evaluate(*jax.tree.leaves(args)))
+        def step(*args: list[Array]) -> tuple[list[Array], LoggedValues]:
+            return jax.tree.unflatten(jax.tree.structure(shapes), evaluate(*jax.tree.leaves(args)))
 
         lean = on_cpu and multiplications(traced.jaxpr) < LEAN_MULTIPLICATIONS
         span = functools.partial(self._span, step)
         return jax.jit(span, donate_argnums=(0,), compiler_options=LEAN if lean else None)
 
     def _span(
-        self, step: Step, leaves: list[Any], fixed: list[Any], control: Any, order: Any, arrays: list[Any]
-    ) -> Any:
+        self,
+        step: FlatStep,
+        leaves: list[Array],
+        fixed: list[Array],
+        control: Array,
+        order: Array | None,
+        arrays: list[Array],
+    ) -> tuple[list[Array], Array]:
         self.traces += 1  # a trace is a compilation
         size, block = self._layout.size, self._layout.block
         start, count, stop_when_not_finite = control
 
-        def unfinished(carry: Any) -> Any:
+        def is_unfinished(carry: Carry) -> Array:
             at, _, _, go_on = carry
             return (at < count) & go_on
 
-        def one(carry: Any, row: Any, arrays: list[Any]) -> Any:
+        def one(carry: Carry, row: Array | int, arrays: list[Array]) -> Carry:
             at, leaves, table, _ = carry
             # Without the barrier XLA repeats the gather in each use of the batch.
             rows = lax.optimization_barrier([lax.dynamic_slice_in_dim(a, row, size) for a in arrays])
@@ -84,10 +104,10 @@ class Program:
             table = lax.dynamic_update_slice(table, values.numbers[None], (at + 1, 0))
             return at + 1, leaves, table, jnp.isfinite(values.numbers[0]) | (stop_when_not_finite == 0)
 
-        def one_in_place(carry: Any) -> Any:
+        def one_in_place(carry: Carry) -> Carry:
             return one(carry, start + carry[0] * size, arrays)
 
-        def one_block(carry: Any) -> Any:
+        def one_block(order: Array, carry: Carry) -> Carry:
             first = carry[0]
             rows = lax.dynamic_slice_in_dim(order, start + first * size, block * size)
             gathered = lax.optimization_barrier([a.at[rows].get(mode="promise_in_bounds") for a in arrays])
@@ -95,12 +115,13 @@ class Program:
                 return one(carry, 0, gathered)
             stop = jnp.minimum(count, first + block)
             return lax.while_loop(
-                lambda inner: unfinished(inner) & (inner[0] < stop),
+                lambda inner: is_unfinished(inner) & (inner[0] < stop),
                 lambda inner: one(inner, (inner[0] - first) * size, gathered),
                 carry,
             )
 
-        table = jnp.zeros((1 + self._room, self._names), jnp.float32)
+        table = jnp.zeros((1 + self._capacity, self._columns), jnp.float32)
         carry = (jnp.int32(0), leaves, table, jnp.bool_(True))
-        done, leaves, table, _ = lax.while_loop(unfinished, one_in_place if order is None else one_block, carry)
+        body = one_in_place if order is None else functools.partial(one_block, order)
+        done, leaves, table, _ = lax.while_loop(is_unfinished, body, carry)
         return leaves, table.at[0, 0].set(done.astype(jnp.float32))

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
+from flax import nnx
 from optax import contrib
 
+from .device_state import storable
+from .module_split import AtPaths
 from .precision import as_before
+from .protocols import OptimizerLike
+from .trees import Array, ModuleState, Path, PyTree, by_path, map_leaves
 
-Loss = Callable[[Any], Any]
+Loss: TypeAlias = Callable[[PyTree], Array]
 """`params -> loss` of the step's own batch."""
 
-ASKED = ("value", "grad", "value_fn", "obj_fn", "grad_fn")
+EXTRA_ARGUMENTS = ("value", "grad", "value_fn", "obj_fn", "grad_fn")
 """What a transform's `update` may take by name: the loss, its gradients, and functions of the weights for the batch."""
-
 
 AVERAGED = ("z", "slow")
 """Where the states of `schedule_free` and of `lookahead` hold weights from which those to be tested follow."""
@@ -29,15 +33,15 @@ AVERAGED = ("z", "slow")
 class Counted(NamedTuple):
     """A transform's state, and how many steps it has seen."""
 
-    count: jax.Array
-    inner: Any
+    count: Array
+    inner: PyTree
 
 
 class Slow(NamedTuple):
     """The state of `optax.lookahead`, and the slow weights that belong to it."""
 
-    inner: Any
-    slow: Any
+    inner: PyTree
+    slow: PyTree
 
 
 @dataclass(frozen=True)
@@ -46,17 +50,19 @@ class Update:
 
     Attributes:
         transform: The optax transform.
-        given: What its `update` is given by name, among `ASKED`.
+        extra: What its `update` is given by name, among `EXTRA_ARGUMENTS`.
         keeps_dtypes: Whether its state is known to keep its dtypes.
         has_own_average: Whether it wants other weights to be tested and saved than the ones that it trains.
     """
 
     transform: optax.GradientTransformationExtraArgs
-    given: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     keeps_dtypes: bool = True
     has_own_average: bool = False
 
-    def __call__(self, params: Any, state: Any, gradients: Any, value: Any, loss: Loss) -> tuple[Any, Any]:
+    def __call__(
+        self, params: ModuleState, state: PyTree, gradients: PyTree, value: Array, loss: Loss
+    ) -> tuple[PyTree, PyTree]:
         """Return the weights and the transform's state after one step.
 
         Args:
@@ -66,24 +72,27 @@ class Update:
             value: The loss.
             loss: Computes the loss of this batch for other weights.
         """
-        updates, after = self.transform.update(gradients, state, params, **self._extra(gradients, value, loss))
+        updates, after = self.transformed(params, state, gradients, value, loss)
         if not self.keeps_dtypes:
             after = jax.tree.map(as_before, after, state)
         return optax.apply_updates(params, updates), after
 
-    def _extra(self, gradients: Any, value: Any, loss: Loss) -> dict[str, Any]:
-        asked = {
+    def transformed(
+        self, params: PyTree, state: PyTree, gradients: PyTree, value: Array, loss: Loss
+    ) -> tuple[PyTree, PyTree]:
+        """Return what is added to the weights, and the transform's state as the transform itself returns it."""
+        known = {
             "value": jnp.asarray(value, jnp.float32),
             "grad": gradients,
             "value_fn": lambda params: jnp.asarray(loss(params), jnp.float32),
             "obj_fn": loss,
             "grad_fn": lambda params, _step=0: jax.grad(loss)(params),
         }
-        return {name: asked[name] for name in self.given}
+        return self.transform.update(gradients, state, params, **{name: known[name] for name in self.extra})
 
 
-def prepared(optimizer: Any, params: Any) -> tuple[Update, Any]:
-    """Return how an optimizer of `epochal.optimizers` changes weights, and its state before the first step.
+def prepared(optimizer: OptimizerLike, params: ModuleState) -> tuple[Update, PyTree]:
+    """Return how an optimizer changes weights, and its state before the first step.
 
     Raises:
         ValueError: If a step can't run the transform, which is then named.
@@ -94,40 +103,62 @@ def prepared(optimizer: Any, params: Any) -> tuple[Update, Any]:
         return Update(transform), transform.init(params)
     first = transform.init(params)
     _refuse(first)
-    if _found(first, optax.LookaheadState):
+    if _nodes_of(first, optax.LookaheadState):
         transform = _with_slow_weights(transform)
     transform = _counted(transform)
     state = jax.tree.map(jnp.asarray, transform.init(params))
-    given = _taken(transform, state, params)
-    has_own_average = bool(_found(state, (Slow, contrib.ScheduleFreeState)))
-    update = Update(transform, given, keeps_dtypes=False, has_own_average=has_own_average)
+    extra = _extra_arguments(transform, state, params)
+    has_own_average = bool(_nodes_of(state, (Slow, contrib.ScheduleFreeState)))
+    update = Update(transform, extra, keeps_dtypes=False, has_own_average=has_own_average)
     return update, _settled(update, state, params)
 
 
-def evaluated(params: Any, state: Any) -> Any:
+def optimizer_outline(module: nnx.Module, optimizer: OptimizerLike, trained: Collection[Path]) -> dict[str, Any]:
+    """Return the shapes and dtypes of the state that an optimizer has for a module, by path; computes nothing.
+
+    Args:
+        module: Has the weights.
+        optimizer: Is going to train them.
+        trained: The paths of the variables that are trained.
+    """
+    params = nnx.split(module, AtPaths(frozenset(trained)), ...)[1]
+    updates: list[Update] = []
+
+    def init(params: ModuleState) -> PyTree:
+        update, state = prepared(optimizer, params)
+        updates.append(update)
+        return map_leaves(storable, state)
+
+    state = jax.eval_shape(init, params)
+    return by_path({"optimizer": state} | ({"params": params} if updates[0].has_own_average else {}))
+
+
+def evaluated(params: PyTree, state: PyTree) -> PyTree:
     """Return the weights to test and to save, where a transform trains others: `schedule_free`, `lookahead`."""
-    for node in _found(state, (Slow, contrib.ScheduleFreeState)):
+    for node in _nodes_of(state, (Slow, contrib.ScheduleFreeState)):
         if isinstance(node, Slow):
             return node.slow
-        z = _by_path(node.z)  # of some of the weights only, in a partition
-        average = functools.partial(_average, z, node.b1)
-        params = jax.tree_util.tree_map_with_path(average, params)
+        z = _by_keys(node.z)  # of some of the weights only, in a partition
+        params = jax.tree_util.tree_map_with_path(functools.partial(_average, z, node.b1), params)
     return params
 
 
-def _average(z: Mapping[str, Any], b1: Any, path: Any, y: Any) -> Any:
+def _average(z: Mapping[str, Array], b1: Array, path: tuple[Any, ...], y: Array) -> Array:
     other = z.get(jax.tree_util.keystr(path))
     return y if other is None else as_before((y - (1 - b1) * other) / b1, y)
 
 
-def _found(state: Any, kinds: Any) -> list[Any]:
+def _nodes_of(state: PyTree, kinds: type | tuple[type, ...]) -> list[Any]:
     """Return the nodes of some kinds in a state, the outer one of two."""
-    is_one = lambda node: isinstance(node, kinds)
+
+    def is_one(node: object) -> bool:
+        return isinstance(node, kinds)
+
     return [node for node in jax.tree.leaves(state, is_leaf=is_one) if is_one(node)]
 
 
-def _refuse(state: Any) -> None:
-    if _found(state, contrib.DifferentiallyPrivateAggregateState):
+def _refuse(state: PyTree) -> None:
+    if _nodes_of(state, contrib.DifferentiallyPrivateAggregateState):
         raise ValueError(
             "optax.contrib.dpsgd and differentially_private_aggregate need the gradients of each sample by itself, "
             "which fit doesn't compute: the gradients of a batch would be clipped and noised as if they were samples'."
@@ -139,7 +170,7 @@ def _with_slow_weights(
 ) -> optax.GradientTransformationExtraArgs:
     """Return `optax.lookahead` as a transform of the fast weights alone; the slow ones are in its state."""
 
-    def init(params: Any) -> Slow:
+    def init(params: PyTree) -> Slow:
         try:
             return Slow(transform.init(optax.LookaheadParams.init_synced(params)), params)
         except ValueError as error:
@@ -148,65 +179,69 @@ def _with_slow_weights(
             )
             raise
 
-    def update(updates: Any, state: Any, params: Any = None, **asked: Any) -> tuple[Any, Slow]:
-        both: Any = optax.LookaheadParams(params, state.slow)
-        changes: Any
-        changes, inner = transform.update(updates, state.inner, both, **asked)
+    def update(updates: PyTree, state: PyTree, params: PyTree = None, **extra: Any) -> tuple[PyTree, Slow]:
+        both: PyTree = optax.LookaheadParams(params, state.slow)
+        changes: PyTree
+        changes, inner = transform.update(updates, state.inner, both, **extra)
         return changes.fast, Slow(inner, optax.apply_updates(state.slow, changes.slow))
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
 def _counted(transform: optax.GradientTransformationExtraArgs) -> optax.GradientTransformationExtraArgs:
-    def init(params: Any) -> Counted:
+    """Return a transform that counts its steps."""
+
+    def init(params: PyTree) -> Counted:
         return Counted(jnp.zeros((), jnp.int32), transform.init(params))
 
-    def update(updates: Any, state: Any, params: Any = None, **asked: Any) -> tuple[Any, Counted]:
-        updates, inner = transform.update(updates, state.inner, params, **asked)
+    def update(updates: PyTree, state: PyTree, params: PyTree = None, **extra: Any) -> tuple[PyTree, Counted]:
+        updates, inner = transform.update(updates, state.inner, params, **extra)
         return updates, Counted(jnp.asarray(optax.safe_increment(state.count)), inner)
 
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def _shapes_after(update: Update, state: Any, params: Any) -> Any:
-    """Return shapes and dtypes of a transform's state after a step; computes nothing."""
-
-    def loss(params: Any) -> Any:
-        return sum(jnp.sum(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(params))
-
-    def step(params: Any, state: Any) -> Any:
-        gradients = jax.tree.map(jnp.zeros_like, params)
-        extra = update._extra(gradients, jnp.float32(0), loss)
-        return update.transform.update(gradients, state, params, **extra)[1]
-
-    return jax.eval_shape(step, params, state)
-
-
-def _taken(transform: optax.GradientTransformationExtraArgs, state: Any, params: Any) -> tuple[str, ...]:
-    """Return what a transform's `update` takes of `ASKED`: as much as it doesn't refuse.
+def _extra_arguments(
+    transform: optax.GradientTransformationExtraArgs, state: PyTree, params: PyTree
+) -> tuple[str, ...]:
+    """Return what a transform's `update` takes of `EXTRA_ARGUMENTS`: as much as it doesn't refuse.
 
     Some refuse what they don't know, and a chain hands on everything to all its parts.
     """
     refused: TypeError | None = None
-    for given in _subsets(ASKED):
+    for extra in _subsets(EXTRA_ARGUMENTS):
         try:
-            _shapes_after(Update(transform, given), state, params)
+            _shapes_after(Update(transform, extra), state, params)
         except TypeError as error:
             refused = error  # of the last attempt, which gives nothing by name
         else:
-            return given
+            return extra
     raise TypeError(
         f"the optax transform's update raises {refused}; a step gives it the gradients, its state, the weights, and "
-        f"by name, if it takes them, {', '.join(ASKED)}."
+        f"by name, if it takes them, {', '.join(EXTRA_ARGUMENTS)}."
     ) from refused
 
 
 def _subsets(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield all subsets, the larger ones first."""
     for size in range(len(names), -1, -1):
         yield from itertools.combinations(names, size)
 
 
-def _settled(update: Update, state: Any, params: Any) -> Any:
+def _shapes_after(update: Update, state: PyTree, params: PyTree) -> PyTree:
+    """Return shapes and dtypes of a transform's state after a step; computes nothing."""
+
+    def loss(params: PyTree) -> Array:
+        return sum((jnp.sum(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(params)), jnp.float32(0))
+
+    def step(params: PyTree, state: PyTree) -> PyTree:
+        gradients = map_leaves(jnp.zeros_like, params)
+        return update.transformed(params, state, gradients, jnp.float32(0), loss)[1]
+
+    return jax.eval_shape(step, params, state)
+
+
+def _settled(update: Update, state: PyTree, params: PyTree) -> PyTree:
     """Return a state in the dtypes that it has after some steps, so that every step keeps them.
 
     Raises:
@@ -214,23 +249,27 @@ def _settled(update: Update, state: Any, params: Any) -> Any:
     """
     for _ in range(3):
         after = _shapes_after(update, state, params)
-        before_paths, after_paths = _by_path(state), _by_path(after)
-        if changed := before_paths.keys() ^ after_paths.keys():
-            raise ValueError(
-                f"the optax transform's update changes what is in its state, which a compiled loop can't carry: only "
-                f"one of init and update has {', '.join(sorted(changed)[:3])}. Let init return all of it."
-            )
-        for path, leaf in before_paths.items():
-            if leaf.shape != after_paths[path].shape:
-                raise ValueError(
-                    f"the optax transform's update changes the shape of its state{path} from {leaf.shape} to "
-                    f"{after_paths[path].shape}, which a compiled loop can't carry. Let init return it as update does."
-                )
-        if all(leaf.dtype == after_paths[path].dtype for path, leaf in before_paths.items()):
+        _check_same_shapes(_by_keys(state), _by_keys(after))
+        if jax.tree.all(jax.tree.map(lambda old, new: old.dtype == new.dtype, state, after)):
             break
         state = jax.tree.map(lambda old, new: old.astype(new.dtype), state, after)
     return state
 
 
-def _by_path(nest: Any) -> dict[str, Any]:
+def _check_same_shapes(before: Mapping[str, Array], after: Mapping[str, Array]) -> None:
+    if changed := before.keys() ^ after.keys():
+        raise ValueError(
+            f"the optax transform's update changes what is in its state, which a compiled loop can't carry: only "
+            f"one of init and update has {', '.join(sorted(changed)[:3])}. Let init return all of it."
+        )
+    for path, leaf in before.items():
+        if leaf.shape != after[path].shape:
+            raise ValueError(
+                f"the optax transform's update changes the shape of its state{path} from {leaf.shape} to "
+                f"{after[path].shape}, which a compiled loop can't carry. Let init return it as update does."
+            )
+
+
+def _by_keys(nest: PyTree) -> dict[str, Array]:
+    """Return the arrays in a nest by their keys as Python writes them."""
     return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(nest)[0]}

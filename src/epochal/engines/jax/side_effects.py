@@ -29,7 +29,7 @@ def check_structure(after: Any, before: Any) -> None:
     )
 
 
-def tell_changed(after: Any, before: Any) -> None:
+def warn_of_changed_attributes(after: Any, before: Any) -> None:
     """Warn of attributes that are no arrays, such as counters, and that a module changes while it computes.
 
     Args:
@@ -39,7 +39,7 @@ def tell_changed(after: Any, before: Any) -> None:
     if len(after.attributes) != len(before.attributes):
         return
     pairs = zip(after.attributes, before.attributes, strict=True)
-    names = [key for (key, new), (_, old) in pairs if _is_other_number(new, old)]
+    names = [key for (key, new), (_, old) in pairs if _changed(new, old)]
     if names:
         warnings.warn(
             f"the attribute {names[0]!r} is changed in the forward pass, which a compiled step does once, when it is "
@@ -48,15 +48,15 @@ def tell_changed(after: Any, before: Any) -> None:
         )
 
 
-def _is_other_number(new: Any, old: Any) -> bool:
+def _changed(new: Any, old: Any) -> bool:
     new, old = getattr(new, "value", None), getattr(old, "value", None)
     return isinstance(new, (int, float)) and isinstance(old, (int, float)) and new != old
 
 
-def tell_dropped(after: Any, before: Any) -> None:
+def warn_of_dropped_writes(after: Any, before: Any) -> None:
     """Warn of what a module has written in evaluation or prediction, where nothing is kept.
 
-    Batch statistics are what training makes them: that evaluation leaves them alone is no news.
+    DeviceBatch statistics are what training makes them: that evaluation leaves them alone is no news.
     """
     values, others = _by_name(after, besides=nnx.BatchStat), _by_name(before)
     names = [name for name, value in values.items() if name in others and value is not others[name]]

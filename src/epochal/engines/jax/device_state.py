@@ -1,0 +1,175 @@
+"""Arrays on the device that compiled programs consume and replace, as one flat list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Generic, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from ...core.logs import fetch
+from .trees import Array, Structure, by_path
+
+T = TypeVar("T")
+
+
+class DeviceState(Generic[T]):
+    """The leaves of a nest of arrays; flat because flattening an `nnx.State` at each call costs more than the call.
+
+    Args:
+        tree: A nest of arrays, which are copied, so that they may be donated.
+
+    Attributes:
+        leaves: The arrays; replaced at each span.
+        structure: How they make up the nest.
+        paths: A name for each leaf, such as `params/dense/kernel`.
+    """
+
+    leaves: list[Array]
+    structure: Structure
+    paths: list[str]
+
+    def __init__(self, tree: T) -> None:
+        self.reset(tree)
+
+    def reset(self, tree: T) -> None:
+        """Hold copies of the arrays of another nest, of any structure."""
+        self.paths = list(by_path(tree))
+        self._at = {path: at for at, path in enumerate(self.paths)}
+        leaves, self.structure = jax.tree.flatten(tree)
+        self.leaves = [jnp.copy(jnp.asarray(leaf)) for leaf in leaves]
+
+    def tree(self) -> T:
+        """Return the leaves in their nest; the next step consumes them."""
+        return jax.tree.unflatten(self.structure, self.leaves)
+
+    def replace(self, tree: T) -> None:
+        """Hold the arrays of another nest of the same structure; nobody else may use them."""
+        self.leaves = jax.tree.leaves(tree)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._at
+
+    def read(self, path: str) -> np.ndarray:
+        """Return a host copy of a leaf. A view of a device buffer would silently turn off its donation."""
+        return np.array(fetch(self.device_value(path)))
+
+    def device_value(self, path: str) -> Array:
+        """Return a leaf as it is on the device, random keys as their numbers; the next step consumes it."""
+        return storable(self.leaves[self._at[path]])
+
+    def write(self, path: str, value: ArrayLike) -> None:
+        """Replace a leaf's value by a copy of an array; its dtype stays, since another would compile everything again.
+
+        Raises:
+            ValueError: If the shape is another one.
+        """
+        old = self.leaves[self._at[path]]
+        if jnp.issubdtype(old.dtype, jax.dtypes.prng_key):
+            new = jax.random.wrap_key_data(jnp.asarray(value), impl=jax.random.key_impl(old))
+        else:
+            array = np.asarray(value, old.dtype)
+            if array.shape != old.shape:
+                raise ValueError(f"{path} has shape {old.shape}; got an array of shape {array.shape}.")
+            new = jnp.copy(jax.device_put(array))
+        self.leaves[self._at[path]] = new
+
+    def write_from_module(self, path: str, value: ArrayLike) -> None:
+        """Replace a leaf's value by a copy of an array that the module has, on the device or not.
+
+        Raises:
+            ValueError: If the shape is another one.
+        """
+        old, value = self.leaves[self._at[path]], jnp.asarray(value)
+        if value.shape != old.shape:
+            raise ValueError(f"{path} has shape {old.shape}; the module now has one of shape {value.shape}.")
+        self.leaves[self._at[path]] = jnp.copy(value if value.dtype == old.dtype else value.astype(old.dtype))
+
+    def load_owned(self, path: str, value: np.ndarray) -> None:
+        """Replace a leaf's value by an array that nobody else will use; it isn't copied if the device can hold it.
+
+        Its shape and dtype must be the leaf's. (An array that came from the host isn't donated: the first step copies.)
+        """
+        at = self._at[path]
+        self.leaves[at] = device_array(value, self.leaves[at])
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Return read-only host copies of all leaves by path."""
+        arrays = {path: self.read(path) for path in self.paths}
+        for array in arrays.values():
+            array.setflags(write=False)
+        return arrays
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Restore a snapshot, bit for bit.
+
+        Raises:
+            ValueError: If a name or a shape differs.
+        """
+        if differing := set(self.paths) ^ set(arrays):
+            raise ValueError(
+                f"the saved state is of another model or optimizer; only one of the two has: {first_few(differing)}."
+            )
+        for path in self.paths:
+            self.write(path, arrays[path])
+
+    def matches(self, arrays: Mapping[str, np.ndarray], prefix: str) -> bool:
+        """Return whether arrays have the names, shapes and dtypes of all leaves whose paths begin with `prefix`."""
+        own = {path for path in self.paths if path.startswith(prefix)}
+        return own == arrays.keys() and all(self._takes(path, array) for path, array in arrays.items())
+
+    def restore_compatible(self, arrays: Mapping[str, np.ndarray]) -> list[str]:
+        """Restore the arrays that have the name, shape and dtype of a leaf; return the names of weights that don't.
+
+        A weight may have been trained then and be frozen now, or the reverse.
+        """
+        destinations = {path: self._destination(path, array) for path, array in arrays.items()}
+        for path, destination in destinations.items():
+            if destination is not None:
+                self.write(destination, arrays[path])
+        homeless = {path for path, destination in destinations.items() if destination is None}
+        missing = {*self.paths} - {*destinations.values()}
+        return [path for path in homeless | missing if path.startswith(("params/", "other/"))]
+
+    def _destination(self, path: str, array: np.ndarray) -> str | None:
+        part, _, rest = path.partition("/")
+        counterpart = {"params": "other", "other": "params"}.get(part, part)
+        return next((own for own in (path, f"{counterpart}/{rest}") if self._takes(own, array)), None)
+
+    def _takes(self, path: str, array: np.ndarray) -> bool:
+        if path not in self:
+            return False
+        own = self.device_value(path)
+        return (own.shape, own.dtype) == (array.shape, array.dtype)
+
+    def describe(self) -> dict[str, str]:
+        """Return each leaf's dtype and shape by path."""
+        return {path: f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in zip(self.paths, self.leaves, strict=True)}
+
+    @property
+    def lost(self) -> bool:
+        """Whether the arrays were consumed by a call that failed."""
+        return any(leaf.is_deleted() for leaf in self.leaves)
+
+
+def device_array(value: np.ndarray, like: Array) -> Array:
+    """Put numbers on the device; they become random keys where `like` is some."""
+    array = jax.device_put(value)
+    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like))
+    return array
+
+
+def storable(array: Array) -> Array:
+    """Return an array as files hold it: random keys as their numbers, any other array as it is."""
+    is_keys = isinstance(array, Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
+    return jax.random.key_data(array) if is_keys else array
+
+
+def first_few(names: Iterable[str], most: int = 6) -> str:
+    """Return names for a message, the first few in alphabetical order."""
+    names = sorted(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

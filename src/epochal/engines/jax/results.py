@@ -1,0 +1,68 @@
+"""What became of a span: its logs or its predictions, still on the device."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from ...core.logs import fetch
+from .trees import Array, PyTree
+
+
+class SpanResult:
+    """The logs of a span of training or evaluation steps.
+
+    Args:
+        table: float32; its corner is the number of batches, then comes a row a batch.
+        counts: For each column 0 if it has the batches' values, else how many values a sample has in its sums.
+        size: Samples a batch.
+        cold: Whether something was compiled.
+    """
+
+    def __init__(self, table: Array, counts: tuple[int, ...], size: int, cold: bool) -> None:
+        self._table, self.counts, self._size, self.cold = table, counts, size, cold
+        self._host: np.ndarray | None = None
+
+    def count(self) -> int:
+        """Wait, and return how many batches were run."""
+        return int(self._fetched()[0, 0])
+
+    def rows(self) -> list[list[float]]:
+        """Wait, and return the logged values, one row a batch."""
+        table = self._batches()
+        if any(self.counts):
+            table = table / np.array([count * self._size or 1 for count in self.counts], np.float64)
+        return table.tolist()
+
+    def sums(self) -> np.ndarray:
+        """Wait, and return the sums whose totals make the epoch's means, one row a batch; float64."""
+        return self._batches() * np.array([1 if count else self._size for count in self.counts], np.float64)
+
+    def _batches(self) -> np.ndarray:
+        return self._fetched()[1 : 1 + self.count()]
+
+    def _fetched(self) -> np.ndarray:
+        if self._host is None:
+            self._host = fetch(self._table)
+        return self._host
+
+
+class PredictionResult:
+    """The predictions of a span, one nest of arrays a batch.
+
+    Args:
+        outputs: One a batch.
+        cold: Whether something was compiled.
+    """
+
+    def __init__(self, outputs: list[PyTree], cold: bool) -> None:
+        self._outputs, self.cold = outputs, cold
+
+    def count(self) -> int:
+        """Wait, and return how many batches were run."""
+        jax.block_until_ready(self._outputs)
+        return len(self._outputs)
+
+    def rows(self) -> list[tuple[PyTree]]:
+        """Wait, and return the outputs, one a batch."""
+        return [(jax.tree.map(fetch, output),) for output in self._outputs]

@@ -1,0 +1,45 @@
+"""Nests of arrays as JAX has them, and the types that JAX and flax leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeAlias
+
+import jax
+from flax import nnx
+
+from ...messages.names import path_name
+
+Array: TypeAlias = jax.Array
+
+PyTree: TypeAlias = Any
+"""Arrays in lists, tuples, dicts and registered classes; JAX has no closer type for it."""
+
+Structure: TypeAlias = Any
+"""How arrays make up a nest: a `jax.tree_util.PyTreeDef`, which has no type for checkers."""
+
+DeviceBatch: TypeAlias = tuple[PyTree, PyTree, PyTree]
+"""`(x, y, sample_weight)`; None for what wasn't given."""
+
+Path: TypeAlias = tuple[Hashable, ...]
+"""The keys that lead to something in a module."""
+
+Graph: TypeAlias = nnx.GraphDef[nnx.Module]
+
+ModuleState: TypeAlias = nnx.State[Any, Any]
+"""Some of a module's variables, in a nest by their paths."""
+
+
+def map_leaves(function: Callable[[Array], PyTree], tree: PyTree) -> PyTree:
+    """Apply a function to every array in a nest."""
+    return jax.tree.map(function, tree)
+
+
+def map_pairs(function: Callable[[Array, Array], PyTree], first: PyTree, second: PyTree) -> PyTree:
+    """Apply a function to the arrays that are at the same places in two nests."""
+    return jax.tree.map(function, first, second)
+
+
+def by_path(tree: PyTree) -> dict[str, Array]:
+    """Return the arrays in a nest by their paths, such as `params/dense/kernel`."""
+    return {path_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}

@@ -1,0 +1,165 @@
+"""The current weights of a module that an engine trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import ArrayLike
+
+from ...core.dirty import DIRTY_STORES
+from .device_state import DeviceState
+from .module_arrays import ModuleArrays, array_path
+from .module_store import Weight, without_weights
+from .rates import OptimizerRates
+from .train_state import TrainState
+from .trees import Array, map_leaves
+from .updates import AVERAGED
+
+VISIBLE_FIRST = ("average", "params", "other")
+"""The parts of the state that may have a weight, the one that everybody but the training step uses first."""
+
+
+class JaxWeightStore:
+    """Reads and writes weights in an engine's state, and keeps the module's own arrays up to date on demand.
+
+    The module's own arrays are older than the state once a step was run or a weight was written: the store is then
+    among `DIRTY_STORES`, and whoever wants to look at them calls `write_back`.
+
+    Args:
+        module: The module whose state it is.
+        state: The engine's state, which this store and the engine change.
+        rates: The learning rates in it; None if the engine has no optimizer.
+        has_own_average: Whether the optimizer wants other weights to be tested and saved than the ones it trains.
+    """
+
+    def __init__(
+        self, module: nnx.Module, state: DeviceState[TrainState], rates: OptimizerRates | None, has_own_average: bool
+    ) -> None:
+        self._state, self._rates, self._has_own_average = state, rates, has_own_average
+        self._module = ModuleArrays(module)
+        self._waiting: Mapping[str, np.ndarray] = {}  # an optimizer's state, until another engine trains
+        self._is_dirty, self._seen = False, DIRTY_STORES.changes
+
+    @property
+    def variable_ids(self) -> Iterable[int]:
+        """The ids of the module's variables."""
+        return self._module.variable_ids
+
+    def read(self, weights: Iterable[Weight]) -> list[np.ndarray]:
+        """Return host copies of the current values of weights."""
+        return [self._state.read(self._paths_of(weight)[0]) for weight in weights]
+
+    def device_values(self, weights: Iterable[Weight]) -> list[Array]:
+        """Return the current values of weights as they are on the device; the next step consumes them."""
+        return [self._state.device_value(self._paths_of(weight)[0]) for weight in weights]
+
+    def write(self, weights: Iterable[Weight], values: Iterable[ArrayLike]) -> None:
+        """Replace the values of weights by copies of arrays of the same shapes."""
+        for weight, value in zip(weights, values, strict=True):
+            for path in self._paths_of(weight):
+                self._state.write(path, value)
+        self._waiting = without_weights(self._waiting)
+        self.mark_dirty()
+
+    def load_owned(self, weights: Iterable[Weight], values: Iterable[np.ndarray]) -> None:
+        """Replace the values of weights by arrays of the right shapes and dtypes that nobody else will use."""
+        for weight, value in zip(weights, values, strict=True):
+            for path in self._paths_of(weight):
+                self._state.load_owned(path, value)
+        self._waiting = without_weights(self._waiting)
+        self.mark_dirty()
+
+    def _paths_of(self, weight: Weight) -> list[str]:
+        """Return where a weight's values are: the ones that everybody uses first, then the ones that are trained."""
+        variable, keys = (weight, ()) if isinstance(weight, nnx.Variable) else (weight.variable, weight.keys)
+        if (path := self._module.path_of(variable)) is None:
+            raise ValueError("the module has other variables than when it was compiled: compile it again.")
+        return self._copies_of(array_path(path, keys))
+
+    def _copies_of(self, path: str) -> list[str]:
+        """Return where in the state the array at a path of the module is, each of its copies."""
+        copies = [f"{part}/{path}" for part in VISIBLE_FIRST if f"{part}/{path}" in self._state]
+        if self._has_own_average:
+            ends = tuple(f"/{name}/{path}" for name in AVERAGED)
+            copies += [own for own in self._state.paths if own.startswith("optimizer/") and own.endswith(ends)]
+        if not copies:
+            variable = path.rpartition("/value")[0] or path
+            raise ValueError(f"{variable} holds another nest than when the module was compiled: compile it again.")
+        return copies
+
+    # The module's own arrays
+
+    def pull_external_writes(self) -> None:
+        """Read what others wrote into the module's own arrays: the user, and models that share layers with this one."""
+        DIRTY_STORES.write_back(self.variable_ids, but=self)
+        self._seen = DIRTY_STORES.changes
+        self._copy_external_writes()
+
+    def pull_announced_writes(self) -> None:
+        """Read what others wrote into the module's own arrays, if anybody has said so since the last look."""
+        if self._seen != DIRTY_STORES.changes:
+            self.pull_external_writes()
+
+    def begin_training(self) -> None:
+        """Read what others may have written, and note that the state is going to be newer."""
+        if self._is_dirty:
+            self.pull_announced_writes()
+        else:  # the module's own arrays are in use, and whoever writes into them may not say so
+            self.pull_external_writes()
+            self.mark_dirty()
+
+    def mark_dirty(self) -> None:
+        """Note that the module's own arrays are older than the state."""
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._seen = DIRTY_STORES.add(self)
+
+    def write_back(self) -> None:
+        """Write copies of the current values into the module's own arrays, if those are older."""
+        if self._is_dirty and not self._state.lost:
+            self._copy_external_writes()
+            state: TrainState = map_leaves(jnp.copy, self._state.tree())
+            self._module.replace(state.evaluated_params, state.other)
+            self._is_dirty = False
+            self._seen = DIRTY_STORES.discard(self)
+
+    def _copy_external_writes(self) -> None:
+        for path, value in self._module.external_writes():
+            for own in self._copies_of(path):
+                self._state.write_from_module(own, value)
+
+    # The optimizer's state
+
+    def optimizer_arrays(self) -> Mapping[str, Any]:
+        """Return the optimizer's state by path, as it is on the device; the next step consumes it.
+
+        The weights that it trains are part of it if it wants others to be tested and saved. Without an optimizer it is
+        what `load_optimizer` got.
+        """
+        if self._rates is None:
+            return self._waiting
+        prefixes = ("optimizer/", "params/") if self._has_own_average else ("optimizer/",)
+        return {path: self._state.device_value(path) for path in self._state.paths if path.startswith(prefixes)}
+
+    def load_optimizer(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Restore an optimizer's state, outlined by `optimizer_outline`, from arrays that nobody else will use.
+
+        The weights that it trains may be missing: it then goes on from the module's. An engine without an optimizer
+        only keeps the arrays.
+        """
+        if self._rates is None:
+            self._waiting = arrays
+            return
+        for path, array in arrays.items():
+            self._state.load_owned(path, array)
+        if self._has_own_average and not any(path.startswith("params/") for path in arrays):
+            for path in [path.removeprefix("average/") for path in self._state.paths if path.startswith("average/")]:
+                weight = self._state.read(f"average/{path}")
+                for copy in self._copies_of(path):
+                    self._state.write(copy, weight)
+            self.mark_dirty()
+        self._rates.tell_optimizer()
