@@ -80,14 +80,14 @@ def test_another_class_between_them_changes_nothing(tmp_path):
 )
 def test_paths_are_compared_by_where_they_lead(tmp_path, monkeypatch, then, now, belongs):
     monkeypatch.chdir(tmp_path)
-    states = {path: callback_states.known([CSVLogger(path)], "run")[0] for path in (then, now)}
+    states = {path: callback_states.identities_of([CSVLogger(path)], "run")[0] for path in (then, now)}
     assert (callback_states._closeness(states[then], states[now]) > 0) is belongs
 
 
 def test_of_two_that_moved_each_finds_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    then = callback_states.known([CSVLogger("old/a/log.csv"), CSVLogger("old/b/log.csv")], "save")
-    now = callback_states.known([CSVLogger("new/b/log.csv"), CSVLogger("new/a/log.csv")], "save")
+    then = callback_states.identities_of([CSVLogger("old/a/log.csv"), CSVLogger("old/b/log.csv")], "save")
+    now = callback_states.identities_of([CSVLogger("new/b/log.csv"), CSVLogger("new/a/log.csv")], "save")
     assert {at: then.index(known) for at, known in callback_states._pairs(then, now)} == {0: 1, 1: 0}
 
 
@@ -128,7 +128,7 @@ def test_one_more_checkpoint_does_not_take_anothers_best(tmp_path):
 
     first, second = best("a"), best("b")
     first.monitor.best, second.monitor.best = 1.0, 2.0
-    then = callback_states.gather([first, second], str(tmp_path), set())
+    then = callback_states.collect([first, second], str(tmp_path), set())
     again = [best("c"), best("b"), best("a")]
     told = callback_states.restore(then, again, str(tmp_path))
     assert [callback.best for callback in again] == [None, 2.0, 1.0]

@@ -13,7 +13,7 @@ from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 
 from epochal.core.layer_node import LayerNode
-from epochal.storage.writer import Writer
+from epochal.storage.writer import BackgroundWriter
 from epochal.tensorboard import graphs, images, projector, records, summaries
 from epochal.tensorboard.event_files import EventFile, cut
 from epochal.tensorboard.histograms import BUCKETS, Histogram
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture
 def writer():
-    made = Writer()
+    made = BackgroundWriter()
     yield made
     made.close()
 

@@ -8,7 +8,7 @@ import pytest
 from numpy_engine import fit
 
 from epochal.callbacks import Callback
-from epochal.storage.writer import PENDING, Writer
+from epochal.storage.writer import PENDING, BackgroundWriter
 
 
 def broken():
@@ -16,7 +16,7 @@ def broken():
 
 
 def test_jobs_are_done_in_order_in_another_thread():
-    writer, done = Writer(), []
+    writer, done = BackgroundWriter(), []
     for i in range(3 * PENDING):
         writer.put(lambda i=i: done.append((i, threading.current_thread().name)))
     writer.close()
@@ -25,13 +25,13 @@ def test_jobs_are_done_in_order_in_another_thread():
 
 def test_a_writer_without_jobs_has_no_thread():
     before = threading.active_count()
-    writer = Writer()
+    writer = BackgroundWriter()
     writer.close()
     assert threading.active_count() == before
 
 
 def test_a_closed_writer_can_be_used_again():
-    writer, done = Writer(), []
+    writer, done = BackgroundWriter(), []
     for i in range(2):
         writer.put(lambda i=i: done.append(i))
         writer.close()
@@ -39,7 +39,7 @@ def test_a_closed_writer_can_be_used_again():
 
 
 def test_a_job_can_be_waited_for():
-    writer, gate, done = Writer(), threading.Event(), []
+    writer, gate, done = BackgroundWriter(), threading.Event(), []
     writer.put(gate.wait)
     job = writer.put(lambda: done.append(1))
     assert done == []
@@ -50,7 +50,7 @@ def test_a_job_can_be_waited_for():
 
 
 def test_the_first_failure_is_raised_once_and_what_is_behind_it_is_done():
-    writer, done = Writer(), []
+    writer, done = BackgroundWriter(), []
     writer.put(broken, failed=lambda: done.append("taken back"))
     writer.put(lambda: 1 / 0)
     writer.put(lambda: done.append(writer.failed)).wait()
@@ -63,7 +63,7 @@ def test_the_first_failure_is_raised_once_and_what_is_behind_it_is_done():
 
 
 def test_a_failure_nobody_asked_for_is_raised_at_the_end():
-    writer = Writer()
+    writer = BackgroundWriter()
     writer.put(broken)
     with pytest.raises(OSError, match="the disk is broken"):
         writer.close()
@@ -73,7 +73,7 @@ def test_what_a_job_held_is_let_go_once_it_is_done():
     class Large:
         pass
 
-    writer, large = Writer(), Large()
+    writer, large = BackgroundWriter(), Large()
     gone = weakref.ref(large)
     job = writer.put(lambda large=large: None)
     del large

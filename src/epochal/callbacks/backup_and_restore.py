@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ..core import identity, run_state
+from ..core import identity
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.run_state import RunState
 from ..messages.numeric import whole
 from ..messages.printing import say, warn
 from ..storage import files, generation
 from ..storage.folder_lock import FolderLock
-from ..storage.generation import Damaged, Generation, OtherVersion
-from ..storage.writer import Job
+from ..storage.generation import Damaged, Generation, OtherVersion, PlainState
+from ..storage.writer import WriteJob
 
 
 class BackupAndRestore(Callback):
@@ -71,11 +71,11 @@ class BackupAndRestore(Callback):
         self._newest = -1
         self._begins = True  # nothing was restored
         self._warned = False
-        self._writing: Job | None = None
+        self._writing: WriteJob | None = None
 
-    # What the loop asks of one who can save a run
+    # What the loop asks of a callback that saves runs
 
-    def restore_run(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def restore_run(self, wanted: PlainState) -> RunState | None:
         """Return the newest whole generation that fits this run, else None."""
         self.folder = Path(os.path.abspath(self.backup_dir))  # a hook may change the working directory
         files.check_writable(self.backup_dir)
@@ -83,22 +83,22 @@ class BackupAndRestore(Callback):
         saved = self._read_newest()
         if saved is None:
             return None
-        differences = identity.differences(saved["identity"], wanted)
+        differences = identity.differences(saved.identity, wanted)
         if self.strict and differences:
             raise ValueError(
                 f"{self.backup_dir} holds a run of something else:\n  "
                 + "\n  ".join(identity.shortened(differences))
                 + "\nDelete it to start afresh, or pass strict=False to go on all the same."
             )
-        if run_state.is_finished(saved, self.params["epochs"]):
-            say(f"{self.backup_dir}/ is finished ({saved['epoch']} epochs); raise epochs or delete it to train.")
+        if saved.is_finished_at(self.params["epochs"]):
+            say(f"{self.backup_dir}/ is finished ({saved.epoch} epochs); raise epochs or delete it to train.")
         self._begins = False
-        return saved | {"differences": differences}
+        return dataclasses.replace(saved, differences=differences)
 
-    def save_run(self, state: Mapping[str, Any]) -> None:
+    def save_run(self, state: RunState) -> None:
         """Queue a generation; whoever reads it back finds everything that was queued before it."""
         self.save_due = False
-        if not run_state.is_finite(state):
+        if not state.has_finite_weights():
             if not self._warned:
                 self._warned = True
                 warn(
@@ -106,7 +106,7 @@ class BackupAndRestore(Callback):
                 )
             return
         self._newest += 1
-        number, encoded = self._newest, Generation(state)
+        number, encoded = self._newest, Generation(state.to_dict())
         self._writing = self.writer.put(lambda: self._write(number, encoded))
 
     def wait(self) -> None:
@@ -134,7 +134,7 @@ class BackupAndRestore(Callback):
         if self._lock is not None:
             self.writer.put(self._release)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> PlainState:
         """Return nothing: the folder says everything."""
         return {}
 
@@ -149,7 +149,7 @@ class BackupAndRestore(Callback):
         numbers = ((int(match[1]), entry) for match, entry in named if match)
         return sorted(number for number, entry in numbers if self._path(number).name == entry.name and entry.is_file())
 
-    def _read_newest(self) -> dict[str, Any] | None:
+    def _read_newest(self) -> RunState | None:
         numbers = self._numbers()
         self._newest, self._whole = max(numbers, default=-1), []
         for number in reversed(numbers):
@@ -163,18 +163,19 @@ class BackupAndRestore(Callback):
                 warn(f"{damage}; the generation before is tried.", stacklevel=2)
                 continue
             self._whole = [number]
-            return self._of_this_version(saved)
+            return self._state_of(saved)
         if numbers:
             raise RuntimeError(f"all generations in {self.backup_dir} are damaged. Delete them to start afresh.")
         return None
 
-    def _of_this_version(self, saved: dict[str, Any]) -> dict[str, Any]:
-        if saved.get("format") != run_state.FORMAT:
+    def _state_of(self, saved: PlainState) -> RunState:
+        try:
+            return RunState.from_dict(saved)
+        except OtherVersion as other:
             raise ValueError(
                 f"{self.backup_dir} holds a run that another version of epochal saved. Finish it with that version, or "
                 f"delete {self.backup_dir} to start afresh; weights that a ModelCheckpoint saved can be loaded by any."
-            )
-        return saved
+            ) from other
 
     # In the writer's thread
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..core.callback import Callback, Dispatcher, Phase
 from ..core.logs import Logs
 from ..core.means import Means
+from ..core.protocols import Model
 
 
 class BaseLogger(Callback):
@@ -82,7 +83,7 @@ class CallbackList:
     """
 
     def __init__(self, callbacks: Iterable[Any] | None = None, model: Any = None, **params: Any) -> None:
-        self.model = _Model() if model is None else model
+        self.model: Model = cast("Model", _NoModel()) if model is None else model
         if not hasattr(self.model, "stop_training"):
             self.model.stop_training = False
         self._call = Dispatcher([BaseLogger(), *Dispatcher(callbacks).callbacks])
@@ -182,7 +183,7 @@ class CallbackList:
 _PHASES: tuple[Phase, ...] = ("train", "test", "predict")
 
 
-class _Model:
+class _NoModel:
     """Stands for a model that nobody gave: it can be told to stop."""
 
     stop_training = False

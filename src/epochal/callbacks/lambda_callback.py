@@ -25,6 +25,8 @@ class LambdaCallback(Callback):
         TypeError: If a keyword is no hook, or a hook is no function.
     """
 
+    calls_user_functions = True
+
     def __init__(
         self,
         on_epoch_begin: Callable[..., Any] | None = None,

@@ -28,6 +28,8 @@ class LearningRateScheduler(Callback):
         ValueError: From the hook, if what it returned is no finite number.
     """
 
+    calls_user_functions = True
+
     def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
         self.schedule, self.verbose = schedule, verbose
         self._takes_rate = _takes_rate(schedule)

@@ -11,13 +11,13 @@ from typing import Any
 
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
-from ..core.logs import ByName, Logs, knows
+from ..core.logs import ByName, Logs, is_validation_name, knows
 from ..core.monitored_value import MonitoredValue, warn_if_unknown
 from ..messages.names import suggest
 from ..messages.numeric import real, whole
 from ..messages.printing import say, warn
 from ..storage import files
-from ..storage.writer import Job
+from ..storage.writer import WriteJob
 
 
 class ModelCheckpoint(Callback):
@@ -79,7 +79,7 @@ class ModelCheckpoint(Callback):
         self._kept: list[str] = []  # absolute paths, oldest first
         self._digests: dict[str, str | None] = {}  # of the files that `keep` may remove one day
         self._snapshot: Any = None
-        self._writing: Job | None = None
+        self._writing: WriteJob | None = None
         self._check_what_batches_know()
 
     def _fixed_folder(self) -> str:
@@ -92,7 +92,7 @@ class ModelCheckpoint(Callback):
         return [*self.fields, *([self.monitor.name] if self.save_best_only else [])]
 
     def _check_what_batches_know(self) -> None:
-        late = [name for name in self.awaited_logs() if name.startswith("val_")]
+        late = [name for name in self.awaited_logs() if is_validation_name(name)]
         if self.every.unit != "epoch" and late:
             raise ValueError(f"{late[0]!r} is known only when an epoch ends; save_freq={self.every} saves within it.")
         if self.every.unit == "epoch" and "batch" in self.fields:

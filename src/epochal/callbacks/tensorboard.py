@@ -14,11 +14,11 @@ import numpy as np
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.layer_node import LayerNode
-from ..core.logs import Logs
+from ..core.logs import Logs, is_validation_name, without_validation
 from ..messages.extras import needed_by
 from ..messages.numeric import whole
 from ..storage import files
-from ..storage.writer import Job
+from ..storage.writer import WriteJob
 
 if TYPE_CHECKING:
     from ..tensorboard.board import Board
@@ -101,7 +101,7 @@ class TensorBoard(Callback):
         self._graph: tuple[str, list[LayerNode]] | None = None  # the model's name and layers
         self._tables: dict[str, Table] = {}
         self._board: Board | None = None
-        self._snapshot: Job | None = None  # the last thing to be done with the last copy of the weights
+        self._snapshot: WriteJob | None = None  # the last thing to be done with the last copy of the weights
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start afresh, and check what the fit must have; files are opened later, since the fit may be resumed."""
@@ -131,10 +131,10 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log the epoch's values and whatever else is due."""
         logs = Logs() if logs is None else logs
-        training = {name: value for name, value in logs.items() if not name.startswith("val_")}
+        training = {name: value for name, value in logs.items() if not is_validation_name(name)}
         if "lr" not in training and (rate := _learning_rate(self.model)) is not None:
             training["lr"] = rate
-        validation = {name.removeprefix("val_"): value for name, value in logs.items() if name.startswith("val_")}
+        validation = {without_validation(name): value for name, value in logs.items() if is_validation_name(name)}
         self._log_scalars("train", epoch, "epoch_", training)
         self._log_scalars("validation", epoch, "epoch_", validation)
         self._log_weights(epoch)

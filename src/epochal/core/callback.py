@@ -14,19 +14,25 @@ on_exception if anything raised, then close, always
 from __future__ import annotations
 
 import difflib
-import dis
 import functools
 import inspect
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, cast
 
 from ..messages.arguments import NamesArguments
 from ..messages.printing import warn
-from ..storage.writer import Writer
+from ..storage.generation import PlainState
+from ..storage.writer import BackgroundWriter
 from .cadence import Cadence, Every
+from .idle_hooks import is_idle
 from .logs import Logs
+from .protocols import Model
 from .wakes import BatchHooks
+
+Params: TypeAlias = Mapping[str, Any]
+"""The facts of a fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics; None where not known."""
 
 
 class Callback(NamesArguments):
@@ -44,24 +50,26 @@ class Callback(NamesArguments):
             order, after the span has run, and cost no span. Such a hook may set
             `model.stop_training` (honoured at the span's end) and ask nothing else of the model.
         is_sink: True says "I only record": run after all callbacks that are no sinks.
+        calls_user_functions: Whether hooks of this class call functions that a user passed.
 
     `logs` is always passed. Values a hook writes into epoch logs are seen by the callbacks after it
     and by every sink.
     """
 
-    model: Any = None
-    params: Mapping[str, Any] = {}
+    model: Model = cast("Model", None)  # a fit sets it before the first hook
+    params: Params = MappingProxyType({})
     validation_data: Any = None
-    writer: Writer = Writer()
+    writer: BackgroundWriter = BackgroundWriter()
     cadence: Cadence | None = None
     replay: bool = False
     is_sink: bool = False
+    calls_user_functions: bool = False
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: Model) -> None:
         """Receive what is trained. Called before `on_train_begin`."""
         self.model = model
 
-    def set_params(self, params: Mapping[str, Any]) -> None:
+    def set_params(self, params: Params) -> None:
         """Receive the facts of the fit, one dict shared by all callbacks. Called before `set_model`."""
         self.params = params
 
@@ -126,7 +134,7 @@ class Callback(NamesArguments):
     def close(self) -> None:
         """Release files, sockets and threads. Called at the end of every fit; safe to call twice."""
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Mapping[str, object]:
         """Return what tells this callback from others of its class: plain values, and paths as `Path`.
 
         A resumed run gives each state back to the callback of the same class and identity, wherever it stands in the
@@ -135,18 +143,18 @@ class Callback(NamesArguments):
         """
         return {}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> PlainState:
         """Return what a resumed run must know: plain JSON values and arrays."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: PlainState) -> None:
         """Take up what `state_dict` returned. Called after `on_train_begin` of a resumed run."""
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return its attributes for pickle and deepcopy, less what a fit has lent it."""
         return {name: value for name, value in vars(self).items() if name not in LENT}
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         for name in (n for n in vars(cls) if n.startswith("on_") and n not in HOOKS):
             if near := difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.83):
@@ -166,7 +174,7 @@ ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_b
 """Hooks with a second name; of one callback only one of the two is called."""
 
 
-def overridden(callback: Any, hook: str) -> Callable[..., None] | None:
+def overridden(callback: object, hook: str) -> Callable[..., None] | None:
     """Return the bound hook of any object if it does something, under its other name too; else None.
 
     A hook that does nothing, or only forwards to its other name, counts as not overridden. That is
@@ -175,29 +183,7 @@ def overridden(callback: Any, hook: str) -> Callable[..., None] | None:
     """
     names = (hook, ALIASES[hook]) if hook in ALIASES else (hook,)
     bound = (getattr(callback, name, None) for name in names)
-    return next((f for f in bound if f is not None and not _is_empty(f, names)), None)
-
-
-_NOTHING = ("RESUME", "NOP", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_")
-_FORWARDING = (
-    *_NOTHING,
-    "LOAD_FAST",
-    "LOAD_ATTR",
-    "LOAD_METHOD",
-    "PUSH_NULL",
-    "PRECALL",
-    "KW_NAMES",
-    "CALL",
-    "POP_TOP",
-)
-
-
-def _is_empty(hook: Callable[..., Any], names: tuple[str, ...]) -> bool:
-    code = getattr(hook, "__code__", None)
-    if code is None:
-        return False
-    harmless = _FORWARDING if len(code.co_names) == 1 and code.co_names[0] in names else _NOTHING
-    return all(instruction.opname.startswith(harmless) for instruction in dis.get_instructions(code))
+    return next((f for f in bound if f is not None and not is_idle(f, names)), None)
 
 
 class Dispatcher:
@@ -213,10 +199,10 @@ class Dispatcher:
     def __init__(self, callbacks: Iterable[Any] | None) -> None:
         self.callbacks: list[Any] = sorted(_checked(callbacks), key=lambda c: bool(getattr(c, "is_sink", False)))
         self._table = {hook: [f for c in self.callbacks if (f := overridden(c, hook))] for hook in HOOKS}
-        self.writer = Writer()
-        self.model: Any = None
+        self.writer = BackgroundWriter()
+        self.model: Model = cast("Model", None)  # as of each callback
 
-    def __call__(self, hook: str, *args: Any) -> None:
+    def __call__(self, hook: str, *args: object) -> None:
         """Call a hook on everyone who overrides it; raise first what failed in the background."""
         self.writer.check()
         for call in self._table[hook]:
@@ -240,7 +226,7 @@ class Dispatcher:
                 found.append(BatchHooks(callback, begin, end, cadence, bool(getattr(callback, "replay", False))))
         return found
 
-    def prepare(self, model: Any, params: Mapping[str, Any], validation_data: Any = None) -> None:
+    def prepare(self, model: Model, params: Params, validation_data: Any = None) -> None:
         """Tell every callback its fit: params, model, validation data and writer."""
         self.model = model
         for callback in self.callbacks:
@@ -263,7 +249,7 @@ class Dispatcher:
     def __enter__(self) -> Dispatcher:
         return self
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.close(error)
 
     def close(self, error: BaseException | None = None) -> None:
@@ -273,7 +259,7 @@ class Dispatcher:
             BaseException: The first thing a `close` raised, if there is no `error` to go before it;
                 else it is added to the error's notes.
         """
-        calls: list[Callable[[], Any]] = []
+        calls: list[Callable[[], object]] = []
         if error is not None:
             calls += [functools.partial(hook, error) for hook in self._table["on_exception"]]
         calls += [close for c in self.callbacks if callable(close := getattr(c, "close", None))]

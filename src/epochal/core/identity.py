@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..data.digest import digest_of
+from .user_code import package_of
 
 MOST_LINES = 20
 """Differences that are listed; the rest is counted."""
@@ -135,7 +136,7 @@ class _Describer:
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         held = {name: self.plain(_content(cell), deep) for name, cell in cells}
         given = self.plain([function.__defaults__ or (), function.__kwdefaults__ or {}], deep)
-        code = {} if _is_of_library(function) else {"code": code_of(function)}
+        code = {} if package_of(function) in LIBRARIES else {"code": code_of(function)}
         found = {
             "function": function.__qualname__,
             **code,
@@ -173,10 +174,6 @@ def _array(value: Any) -> Any:
         return array.item() if array.ndim == 0 else f"{array.dtype}{list(array.shape)} {digest_of(array)}"
     except Exception:  # such as random keys
         return type(value).__name__
-
-
-def _is_of_library(function: Any) -> bool:
-    return (getattr(function, "__module__", None) or "").partition(".")[0] in LIBRARIES
 
 
 def code_of(function: Callable[..., Any]) -> str | None:

@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 
 V = TypeVar("V")
+
+VALIDATION = "val_"
+"""How the names of values begin that were found on the validation data."""
+
+
+def validation_name(name: str) -> str:
+    """Return the name in the epoch logs of a value on the validation data: `val_loss` for `loss`."""
+    return VALIDATION + name
+
+
+def is_validation_name(name: str) -> bool:
+    """Return whether a name in the epoch logs is of a value on the validation data."""
+    return name.startswith(VALIDATION)
+
+
+def without_validation(name: str) -> str:
+    """Return the name of a value without what says that it was found on the validation data: `loss` for `val_loss`."""
+    return name.removeprefix(VALIDATION)
 
 
 def fetch(value: Any) -> np.ndarray:
@@ -16,7 +34,7 @@ def fetch(value: Any) -> np.ndarray:
     return np.asarray(value)
 
 
-def other_name(name: Any) -> str | None:
+def other_name(name: object) -> str | None:
     """Return `acc` for `accuracy` and the reverse, also behind `val_` and output names; else None."""
     if not isinstance(name, str) or not (match := re.fullmatch(r"(.*_)?(acc|accuracy)", name)):
         return None
@@ -24,7 +42,7 @@ def other_name(name: Any) -> str | None:
 
 
 def knows(names: Iterable[str], name: str) -> bool:
-    """Say whether a name, or its other name, is among `names`."""
+    """Return whether a name, or its other name, is among `names`."""
     names = list(names)
     return name in names or other_name(name) in names
 
@@ -108,7 +126,7 @@ class Logs(ByName[Any]):
         for name, value in dict(*others, **more).items():
             self[name] = value
 
-    def __ior__(self, other: Any) -> Any:
+    def __ior__(self, other: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
         self.update(other)
         return self
 

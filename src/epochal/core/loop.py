@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
-from . import callback_states, run_state
+from . import callback_states, saved_run
 from .callback import Dispatcher
-from .logs import Logs
+from .logs import Logs, validation_name
 from .phase_runner import PhaseRunner
 from .protocols import RunSaver
 from .run import Run
+from .run_state import RunState
 from .validated import check_validated
 
 
@@ -23,27 +23,30 @@ def fit(run: Run) -> None:
             `on_exception` and `close` have been called.
     """
     with run.signals.handled(), run.hooks, run.training:
-        saved = run_state.find(run)
-        if saved is not None and run_state.is_finished(saved, run.epochs):
-            run_state.restore_finished(run, saved)
+        saved = saved_run.find(run)
+        if saved is not None and saved.is_finished_at(run.epochs):
+            saved_run.restore_end(run, saved)
         else:
             _train(run, saved)
 
 
-def _train(run: Run, saved: Mapping[str, Any] | None) -> None:
+def _train(run: Run, saved: RunState | None) -> None:
     run.model.stop_training = False
     check_validated(run)
     callback_states.warn_of_shared_paths(run.hooks.callbacks)
     run.hooks("on_train_begin", Logs())
     if saved is not None:
-        run_state.restore(run, saved)
+        saved_run.restore(run, saved)
     if due := [saver for saver in run.savers if saver.save_due]:
         _save(run, due, begins=saved is None)
     while run.epoch < run.epochs and (run.epoch_open or not run.stopped()):
         _epoch(run)
-    ended = run_state.gather(run) if run.savers else {}
+    at_last_epoch_end = saved_run.gather(run) if run.savers else None
     run.hooks("on_train_end", run.logs)
-    _finish(run, ended)
+    if at_last_epoch_end is not None:
+        _save_finished(run, at_last_epoch_end)
+    if run.signals.pending:
+        _deliver(run)
 
 
 def _epoch(run: Run) -> None:
@@ -59,10 +62,8 @@ def _epoch(run: Run) -> None:
         _end_moment(run)
     training.end_epoch()
     logs = epoch_logs(training, "train")
-    if run.validation and run.validation.is_due(epoch) and training.ended:
-        assert run.testing is not None
-        values = evaluate(run.testing, run.hooks)
-        logs.update({f"val_{name}": value for name, value in values.items()})
+    if (testing := run.due_validation()) is not None and training.ended:
+        logs.update({validation_name(name): value for name, value in evaluate(testing, run.hooks).items()})
     run.hooks("on_epoch_end", epoch, logs)
     run.epoch, run.epoch_open, training.batch, run.logs = epoch + 1, False, 0, logs
     _end_moment(run)
@@ -80,20 +81,18 @@ def _end_moment(run: Run) -> None:
 
 
 def _save(run: Run, savers: list[RunSaver], begins: bool = False) -> None:
-    state = run_state.gather(run, begins)
+    state = saved_run.gather(run, begins)
     for saver in savers:
         saver.save_run(state)
     if begins:  # a kill before this is on the disk would leave in logs what no saved run knows of
         _wait(run)
 
 
-def _finish(run: Run, at_last_epoch_end: dict[str, Any]) -> None:
+def _save_finished(run: Run, at_last_epoch_end: RunState) -> None:
     """Save the run as finished, unless a loss that isn't finite ended it; `on_train_end` has been called."""
     if math.isfinite(run.logs.get("loss", 0.0)):
         for saver in run.savers:
-            saver.save_run(run_state.finish(run, at_last_epoch_end))
-    if run.signals.pending:
-        _deliver(run)
+            saver.save_run(saved_run.finished(run, at_last_epoch_end))
 
 
 def _deliver(run: Run) -> None:
@@ -110,16 +109,16 @@ def _wait(run: Run) -> None:
 
 
 def epoch_logs(done: PhaseRunner, phase: str) -> Logs:
-    """Return a pass's means, and the own results of metrics that are no means; empty if no batch was run."""
+    """Return the means over a phase's batches, and the results of metrics that are no means; empty without a batch."""
     logs = Logs(zip(done.engine.names, done.means.values(), strict=False))
     if logs:
         logs.update(done.engine.metric_results(phase))
     return logs
 
 
-def evaluate(testing: PhaseRunner, call: Dispatcher) -> Logs:
-    """Return the means of loss and metrics over all the data of a pass, calling the test hooks."""
-    call("on_test_begin", Logs())
+def evaluate(testing: PhaseRunner, hooks: Dispatcher) -> Logs:
+    """Return the means of the loss and the metrics over all the data, calling the test hooks."""
+    hooks("on_test_begin", Logs())
     testing.engine.reset_metrics("test")
     testing.begin(0)
     with testing:
@@ -127,16 +126,16 @@ def evaluate(testing: PhaseRunner, call: Dispatcher) -> Logs:
             pass
         testing.end_epoch()
     logs = epoch_logs(testing, "test")
-    call("on_test_end", logs)
+    hooks("on_test_end", logs)
     return logs
 
 
-def predict(predicting: PhaseRunner, call: Dispatcher) -> list[Any]:
+def predict(predicting: PhaseRunner, hooks: Dispatcher) -> list[Any]:
     """Return the output of each batch, on the host, calling the predict hooks."""
-    call("on_predict_begin", Logs())
+    hooks("on_predict_begin", Logs())
     predicting.begin(0)
     with predicting:
         outputs = [row[0] for result in predicting.spans() for row in result.rows()]
         predicting.end_epoch()
-    call("on_predict_end", Logs())
+    hooks("on_predict_end", Logs())
     return outputs

@@ -10,7 +10,7 @@ from ..messages.names import suggest
 from ..messages.numeric import real
 from ..messages.printing import warn
 from .directions import HIGHER, LOWER, direction_of
-from .logs import knows, other_name
+from .logs import is_validation_name, knows, other_name
 
 MODES = ("auto", "min", "max")
 
@@ -72,7 +72,7 @@ class MonitoredValue:
         if self.name in logs:
             self.seen = True
             return float(logs[self.name])
-        whole = any(name.startswith("val_") for name in logs) if self._validates else bool(logs)
+        whole = any(map(is_validation_name, logs)) if self._validates else bool(logs)
         if self.seen or not whole:
             return None
         raise ValueError(

@@ -1,18 +1,21 @@
-"""What the loop asks of an engine, of data and of those who can save a run; what callbacks ask of a model."""
+"""What the loop asks of an engine, of data and of a callback that saves runs; what callbacks ask of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from os import PathLike
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from ..data.batches import Span
+from ..storage.generation import PlainState
 from .layer_node import LayerNode
+from .run_state import RunState
 
 
 class Result(Protocol):
-    """What became of a span; it may still be running."""
+    """The result of a span, which may still be running."""
 
     cold: bool
     """Something was compiled, so the time the span took says nothing."""
@@ -27,7 +30,7 @@ class Result(Protocol):
 
 
 class LoggedResult(Result, Protocol):
-    """What became of a span of training or evaluation."""
+    """The result of a span of training or evaluation."""
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -208,13 +211,17 @@ class Data(Protocol):
         ...
 
 
+@runtime_checkable
 class RunSaver(Protocol):
-    """A callback that can save and restore the whole run."""
+    """A callback that can save and restore the whole run.
+
+    Its attribute `folder`, if it has one, says where: paths of other callbacks are saved relative to it.
+    """
 
     save_due: bool
     """Set by a hook: `save_run` is called after the last hook of this moment, that of `on_train_begin` included."""
 
-    def restore_run(self, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def restore_run(self, wanted: PlainState) -> RunState | None:
         """Return the state to go on from, or None to start afresh. Called before every other hook.
 
         Args:
@@ -223,8 +230,8 @@ class RunSaver(Protocol):
         """
         ...
 
-    def save_run(self, state: Mapping[str, Any]) -> None:
-        """Save the run, whose arrays are a snapshot of its own."""
+    def save_run(self, state: RunState) -> None:
+        """Save a run; nothing else changes its arrays."""
         ...
 
     def wait(self) -> None:
@@ -232,14 +239,32 @@ class RunSaver(Protocol):
         ...
 
 
+class Snapshot(Protocol):
+    """A copy of a model on the host."""
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model to a file, in any thread."""
+        ...
+
+
 class Model(Protocol):
-    """What callbacks may ask of `self.model`: always the state after the last finished batch."""
+    """What callbacks may ask of `self.model`, which is always in the state after the last finished batch."""
 
     stop_training: bool
+    """Whether the fit is to end after this batch."""
+
     data_wait: float
-    """Seconds, of all that was trained, evaluated and predicted, for which batches were waited for."""
-    optimizer: Any
-    layers: Sequence[Any]
+    """Seconds for which batches were waited for, of all that was trained, evaluated and predicted."""
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer; `optimizer.lr` is the learning rate, and may be set."""
+        ...
+
+    @property
+    def layers(self) -> Sequence[Any]:
+        """The layers."""
+        ...
 
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of all weights, in the layers' order."""
@@ -249,15 +274,19 @@ class Model(Protocol):
         """Replace all weights."""
         ...
 
-    def save(self, filepath: Any) -> None:
+    def save(self, filepath: str | PathLike[str]) -> None:
         """Write the whole model to a file."""
         ...
 
-    def save_weights(self, filepath: Any) -> None:
+    def save_weights(self, filepath: str | PathLike[str]) -> None:
         """Write the weights to a file."""
         ...
 
-    def load_weights(self, filepath: Any) -> None:
+    def snapshot(self, weights_only: bool = False, reuse: Any = None) -> Snapshot:
+        """Return a copy of the model, or of its weights; `reuse` is an older one whose memory may be used again."""
+        ...
+
+    def load_weights(self, filepath: str | PathLike[str]) -> None:
         """Read the weights from a file."""
         ...
 
@@ -291,5 +320,5 @@ class Model(Protocol):
         ...
 
     def layer_graph(self) -> list[LayerNode]:
-        """Return the input and the layers with their shapes, and which takes whose output."""
+        """Return the inputs and the layers with their shapes, and which takes whose output."""
         ...

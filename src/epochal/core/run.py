@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from ..storage import files
+from ..storage.generation import PlainState
 from .callback import Dispatcher
 from .logs import Logs
 from .phase_runner import PhaseRunner
-from .protocols import Data, Engine
+from .protocols import Data, Engine, Model, RunSaver
 from .signals import Signals
-from .wakes import BatchHooks
+from .user_code import are_users
 
 
 @dataclass
 class Validation:
-    """What an epoch is validated on, and in which epochs.
+    """The data that epochs are validated on, and which epochs.
 
     Attributes:
         data: The batches.
-        freq: Every how many epochs, or the epochs' numbers counted from 1.
+        freq: Validate each `freq`-th epoch, or these epochs, counted from 1.
     """
 
     data: Data
     freq: int | Iterable[int] = 1
 
     def is_due(self, epoch: int) -> bool:
-        """Say whether the epoch, counted from 0, is validated."""
+        """Return whether an epoch, counted from 0, is validated."""
         if isinstance(self.freq, int):
             return (epoch + 1) % self.freq == 0
         return epoch + 1 in self.freq
@@ -41,61 +41,64 @@ class Run:
 
     Attributes:
         engine: Executes the steps and holds what they change.
-        model: What callbacks know as `self.model`; `stop_training` is read from it.
+        model: The `self.model` of the callbacks; `stop_training` is read from it.
         hooks: The callbacks' hooks.
         data: The training batches.
         epochs: The number of the last epoch, counted from 1.
-        validation: What epochs are validated on, if anything.
+        validation: The data that epochs are validated on, if any.
         epoch: The epoch under way, or to come, counted from 0.
-        described: Returns what the model and its training are made of, as JSON values.
-        logs: Those of the last epoch that ended.
+        describe_model: Returns what the model and its training are made of, as JSON values.
+        savers: The callbacks that can save the run.
+        training: Runs the training batches.
+        testing: Runs the validation; None if there is none.
+        epoch_open: Whether `on_epoch_begin` of the epoch has been called, and its `on_epoch_end` hasn't.
+        logs: The logs of the last epoch that ended.
     """
 
     engine: Engine
-    model: Any
+    model: Model
     hooks: Dispatcher
     data: Data
     epochs: int
     validation: Validation | None = None
     epoch: int = 0
-    described: Callable[[], Mapping[str, Any]] = dict
+    describe_model: Callable[[], Mapping[str, object]] = dict
 
     def __post_init__(self) -> None:
         files.tell_again()
-        self.savers: list[Any] = [c for c in self.hooks.callbacks if hasattr(c, "save_run")]
-        self.data.epochs, self.data.beside_hooks = self.epochs, runs_code_of_the_user(self.hooks.watchers("train"))
+        self.savers: list[RunSaver] = [c for c in self.hooks.callbacks if isinstance(c, RunSaver)]
+        self.data.epochs, self.data.beside_hooks = self.epochs, are_users(self.hooks.watchers("train"))
         if self.validation:
-            self.validation.data.beside_hooks = runs_code_of_the_user(self.hooks.watchers("test"))
+            self.validation.data.beside_hooks = are_users(self.hooks.watchers("test"))
         self.signals = Signals(can_save=bool(self.savers))
         self.training = PhaseRunner("train", self.engine, self.data, self.hooks, self.signals)
         self.testing = self.validation and PhaseRunner(
             "test", self.engine, self.validation.data, self.hooks, self.signals
         )
-        self.epoch_open = False  # whether on_epoch_begin of the epoch has been called, and on_epoch_end has not
+        self.epoch_open = False
         self.named_as_stateless: set[str] = set()
         self.logs = Logs()
 
     def stopped(self) -> bool:
-        """Say whether a callback asked to end the fit."""
+        """Return whether a callback asked to end the fit."""
         return bool(self.model.stop_training)
+
+    def due_validation(self) -> PhaseRunner | None:
+        """Return what validates the epoch under way; None if it isn't validated."""
+        is_due = self.validation is not None and self.validation.is_due(self.epoch)
+        return self.testing if is_due else None
 
     @property
     def folder(self) -> str:
-        """Where the run is saved, first of all; the working directory if nobody says."""
-        folders = (str(saver.folder) for saver in self.savers if hasattr(saver, "folder"))
-        return next(folders, ".")
+        """The folder of the first callback that saves the run; the working directory if none says it."""
+        folders = (getattr(saver, "folder", None) for saver in self.savers)
+        return next((str(folder) for folder in folders if folder is not None), ".")
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
-        """What a saved run must be of to be resumed here; None in it means anything. Found once, as the fit begins."""
-        found = {"engine": self.engine.identity(), "data": self.data.identity(), **self.described()}
+    def identity(self) -> PlainState:
+        """What a saved run must be made of to be resumed here, found once, as the fit begins; None means anything."""
+        found = {"engine": self.engine.identity(), "data": self.data.identity(), **self.describe_model()}
         if (validation := self.validation) is not None:
             freq = validation.freq if isinstance(validation.freq, int) else list(validation.freq)
             found["validation"] = validation.data.identity() | {"freq": freq}
         return found
-
-
-def runs_code_of_the_user(watchers: Iterable[BatchHooks]) -> bool:
-    """Return whether any batch hook is somebody else's function."""
-    hooks = [hook for watcher in watchers for hook in (watcher.begin, watcher.end) if hook is not None]
-    return any(not str(getattr(hook, "__module__", "")).startswith("epochal.") for hook in hooks)

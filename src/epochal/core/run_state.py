@@ -1,146 +1,193 @@
-"""Gathering and restoring everything that decides a run's future."""
+"""The state of a run: everything that decides its future, in typed fields."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..data.generators import get_global, set_global
-from ..messages.printing import warn
-from . import callback_states
-from .callback_states import frozen
-from .logs import Logs
-from .run import Run
+from ..storage.generation import OtherVersion, PlainState
 
 FORMAT = 3
-"""Of what `gather` returns; one of another version can't be restored."""
-
-OF_ENGINE = ("engine.", "layers.", "learning_rate", "loss", "metrics", "optimizer", "weighted_metrics")
-"""How the differences begin that an engine's state may not fit."""
+"""The version of what `RunState.to_dict` returns; no other one can be read."""
 
 
-def gather(run: Run, begins: bool = False) -> dict[str, Any]:
-    """Return a run as a nest of plain values and arrays.
+@dataclass(frozen=True)
+class CallbackIdentity:
+    """What tells a callback from others.
 
-    All of it is a copy, which nothing that goes on can change; its arrays are read-only.
-
-    Args:
-        run: Between two moments.
-        begins: Whether nothing has been trained yet; then what has no state yet is left out.
+    Attributes:
+        label: The name in messages and files: the class, what its `identity` says, and its number among equals.
+        kind: The class's name.
+        settings: What its `identity` says, without the paths.
+        paths: The paths in it, relative to the folder in which the run is saved.
+        records: Whether it only records, so that nothing in the training depends on it.
     """
-    training = run.training
-    training.settle()
-    for saver in run.savers:
-        saver.wait()  # two states at once would be twice the memory
-    generators = get_global()  # first: if the data draw from them meanwhile, their own state will say so
-    data = _data_state(run, begins)
-    return {
-        "format": FORMAT,
-        "identity": run.identity | {"data": _with_actual(run.identity["data"], data or {})},
-        "epochs": run.epochs,
-        "finished": False,
-        "epoch": run.epoch,
-        "epoch_open": run.epoch_open,
-        "batch": training.batch,
-        "count": training.count,
-        "means": training.means.state_dict(),
-        "stop_training": run.stopped(),
-        "logs": dict(run.logs),
-        "data": frozen(data),
-        "validation": frozen(run.validation.data.state_dict()) if run.validation else None,
-        "generators": frozen(generators),
-        "engine": run.engine.state_dict(),
-        **callback_states.gather(run.hooks.callbacks, run.folder, run.named_as_stateless, begins),
-    }
+
+    label: str
+    kind: str
+    settings: PlainState
+    paths: Mapping[str, str]
+    records: bool
+
+    def to_dict(self) -> PlainState:
+        """Return the fields, less the label, as JSON values."""
+        return {"kind": self.kind, "settings": self.settings, "paths": self.paths, "records": self.records}
+
+    @classmethod
+    def from_dict(cls, label: str, values: PlainState) -> CallbackIdentity:
+        """Return the identity that has this label, and returned these values from `to_dict`."""
+        return cls(label, values["kind"], values["settings"], values["paths"], values["records"])
 
 
-def _data_state(run: Run, begins: bool) -> Mapping[str, object] | None:
-    try:
-        return run.data.state_dict()
-    except Exception:
-        if begins:
-            return None
-        raise
+@dataclass(frozen=True)
+class CallbackStates:
+    """The states of callbacks.
 
-
-def finish(run: Run, at_last_epoch_end: dict[str, Any]) -> dict[str, Any]:
-    """Return a finished run: what it ended with, and the state from which more epochs would go on."""
-    states = callback_states.gather(run.hooks.callbacks, run.folder, run.named_as_stateless)
-    return at_last_epoch_end | {"finished": True, "ended": {"engine": run.engine.state_dict(), **states}}
-
-
-def find(run: Run) -> dict[str, Any] | None:
-    """Return the saved run that the callbacks offer, the one that has got furthest, else None."""
-    furthest: dict[str, Any] | None = None
-    for saver in run.savers:
-        saved = saver.restore_run(run.identity)
-        if saved is not None and (furthest is None or _progress(saved) > _progress(furthest)):
-            furthest = dict(saved)
-    return furthest
-
-
-def _progress(saved: Mapping[str, Any]) -> tuple[int, bool]:
-    return saved["count"], saved["finished"]
-
-
-def is_finished(saved: Mapping[str, Any], epochs: int) -> bool:
-    """Say whether a saved run has nothing left to do; raised epochs give it something."""
-    return bool(saved["finished"]) and epochs <= saved["epochs"]
-
-
-def restore(run: Run, saved: Mapping[str, Any]) -> None:
-    """Put a run where it was saved, bit for bit: the engine, the data, the position, every callback.
-
-    Of a run that isn't quite this one (`saved["differences"]`) as much as fits; what is left out is told.
+    Attributes:
+        states: What each `state_dict` returned, by label.
+        identities: What tells each of these callbacks from others.
     """
-    training, left = run.training, list[str]()
-    run.epoch, run.epoch_open = saved["epoch"], saved["epoch_open"]
-    training.count = saved["count"]
-    if any(line.startswith(("data.", "engine.logs")) for line in saved.get("differences", ())):
-        left += [f"epoch {run.epoch + 1} begins again, since the data or logs are others"] * run.epoch_open
-        run.epoch_open = False
-    else:
-        training.batch = saved["batch"]
-        training.means.load_state_dict(saved["means"])
-        if saved["data"] is not None:
-            run.data.load_state_dict(saved["data"])
-        if run.validation and saved["validation"] is not None:
-            run.validation.data.load_state_dict(saved["validation"])
-    set_global(saved["generators"])
-    run.model.stop_training = saved["stop_training"] and not saved["finished"]
-    run.logs = Logs(saved["logs"])
-    _restore_parts(run, saved, saved, left)
+
+    states: Mapping[str, PlainState]
+    identities: Sequence[CallbackIdentity]
+
+    def to_dict(self) -> PlainState:
+        """Return the states, and the identities by label, as plain values and arrays."""
+        return {"callbacks": self.states, "identities": {known.label: known.to_dict() for known in self.identities}}
+
+    @classmethod
+    def from_dict(cls, values: PlainState) -> CallbackStates:
+        """Return the states that returned these values from `to_dict`."""
+        identities: Mapping[str, PlainState] = values["identities"]
+        return cls(
+            values["callbacks"], [CallbackIdentity.from_dict(label, known) for label, known in identities.items()]
+        )
 
 
-def restore_finished(run: Run, saved: Mapping[str, Any]) -> None:
-    """Give back what a finished run ended with."""
-    _restore_parts(run, saved, saved["ended"], [])
+@dataclass(frozen=True)
+class EndState:
+    """What a finished run ended with.
+
+    Attributes:
+        engine: The state of the engine.
+        callbacks: The states of the callbacks.
+    """
+
+    engine: PlainState
+    callbacks: CallbackStates
+
+    def to_dict(self) -> PlainState:
+        """Return the fields as plain values and arrays."""
+        return {"engine": self.engine, **self.callbacks.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: PlainState) -> EndState:
+        """Return the state that returned these values from `to_dict`."""
+        return cls(values["engine"], CallbackStates.from_dict(values))
 
 
-def _restore_parts(run: Run, saved: Mapping[str, Any], parts: Mapping[str, Any], left: list[str]) -> None:
-    changed: list[str] = list(saved.get("differences", ()))
-    if any(line.startswith(OF_ENGINE) for line in changed):
-        keeps_rate = any(line.startswith("learning_rate") for line in changed)
-        left += run.engine.load_compatible(parts["engine"], keeps_rate)
-    else:
-        run.engine.load_state_dict(parts["engine"])
-    left += callback_states.restore(parts, run.hooks.callbacks, run.folder)
-    if left and saved["count"]:
-        warn("The run goes on, but not with all that was saved:\n  " + "\n  ".join(left), stacklevel=2)
+@dataclass(frozen=True)
+class RunState:
+    """A run between two moments, from which it can go on, bit for bit; its arrays are read-only copies.
 
+    Attributes:
+        identity: What a run must be made of to go on from here: the engine, the data, the model, as JSON values.
+        epochs: The number of the last epoch, counted from 1.
+        epoch: The epoch under way, or to come, counted from 0.
+        epoch_open: Whether that epoch has begun.
+        batch: The index in the epoch of the next batch.
+        count: The number of batches since the run began.
+        means: The sums for the epoch's means.
+        stop_training: Whether a callback has asked to stop.
+        logs: The logs of the last epoch that ended.
+        data: The position in the training data; None where nothing was read yet.
+        validation: The position in the validation data; None if there are none.
+        generators: The states of the global random generators.
+        engine: The state of the engine, with `arrays` by name.
+        callbacks: The states of the callbacks.
+        end: What the run ended with; None as long as it isn't finished.
+        differences: Sentences about what another run, which is to go on from here, has otherwise; never in a file.
+    """
 
-def is_finite(saved: Mapping[str, Any]) -> bool:
-    """Say whether all trained weights are finite: engines name those `params/…`."""
-    arrays: Mapping[str, np.ndarray] = saved["engine"]["arrays"]
-    return all(
-        bool(np.isfinite(array).all())
-        for path, array in arrays.items()
-        if path.startswith("params/") and array.dtype.kind not in "biu"
-    )
+    identity: PlainState
+    epochs: int
+    epoch: int
+    epoch_open: bool
+    batch: int
+    count: int
+    means: PlainState
+    stop_training: bool
+    logs: PlainState
+    data: PlainState | None
+    validation: PlainState | None
+    generators: PlainState
+    engine: PlainState
+    callbacks: CallbackStates
+    end: EndState | None = None
+    differences: Sequence[str] = field(default=())
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended, so that only a higher number of epochs gives it something to do."""
+        return self.end is not None
 
-def _with_actual(wanted: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what data demand of a saved run, with what they drew themselves, such as the seed."""
-    return {name: state.get(name, value) for name, value in wanted.items()}
+    def is_finished_at(self, epochs: int) -> bool:
+        """Return whether the run has ended, at this epoch or a later one, counted from 1."""
+        return self.finished and epochs <= self.epochs
+
+    @property
+    def progress(self) -> tuple[int, bool]:
+        """How far the run has got; greater is further."""
+        return self.count, self.finished
+
+    def has_finite_weights(self) -> bool:
+        """Return whether all trained weights are finite: engines name them `params/…`."""
+        arrays: Mapping[str, np.ndarray] = self.engine["arrays"]
+        return all(
+            bool(np.isfinite(array).all())
+            for path, array in arrays.items()
+            if path.startswith("params/") and array.dtype.kind not in "biu"
+        )
+
+    def to_dict(self) -> PlainState:
+        """Return the fields as plain values and arrays, for a file."""
+        return {
+            "format": FORMAT,
+            "identity": self.identity,
+            "epochs": self.epochs,
+            "epoch": self.epoch,
+            "epoch_open": self.epoch_open,
+            "batch": self.batch,
+            "count": self.count,
+            "means": self.means,
+            "stop_training": self.stop_training,
+            "logs": self.logs,
+            "data": self.data,
+            "validation": self.validation,
+            "generators": self.generators,
+            "engine": self.engine,
+            **self.callbacks.to_dict(),
+            "finished": self.finished,
+            "end": None if self.end is None else self.end.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: PlainState) -> RunState:
+        """Return the state that returned these values from `to_dict`.
+
+        Raises:
+            OtherVersion: If they have another format.
+        """
+        if values.get("format") != FORMAT:
+            raise OtherVersion(f"a saved run has format {values.get('format')}, and {FORMAT} can be read")
+        names = (
+            "identity", "epochs", "epoch", "epoch_open", "batch", "count", "means", "stop_training", "logs", "data",
+            "validation", "generators", "engine",
+        )  # fmt: skip
+        return cls(
+            **{name: values[name] for name in names},
+            callbacks=CallbackStates.from_dict(values),
+            end=None if values["end"] is None else EndState.from_dict(values["end"]),
+        )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Any
 
 from ..messages.printing import warn
 from .callback import overridden
-from .logs import knows
-from .run import Run
+from .logs import is_validation_name, knows
+from .run import Run, Validation
+from .user_code import is_users
 
 
 def check_validated(run: Run) -> None:
@@ -22,7 +22,7 @@ def check_validated(run: Run) -> None:
     names = list(run.engine.names)
     for at, callback in enumerate(run.hooks.callbacks):
         wanted = getattr(callback, "awaited_logs", tuple)()
-        late = next((name for name in wanted if name.startswith("val_") and not knows(names, name)), None)
+        late = next((name for name in wanted if is_validation_name(name) and not knows(names, name)), None)
         if late is None or any(map(_may_add_logs, run.hooks.callbacks[:at])):
             continue
         what = f"{type(callback).__name__} needs {late!r}"
@@ -31,18 +31,16 @@ def check_validated(run: Run) -> None:
                 f"{what}, which only a fit with validation has: pass validation_data=(x, y) or validation_split=0.1 "
                 f"to fit, or name one of {', '.join(names)}."
             )
-        if isinstance(run.validation.freq, (int, Container)) and not _is_ever_due(run):
+        if isinstance(run.validation.freq, (int, Container)) and not _is_ever_due(run.validation, run):
             first, last = run.epoch + 1, run.epochs
             warn(f"{what}, but validation_freq={run.validation.freq!r} validates none of the epochs {first} to {last}.")
 
 
-def _is_ever_due(run: Run) -> bool:
-    assert run.validation is not None
-    return run.epoch >= run.epochs or any(map(run.validation.is_due, range(run.epoch, run.epochs)))
+def _is_ever_due(validation: Validation, run: Run) -> bool:
+    return run.epoch >= run.epochs or any(map(validation.is_due, range(run.epoch, run.epochs)))
 
 
-def _may_add_logs(callback: Any) -> bool:
-    """Say whether a callback has a hook at the epoch's end that isn't one of this package, which add no `val_…`."""
+def _may_add_logs(callback: object) -> bool:
+    """Return whether a callback has a hook of a user's at the epoch's end: this package's own add no `val_…`."""
     hook = overridden(callback, "on_epoch_end")
-    ours = __name__.partition(".")[0]
-    return hook is not None and (getattr(hook, "__module__", None) or "").partition(".")[0] != ours
+    return hook is not None and is_users(hook)

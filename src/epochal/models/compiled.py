@@ -15,7 +15,7 @@ from flax import nnx
 from .. import activations, losses, optimizers
 from .. import metrics as metrics_module
 from ..core.directions import direction_of
-from ..core.logs import other_name
+from ..core.logs import is_validation_name, other_name, without_validation
 from ..data.class_weights import ClassWeights
 from ..data.nests import map_arrays
 from ..data.targets import Shape, stay_integers
@@ -202,7 +202,7 @@ class Compiled(Network):
 
         None if no metric is logged under this name.
         """
-        name = name.removeprefix("val_")
+        name = without_validation(name)
         measures = self._engine.metrics if self._engine is not None else ()
         found = next((m for m in measures if m.name in (name, other_name(name))), None)
         return None if found is None else found.metric.direction or direction_of(found.own_name) or "unknown"
@@ -454,7 +454,7 @@ def _check_names(losses: Sequence[str], measures: Sequence[LoggedMetric]) -> Non
     """Raise if a metric would take the place of a loss, or of a validation's value, in the logs."""
     logged = {*losses, *(measure.name for measure in measures)}
     for name in (measure.name for measure in measures):
-        if name in losses or (name.startswith("val_") and name.removeprefix("val_") in logged):
+        if name in losses or (is_validation_name(name) and without_validation(name) in logged):
             raise ValueError(
                 f"a metric would be logged as {name!r}, as another value is: give it another name, as in "
                 "MeanMetric(function, name=…)."

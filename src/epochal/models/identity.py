@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 
 from ..core.identity import code_of, described
+from ..core.user_code import is_users, package_of
 from ..layers.base import Layer
 from ..layers.graph import Graph
 from .network import layers_of
@@ -36,7 +37,7 @@ def identity_of(model: Any, class_weight: Mapping[int, float] | None) -> dict[st
 
 def _own(model: Any) -> dict[str, Any]:
     """Return the class of a user's own model, the methods that its step is made of, and its numbers and names."""
-    if type(model).__module__.startswith("epochal."):
+    if not is_users(type(model)):
         return {}
     public = {name: value for name, value in vars(model).items() if not name.startswith("_")}
     known = ("name", "stop_training", "history", "optimizer", "data_wait")
@@ -46,7 +47,7 @@ def _own(model: Any) -> dict[str, Any]:
 
 def _code(kind: type) -> dict[str, Any]:
     """Return digests of the methods of a user's own class that become part of the step."""
-    own = [base for base in kind.__mro__ if base.__module__.partition(".")[0] not in ("epochal", "flax", "builtins")]
+    own = [base for base in kind.__mro__ if package_of(base) not in ("epochal", "flax", "builtins")]
     found: dict[str, Callable[..., Any]] = {
         name: vars(base)[name] for base in reversed(own) for name in OVERRIDES if name in vars(base)
     }
@@ -67,7 +68,7 @@ def _of_layer(layer: nnx.Module) -> dict[str, Any]:
 
 def _settings(module: nnx.Module) -> dict[str, Any]:
     given = dict(vars(module))
-    if isinstance(module, Layer) and not type(module).__module__.startswith("epochal."):
+    if isinstance(module, Layer) and is_users(type(module)):
         given = module.get_config() | given
     return {name.lstrip("_"): described(value) for name, value in given.items() if _is_setting(name, value)}
 

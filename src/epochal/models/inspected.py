@@ -12,6 +12,7 @@ from flax import nnx
 
 from ..core.layer_node import LayerNode
 from ..data import inputs
+from ..data.batches import BATCH_SIZE
 from ..engines.jax.inspection import Inspection
 from ..layers import Layer, calling
 from ..layers.base import weights_of
@@ -19,8 +20,6 @@ from ..layers.graph import Graph
 from ..layers.names import snake_case
 from .compiled import Compiled
 from .network import layers_of, output_like
-
-BATCH_SIZE = 32
 
 
 class Inspected(Compiled):

@@ -10,14 +10,17 @@ import jax
 import numpy as np
 from flax import nnx
 
-from ..callbacks import History, LambdaCallback, LearningRateScheduler, ProgbarLogger
+from ..callbacks import History, ProgbarLogger
 from ..core import loop
 from ..core.callback import Callback, Dispatcher
+from ..core.logs import validation_name
 from ..core.phase_runner import PhaseRunner
 from ..core.run import Run, Validation
 from ..core.signals import Signals
+from ..core.user_code import runs_user_code
 from ..data import inputs
 from ..data.array_data import ArrayData
+from ..data.batches import BATCH_SIZE
 from ..data.class_weights import ClassWeights
 from ..data.nests import leaves
 from ..engines.jax.engine import JaxEngine
@@ -31,8 +34,6 @@ from . import copies
 from .identity import current_rate, identity_of
 from .overrides import check_overrides
 from .saved import Saved
-
-BATCH_SIZE = 32
 
 
 class Model(Saved):
@@ -198,7 +199,7 @@ class Model(Saved):
 
     def _facts_of(self, data: Any, validated: bool = False) -> dict[str, Any]:
         """Return what callbacks are told about data and logs."""
-        metrics = [*self._names, *(f"val_{name}" for name in self._names if validated)]
+        metrics = [*self._names, *(validation_name(name) for name in self._names if validated)]
         return {"steps": data.steps, "samples": data.samples, "metrics": metrics}
 
     def _training_data(
@@ -417,13 +418,13 @@ def _with_automatic(callbacks: Iterable[Any] | None, verbose: int, shows_module:
     automatic: list[Any] = [History()] if not any(isinstance(c, History) for c in listed) else []
     if verbose and not any(isinstance(c, ProgbarLogger) for c in listed):
         automatic.append(ProgbarLogger())
-    runs_functions = (LambdaCallback, LearningRateScheduler)
-    of_the_user = [c for c in listed if isinstance(c, runs_functions) or not type(c).__module__.startswith("epochal.")]
-    return [*([ShowModule()] if shows_module and of_the_user else []), *listed, *automatic]
+    return [*([ShowModule()] if shows_module and any(map(runs_user_code, listed)) else []), *listed, *automatic]
 
 
 class ShowModule(Callback):
     """Lets a user's own module hold the weights whenever an epoch's or a test's hooks look at it."""
+
+    model: Any  # one that has a module
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Write the weights into the module, if they have changed."""

@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -23,6 +23,10 @@ DIGEST_BYTES = 32
 RESERVED = ("__array__", "__bytes__")
 
 _HOLDS = "a saved state holds plain JSON values, bytes and arrays of numbers."
+
+
+PlainState: TypeAlias = Mapping[str, Any]
+"""What a generation can hold: plain JSON values, bytes and arrays by name, also nested in dicts and lists."""
 
 
 class Damaged(Exception):

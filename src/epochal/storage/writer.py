@@ -7,21 +7,20 @@ import threading
 from collections.abc import Callable
 
 PENDING = 16
-"""Jobs that may wait; a hook that puts one more waits itself."""
+"""Jobs that may wait, at most; a hook that puts one more waits itself."""
 
 
-class Job:
-    """Something the writer does; it may be waited for."""
+class WriteJob:
+    """A piece of work for the writer, which may be waited for."""
 
     def __init__(self, work: Callable[[], None], failed: Callable[[], None] | None) -> None:
-        self._work: Callable[[], None] | None = work
+        self._work: Callable[[], None] = work
         self._failed = failed
         self.done = threading.Event()
 
     def run(self) -> None:
-        """Do it, once; if it raises, call `failed` first."""
-        work, self._work = self._work, None  # what it holds may be large
-        assert work is not None
+        """Do the work, once; if it raises, call `failed` first."""
+        work, self._work = self._work, _do_nothing  # what it holds may be large
         try:
             work()
         except BaseException:
@@ -30,12 +29,16 @@ class Job:
             raise
 
     def wait(self) -> None:
-        """Wait until it is done, well or badly."""
+        """Wait until the work is done, or has failed."""
         self.done.wait()
 
 
-class Writer:
-    """Does jobs in order in a thread of its own, which runs only while there is something to do.
+def _do_nothing() -> None:
+    pass
+
+
+class BackgroundWriter:
+    """Does jobs in their order, in a thread that runs from the first one until `close`.
 
     The first failure is raised by the next `check` or `close`; jobs behind it are done all the same, and
     may look at `failed`.
@@ -45,19 +48,19 @@ class Writer:
     """
 
     def __init__(self) -> None:
-        self._jobs: queue.Queue[Job | None] = queue.Queue(PENDING)
+        self._jobs: queue.Queue[WriteJob | None] = queue.Queue(PENDING)
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self.failed = False
 
-    def put(self, work: Callable[[], None], failed: Callable[[], None] | None = None) -> Job:
-        """Queue a job.
+    def put(self, work: Callable[[], None], failed: Callable[[], None] | None = None) -> WriteJob:
+        """Queue a job, and return it.
 
         Args:
-            work: Called in the writer's thread.
-            failed: Called there if `work` raised, before the failure is shown.
+            work: Is called in the writer's thread.
+            failed: Is called there if `work` raised, before the failure is shown.
         """
-        job = Job(work, failed)
+        job = WriteJob(work, failed)
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="epochal-writer", daemon=True)
             self._thread.start()

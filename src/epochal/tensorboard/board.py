@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.layer_node import LayerNode
-from ..storage.writer import Job, Writer
+from ..storage.writer import BackgroundWriter, WriteJob
 from . import projector, summaries
 from .event_files import EventFile
 from .graphs import graph_def
@@ -33,7 +33,7 @@ class Board:
         self,
         log_dir: Path,
         fit: str,
-        writer: Writer,
+        writer: BackgroundWriter,
         first_step: int,
         marks: Mapping[str, tuple[str, int] | None] | None,
     ) -> None:
@@ -53,16 +53,16 @@ class Board:
         self._runs["train"].log_graph(lambda: graph_def(nodes))
         self._runs["train"].log(0, lambda: [summaries.keras_graph(model_name, nodes)])
 
-    def histogram(self, step: int, tag: str, of: np.ndarray | Histogram) -> Job:
+    def histogram(self, step: int, tag: str, of: np.ndarray | Histogram) -> WriteJob:
         """Log a histogram; that of an array is computed in the background."""
         made = lambda: of if isinstance(of, Histogram) else Histogram.of(of)
         return self._runs["train"].log(step, lambda: summaries.histogram(tag, made()))
 
-    def images(self, step: int, tag: str, weight: np.ndarray) -> Job:
+    def images(self, step: int, tag: str, weight: np.ndarray) -> WriteJob:
         """Log a weight as images."""
         return self._runs["train"].log(step, lambda: summaries.images(tag, weight))
 
-    def vectors(self, tables: Iterable[tuple[Table, np.ndarray]]) -> Job:
+    def vectors(self, tables: Iterable[tuple[Table, np.ndarray]]) -> WriteJob:
         """Replace what the projector shows."""
         tables = list(tables)
 

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple
 
 from ..messages.printing import warn
 from ..storage.files import make_folder, sync_if_there
-from ..storage.writer import Job, Writer
+from ..storage.writer import BackgroundWriter, WriteJob
 from .protos import Event, Message, SessionLog, Summary
 from .records import frame, whole_records
 
@@ -54,7 +54,7 @@ class EventFile:
         self,
         folder: Path,
         fit: str,
-        writer: Writer,
+        writer: BackgroundWriter,
         first_step: int,
         resumed: bool = False,
         mark: tuple[str, int] | None = None,
@@ -67,10 +67,10 @@ class EventFile:
         self._end = self._synced = 0  # bytes of whole records, and those that are on the disk
         self._waiting: deque[Entry] = deque()
         self._logged = 0
-        self._job: Job | None = None
+        self._job: WriteJob | None = None
         self._job_is_due = False
 
-    def log(self, step: int, values: Callable[[], Iterable[Message]]) -> Job:
+    def log(self, step: int, values: Callable[[], Iterable[Message]]) -> WriteJob:
         """Log summary values.
 
         Args:
@@ -82,11 +82,11 @@ class EventFile:
         """
         return self._log(step, lambda: {"summary": Summary(value=values())})
 
-    def log_graph(self, graph_def: Callable[[], bytes]) -> Job:
+    def log_graph(self, graph_def: Callable[[], bytes]) -> WriteJob:
         """Log the graph that the Graphs tab shows, a serialized GraphDef."""
         return self._log(0, lambda: {"graph_def": graph_def()})
 
-    def _log(self, step: int, fields: Callable[[], Mapping[str, object]]) -> Job:
+    def _log(self, step: int, fields: Callable[[], Mapping[str, object]]) -> WriteJob:
         if self._path is None:
             self._path = _new_path(self._folder, self._fit)
         if len(self._waiting) >= PENDING and self._job is not None:
@@ -108,7 +108,7 @@ class EventFile:
             self._writer.put(self._sync)
         return self._resumed_from if self._path is None else (self._path.name, FIRST_RECORDS + self._logged)
 
-    def close(self) -> Job:
+    def close(self) -> WriteJob:
         """Close the file when everything logged is written."""
         return self._writer.put(self._close)
 
