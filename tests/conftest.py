@@ -6,6 +6,7 @@ import pytest
 from killed_runs import Forks, outcome
 from monitoring import browser, serving
 
+import epochal
 from epochal.core import logs
 from epochal.core.wakes import ThroughputEstimate
 
@@ -17,6 +18,12 @@ def ctrl_c_is_heard():
     """Hear Ctrl-C as usual, also where the tests run in the background of a script, which ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def seeded():
+    """Let every test start with the same weights."""
+    epochal.set_random_seed(7)
 
 
 @pytest.fixture
@@ -88,7 +95,7 @@ def monitor(tmp_path):
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chrome(tmp_path_factory):
     """Return a browser."""
     with browser(tmp_path_factory.mktemp("profile")) as page:

@@ -1,5 +1,6 @@
 """What TensorBoard itself reads in a log folder."""
 
+import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
@@ -27,3 +28,11 @@ def _by_step(events, attribute):
     steps = [event.step for event in events]
     assert len(steps) == len(set(steps)), f"a step appears twice: {steps}"
     return {event.step: getattr(event, attribute) for event in events}
+
+
+def float32(values):
+    return [float(np.float32(value)) for value in values]
+
+
+def by_step(values, first=0):
+    return dict(enumerate(float32(values), first))

@@ -58,3 +58,15 @@ def train(folder, epochs=4, fails=None, save_freq=2, data=None, more=(), seed=7,
     except Stop:
         return None
     return model.weights.tolist(), diary.losses, history.history, (folder / "log.csv").read_bytes()
+
+
+class Raises(Callback):
+    """Raises in one hook, in the batch or epoch given."""
+
+    def __init__(self, hook, at=None, error=None):
+        setattr(self, hook, self._raise)
+        self.at, self.error = at, error or RuntimeError(f"{hook} failed")
+
+    def _raise(self, *arguments):
+        if self.at in (None, arguments[0]):
+            raise self.error

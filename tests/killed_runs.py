@@ -5,9 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-SCRIPTS = Path(__file__).with_name("scripts")
+from folders import SCRIPTS
 
 
 class Forks:

@@ -20,8 +20,6 @@ from typing import Any
 
 import pytest
 
-SCREENSHOTS = Path(__file__).parent.parent / "screenshots"
-
 
 @dataclass
 class Address:
@@ -94,7 +92,7 @@ def serving(db: Path, **options: Any) -> Iterator[Address]:
         assert not thread.is_alive()
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Return what `condition` returns as soon as that is true."""
     end = time.monotonic() + seconds
     while not (found := condition()):

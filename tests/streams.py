@@ -27,5 +27,5 @@ class Numbers:
         self.at = state["at"]
 
 
-def stream(source, steps=3):
+def stream(source, steps=None):
     return from_batches(source, steps, arrange=lambda *batch: batch)

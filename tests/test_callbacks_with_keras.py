@@ -4,15 +4,13 @@ import os
 
 import numpy as np
 import pytest
+from regression import X, Y
 
 from epochal.layers import Dense
 from epochal.models import Sequential, load_model
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 keras = pytest.importorskip("keras", reason="Keras isn't installed; see make peers")
-
-X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
-Y = X[:, :1]
 
 
 def fitted(*callbacks, epochs=4):

@@ -7,13 +7,11 @@ import weakref
 
 import numpy as np
 import pytest
+from regression import X, Y
 
 from epochal.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint
 from epochal.layers import Add, BatchNormalization, Dense, Dropout, Input
 from epochal.models import Model, Sequential
-
-X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
-Y = X[:, :1]
 
 
 def sequential():

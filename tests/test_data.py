@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from numpy_engine import Model, NumpyEngine, Recorder, fit, inputs, make_run
+from streams import stream
 
 from epochal.core import loop
 from epochal.data import chunks as module
 from epochal.data.array_data import ArrayData, epoch_order
-from epochal.data.inputs import arrays, from_batches, is_arrays, split
+from epochal.data.inputs import arrays, is_arrays, split
 from epochal.data.nests import as_array
 from epochal.data.seeds import fresh_seed, set_random_seed
 from epochal.data.stream_data import StreamData
@@ -27,10 +28,6 @@ def epoch_of(data, epoch=0, limit=1000, batch=0):
         batches += [y.tolist() for _, y in inputs(span)]
         data.advance(span.count)
     return batches
-
-
-def stream(source, steps=None):
-    return from_batches(source, steps, arrange=lambda *batch: batch)
 
 
 def batches(sizes):

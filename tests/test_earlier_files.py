@@ -1,12 +1,9 @@
 """Files that earlier versions wrote: a nested model with its optimizer's state, written before layers could be frozen."""
 
-from pathlib import Path
-
 import numpy as np
+from folders import DATA
 
 from epochal.models import load_model
-
-DATA = Path(__file__).parent / "data"
 
 
 def test_a_model_that_an_earlier_version_saved_goes_on_training():

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killed_runs import SCRIPTS, outcome
+from folders import SCRIPTS
+from killed_runs import outcome
 from numpy_engine import Model, fit
 
 from epochal.callbacks import BackupAndRestore, LambdaCallback, ModelCheckpoint

@@ -26,20 +26,20 @@ def generator(read=None):
 @pytest.mark.parametrize("make", [Numbers, GetAndSet])
 @pytest.mark.parametrize("batch", [1, 4, 5, 6, 7])
 def test_an_iterator_goes_on_from_its_own_state(tmp_path, make, batch):
-    whole = train(tmp_path / "whole", data=stream(Numbers()))
-    train(tmp_path / "x", data=stream(make()), fails=Fails(batch))
+    whole = train(tmp_path / "whole", data=stream(Numbers(), 3))
+    train(tmp_path / "x", data=stream(make(), 3), fails=Fails(batch))
     read = []
-    assert train(tmp_path / "x", data=stream(make(read))) == whole
+    assert train(tmp_path / "x", data=stream(make(read), 3)) == whole
     assert read[-1] == 11
     assert len(read) <= 1 + 12 - (batch - 1) // 2 * 2  # one to look at the shapes, none that was used
 
 
 @pytest.mark.parametrize("batch", [4, 5, 7])
 def test_a_generator_without_state_is_read_up_to_there_and_says_so(tmp_path, capsys, batch):
-    whole = train(tmp_path / "whole", data=stream(generator()))
-    train(tmp_path / "x", data=stream(generator()), fails=Fails(batch))
+    whole = train(tmp_path / "whole", data=stream(generator(), 3))
+    train(tmp_path / "x", data=stream(generator(), 3), fails=Fails(batch))
     capsys.readouterr()
-    assert train(tmp_path / "x", data=stream(generator())) == whole
+    assert train(tmp_path / "x", data=stream(generator(), 3)) == whole
     used = (batch - 1) // 2 * 2
     assert (
         capsys.readouterr().out
@@ -116,6 +116,6 @@ LISTED = [(np.full((4, 2), n), np.full(4, n)) for n in (1.0, 2.0, 3.0)]
 @pytest.mark.parametrize("make", [Loader, Shuffler, Stays, lambda: LISTED])
 @pytest.mark.parametrize("save_freq", [1, "epoch"])
 def test_what_can_be_gone_through_again_goes_on_in_its_epoch(tmp_path, batch, make, save_freq):
-    whole = train(tmp_path / "whole", data=stream(make(), None), save_freq=save_freq)
-    train(tmp_path / "x", data=stream(make(), None), fails=Fails(batch), save_freq=save_freq)
-    assert train(tmp_path / "x", data=stream(make(), None), save_freq=save_freq) == whole
+    whole = train(tmp_path / "whole", data=stream(make()), save_freq=save_freq)
+    train(tmp_path / "x", data=stream(make()), fails=Fails(batch), save_freq=save_freq)
+    assert train(tmp_path / "x", data=stream(make()), save_freq=save_freq) == whole

@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
+from interrupted import Raises
 from numpy_engine import Model, Recorder, X, Y, fit, make_run
 
-from epochal.callbacks import Callback, Every, History, TerminateOnNaN
+from epochal.callbacks import Callback, History, TerminateOnNaN
 from epochal.core import loop
 from epochal.core.phase_runner import PhaseRunner
 from epochal.core.run import Validation
@@ -32,18 +33,6 @@ class Stops(Callback):
     def _stop(self, *arguments):
         if self.at in (None, arguments[0]):
             self.model.stop_training = True
-
-
-class Raises(Callback):
-    """Raises in one hook, in the batch or epoch given."""
-
-    def __init__(self, hook, at=None, error=None):
-        setattr(self, hook, self._raise)
-        self.at, self.error = at, error or RuntimeError(f"{hook} failed")
-
-    def _raise(self, *arguments):
-        if self.at in (None, arguments[0]):
-            raise self.error
 
 
 # Order
@@ -265,90 +254,6 @@ def test_the_hooks_of_an_evaluation_and_a_prediction():
 def test_watching_for_nan_does_not_disturb_a_prediction():
     run = make_run([Recorder(TerminateOnNaN.cadence)])
     assert len(loop.predict(PhaseRunner("predict", run.engine, run.data, run.hooks, Signals()), run.hooks)) == 3
-
-
-# Replay
-
-
-class Losses(Callback):
-    """Keeps the batch hooks' logs, without costing a span."""
-
-    replay = True
-
-    def __init__(self, stop_at=None):
-        self.seen, self.stop_at = [], stop_at
-
-    def on_batch_begin(self, batch, logs=None):
-        self.seen.append(("begin", batch, logs["size"]))
-
-    def on_batch_end(self, batch, logs=None):
-        self.seen.append(("end", batch, logs["loss"]))
-        if batch == self.stop_at:
-            self.model.stop_training = True
-
-
-def test_a_replayed_callback_gets_every_batchs_own_logs_in_order(spans_of):
-    spans_of(1000)
-    replayed, live = Losses(), Losses()
-    live.replay = False
-    run = make_run([replayed], epochs=2)
-    loop.fit(run)
-    fit([live], epochs=2)
-    assert run.engine.spans == [2, 1, 2, 1]  # full batches and the smaller last one
-    assert replayed.seen == live.seen
-    assert len(live.seen) == 12
-
-
-def test_a_replay_comes_before_the_wakes_that_end_the_span(spans_of):
-    spans_of(1000)
-    order = []
-
-    class WakeSchedule(Callback):
-        cadence = Every(2, "batch")
-
-        def on_batch_end(self, batch, logs=None):
-            order.append(("wake", batch))
-
-    class Replays(Callback):
-        replay = True
-
-        def on_batch_end(self, batch, logs=None):
-            order.append(("replay", batch))
-
-    fit([WakeSchedule(), Replays()], epochs=1)
-    assert order == [("replay", 0), ("replay", 1), ("wake", 1), ("replay", 2)]
-
-
-def test_a_replayed_hook_may_stop_the_training_at_the_spans_end(spans_of):
-    spans_of(1000)
-    losses = Losses(stop_at=0)
-    fit([losses], epochs=5)
-    assert [batch for moment, batch, _ in losses.seen if moment == "end"] == [0, 1]
-
-
-@pytest.mark.parametrize("ask", [lambda m: m.get_weights(), lambda m: m.optimizer, lambda m: setattr(m, "weights", 0)])
-def test_a_replayed_hook_may_ask_the_model_for_nothing_else(ask):
-    class Asks(Callback):
-        replay = True
-
-        def on_batch_end(self, batch, logs=None):
-            ask(self.model)
-
-    with pytest.raises(RuntimeError, match=r"Asks has replay = True: .* Set replay = False to be woken at each batch"):
-        fit([Asks()])
-
-
-def test_a_replayed_callback_has_its_model_back_in_other_hooks_and_after_an_error():
-    class Asks(Losses):
-        def on_epoch_end(self, epoch, logs=None):
-            self.weights = self.model.get_weights()
-
-    asks, model = Asks(), Model()
-    fit([asks], model=model)
-    assert len(asks.weights) == 1
-    with pytest.raises(RuntimeError, match="on_train_batch_end failed"):
-        fit([asks, Raises("on_train_batch_end")], model=model)
-    assert asks.model is model
 
 
 # Errors

@@ -9,13 +9,11 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from regression import X, Y
 
 from epochal.callbacks import BackupAndRestore
 from epochal.messages.names import path_name
 from epochal.models import Model
-
-X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
-Y = X[:, :1]
 
 
 def compiled(module, **settings):

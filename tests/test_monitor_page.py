@@ -4,7 +4,8 @@ import threading
 import time
 
 import pytest
-from monitoring import SCREENSHOTS, running, wait_for
+from folders import SCREENSHOTS
+from monitoring import running, wait_for
 
 pytest.importorskip("uvicorn", reason="the extra `monitor` isn't installed")
 

@@ -5,13 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from regression import X, Y
 
 from epochal import layers
 from epochal.layers import LSTM, BatchNormalization, Dense, Dropout, Embedding, Input, Masking
 from epochal.models import Model, Sequential
-
-X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
-Y = X[:, :1]
 
 
 def model_of(*listed, optimizer="sgd", loss="mse"):

@@ -4,13 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from regression import X, Y
 
 from epochal import layers
 from epochal.layers import Dense, Input
 from epochal.models import Sequential
-
-X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
-Y = X[:, :1]
 
 
 def model_of(*listed, optimizer="sgd", loss="mse"):

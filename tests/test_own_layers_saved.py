@@ -8,14 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from killed_runs import outcome
+from regression import X, Y
 
 from epochal import layers
 from epochal.callbacks import EarlyStopping
 from epochal.layers import BatchNormalization, Dense, Dropout, Input
 from epochal.models import Model, Sequential, load_model
-
-X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
-Y = X[:, :1]
 
 
 class Block(layers.Layer):

@@ -1,21 +1,16 @@
 """RemoteMonitor against servers that answer, fail, hang, trickle, redirect, and come back."""
 
 import base64
-import http.client
 import json
-import socket
 import subprocess
 import sys
-import threading
-import time
-import warnings
 from urllib.parse import parse_qs
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from monitoring import running, serving, wait_for
-from posting import OK, Server, answer, free_port, losses, tell, train
+from monitoring import serving, wait_for
+from posting import Server, answer, free_port, losses, tell, train
 
 from epochal.callbacks.remote_monitor import RemoteMonitor
 from epochal.core.cadence import Every
@@ -107,143 +102,6 @@ def test_a_server_that_is_down_gets_what_it_missed_in_order_when_it_is_back(caps
     assert "is back after" in capsys.readouterr().err
 
 
-@pytest.fixture
-def socket_threads(monkeypatch):
-    """Return the names of the threads that sent or received by HTTP."""
-    names = set()
-    for method in ("connect", "send", "getresponse"):
-        original = getattr(http.client.HTTPConnection, method)
-
-        def noted(self, *args, original=original, **kwargs):
-            names.add(threading.current_thread().name)
-            return original(self, *args, **kwargs)
-
-        monkeypatch.setattr(http.client.HTTPConnection, method, noted)
-    return names
-
-
-def hang(sock):
-    time.sleep(30)
-
-
-def trickle(sock):
-    for byte in OK * 10:
-        sock.sendall(bytes([byte]))
-        time.sleep(1)
-
-
-def trickle_headers(sock):
-    sock.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-    trickle(sock)
-
-
-@pytest.mark.parametrize("reply", [hang, trickle, trickle_headers])
-def test_a_server_that_hangs_or_trickles_holds_no_hook_up(reply, socket_threads):
-    with Server([reply] * 99) as server:
-        callback = RemoteMonitor(server.root)
-        callback.deadline, callback.farewell = 0.3, 0.1
-        train(callback, 1_000, end=False)
-        assert len(server.requests) <= 1  # a thousand epochs have ended before one answer came
-        with pytest.warns(UserWarning) as caught:
-            tell(callback)
-            callback.on_epoch_end(1_000, {"loss": 0.0})
-            callback.close()
-    assert [str(w.message).split(": ", 1)[1][len(server.root) :] for w in caught][:1] == [
-        " doesn't take events (no answer within 0.3 s); training goes on, they are kept and sent again."
-    ]
-    assert "1001 of 1001 events were not delivered" in str(caught[-1].message)
-    assert "1001 not sent in time" in str(caught[-1].message)
-    assert socket_threads == {"epochal-remote-monitor"}
-
-
-def test_a_server_that_accepts_nothing_holds_nothing_up():
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        callback = RemoteMonitor(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        callback.farewell = 0.1
-        with pytest.warns(UserWarning, match="3 of 3 events were not delivered"):
-            train(callback, 3)
-
-
-def test_errors_of_the_server_are_tried_again():
-    with Server([answer("500 Oops", "on fire"), answer("503 Later")]) as server:
-        callback = RemoteMonitor(server.root)
-        with pytest.warns(UserWarning, match=r"doesn't take events \(500 on fire\)"):
-            train(callback, 1, end=False)
-            wait_for(lambda: len(server.requests) >= 3)
-            callback.close()
-    assert [h["x-epochal-seq"] for _, _, h, _ in server.requests] == ["0", "0", "0"]
-
-
-def test_retry_after_is_honoured():
-    times = []
-
-    def note(reply):
-        return lambda sock: (times.append(time.monotonic()), sock.sendall(reply))
-
-    with Server([note(answer("429 Slow down", Retry_After="2")), note(OK)]) as server:
-        with pytest.warns(UserWarning, match="429"):
-            callback = RemoteMonitor(server.root)
-            callback.on_epoch_end(0, {"loss": 1.0})
-            wait_for(lambda: len(times) == 2)
-            callback.close()
-    assert times[1] - times[0] >= 2
-
-
-def test_what_is_refused_is_reported_once_in_the_servers_words_and_not_repeated():
-    with Server(answer("401 Unauthorized", "this monitor needs its token")) as server:
-        callback = RemoteMonitor(server.root)
-        with pytest.warns(UserWarning) as caught:
-            train(callback, 3)
-    first, last = (str(w.message) for w in caught)
-    assert "refuses the events: 401 this monitor needs its token" in first
-    assert "3 of 3 events were not delivered" in last
-    assert "3 refused" in last
-    assert len(server.requests) == 3
-
-
-def test_a_redirect_to_another_origin_is_not_followed():
-    with Server() as elsewhere, Server(answer("307 Moved", Location=elsewhere.root + "/x")) as server:
-        with pytest.warns(UserWarning) as caught:
-            train(RemoteMonitor(server.root, headers={"Authorization": "Bearer secret"}), 1)
-        assert f"redirects to {elsewhere.root}/x, which isn't followed; set root" in str(caught[0].message)
-        assert elsewhere.requests == []
-
-
-def test_a_redirect_on_the_same_server_is_followed():
-    with Server([answer("301 Moved", Location="/there/"), OK]) as server:
-        train(RemoteMonitor(server.root), 1)
-    assert [(m, p) for m, p, _, _ in server.requests] == [("POST", "/publish/epoch/end/"), ("POST", "/there/")]
-    assert server.events == losses([0, 0])
-
-
-@pytest.mark.parametrize("where", ["HTTP://LOCALHOST:{port}/there/", "http://localhost:{port}/there/"])
-def test_an_address_of_the_same_server_may_be_written_otherwise(where):
-    with Server() as server:
-        server.reply = [answer("301 Moved", Location=where.format(port=server.port)), OK]
-        train(RemoteMonitor(f"http://localhost:{server.port}"), 1)
-        assert [path for _, path, _, _ in server.requests] == ["/publish/epoch/end/", "/there/"]
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        answer("307 Moved", Location="http://[bad"),
-        answer("429 Later", Retry_After="9" * 400),
-        answer("503 Later", Retry_After="10000000000"),
-    ],
-)
-def test_an_odd_answer_does_not_end_the_sending(odd, monkeypatch):
-    monkeypatch.setattr("epochal.remote.connection.LONGEST_WAIT", 0.1)
-    with Server([odd]) as server:
-        callback = RemoteMonitor(server.root)
-        with pytest.warns(UserWarning) as caught:
-            train(callback, 2, end=False)
-            wait_for(lambda: server.events[-1:] == losses([1]))
-            callback.close()
-    said = str(caught[0].message)
-    assert "an event can't be sent" in said or "doesn't take events" in said
-
-
 def test_a_password_in_the_address_is_used_and_never_shown():
     with Server(answer("500 No")) as server:
         callback = RemoteMonitor(f"http://bob:hunter%322@127.0.0.1:{server.port}")
@@ -263,26 +121,6 @@ def test_the_users_netrc_does_not_replace_a_header(tmp_path, monkeypatch):
     assert server.requests[0][2]["authorization"] == "Bearer x"
 
 
-def test_a_monitor_is_told_the_end_also_if_it_refused_the_last_event():
-    ours = {"X_Epochal_Monitor": "1"}
-    with Server([answer("200 OK", **ours), answer("400 No", "nonsense", **ours), answer("200 OK", **ours)]) as server:
-        with pytest.warns(UserWarning, match=r"refuses|1 of 2"):
-            train(RemoteMonitor(server.root), 2)
-        assert server.requests[-1][2]["x-epochal-state"] == "finished"
-
-
-def test_a_connection_the_server_has_closed_is_opened_again_without_a_word():
-    with Server() as server:
-        callback = RemoteMonitor(server.root)
-        train(callback, 1, end=False)
-        wait_for(lambda: server.requests)
-        server.sockets[0].shutdown(socket.SHUT_RDWR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            train(callback, 2, first=1)
-    assert server.events == losses([0, 1])
-
-
 def test_a_full_queue_drops_the_oldest_and_counts_them(capsys):
     port = free_port()
     callback = RemoteMonitor(f"http://127.0.0.1:{port}")
@@ -297,39 +135,6 @@ def test_a_full_queue_drops_the_oldest_and_counts_them(capsys):
     assert "15 of 25 events were not delivered" in str(caught[-1].message)
     assert "15 dropped while it was away" in str(caught[-1].message)
     assert "10 events waited, 15 were dropped" in capsys.readouterr().err
-
-
-def test_an_event_dropped_on_its_way_that_gets_there_is_not_counted_as_lost():
-    arrived, go = threading.Event(), threading.Event()
-
-    def slow(sock):
-        arrived.set()
-        go.wait(5)
-        sock.sendall(OK)
-
-    with Server([slow, OK]) as server:
-        callback = RemoteMonitor(server.root)
-        callback.kept = 2
-        callback.on_epoch_end(0, {"loss": 1.0})
-        assert arrived.wait(5)
-        train(callback, 4, first=1, end=False)  # epochs 0 and 1 are dropped, but 0 is under way
-        go.set()
-        wait_for(lambda: len(server.requests) == 3)
-        with pytest.warns(UserWarning, match=r"1 of 4 events were not delivered to .*: 1 dropped while it was away"):
-            callback.close()
-    assert [event["epoch"] for event in server.events] == [0, 2, 3]
-
-
-def test_the_end_does_not_wait_for_a_delay_that_the_server_asked_for():
-    with Server(answer("429 Slow down", Retry_After="3600")) as server:
-        callback = RemoteMonitor(server.root)
-        callback.farewell = 0.1
-        with pytest.warns(UserWarning) as caught:
-            train(callback, 1, end=False)
-            tell(callback)
-            callback.close()
-        assert "1 of 1 events were not delivered" in str(caught[-1].message)
-        wait_for(lambda: "epochal-remote-monitor" not in {thread.name for thread in threading.enumerate()})
 
 
 def test_closing_twice_and_without_a_fit_is_fine():
@@ -364,9 +169,6 @@ def test_without_requests_one_line_says_what_to_install():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.splitlines()[-1] == 'ImportError: RemoteMonitor needs requests: pip install "epochal[remote]"'
-
-
-# Batches
 
 
 def drive_batches(callback, epochs, steps):
@@ -435,69 +237,3 @@ def test_in_a_fit_batches_come_by_replay_and_cost_no_span(tmp_path):
     assert [row[:2] for row in rows["rows"][::-1]] == [[e, b] for e in (0, 1) for b in [0, 1, 2, 3, 4, 5, None]]
     column = rows["columns"].index("val_loss")
     assert [row[column] for row in rows["rows"][::-1] if row[1] is None] == history.history["val_loss"]
-
-
-# The run on the monitor
-
-
-def test_a_resumed_run_goes_on_where_it_was_saved(tmp_path):
-    with serving(tmp_path / "runs.db") as monitor:
-        callback = RemoteMonitor(monitor.root, every=Every(4, "batch"))
-        callback.on_train_begin({})
-        callback.on_epoch_begin(0, {})
-        for batch in range(6):
-            callback.on_train_batch_end(batch, {"loss": float(batch)})
-        saved = json.loads(json.dumps(callback.state_dict()))
-        callback.on_train_batch_end(6, {"loss": 6.0})
-        callback.on_exception(RuntimeError("killed"))
-        callback.close()
-        again = RemoteMonitor(monitor.root, every=Every(4, "batch"))
-        again.on_train_begin({})
-        again.load_state_dict(saved)
-        for batch in range(6, 9):
-            again.on_train_batch_end(batch, {"loss": float(batch)})
-        again.on_epoch_end(0, {"loss": 4.0})
-        again.on_train_end({})
-        again.close()
-        (run,) = monitor.get("/api/runs")["runs"]
-        assert run["state"] == "finished"
-        rows = monitor.get(f"/api/runs/{run['id']}/rows")["rows"][::-1]
-    assert [row[1:] for row in rows] == [[b, float(b)] for b in range(9)] + [[None, 4.0]]
-
-
-@pytest.mark.parametrize(("error", "state"), [(KeyboardInterrupt(), "stopped"), (ValueError("x"), "failed")])
-def test_the_page_is_told_how_a_run_ended(tmp_path, error, state):
-    with serving(tmp_path / "runs.db") as monitor:
-        callback = RemoteMonitor(monitor.root)
-        train(callback, 2, end=False)
-        callback.on_exception(error)
-        callback.close()
-        assert [run["state"] for run in monitor.get("/api/runs")["runs"]] == [state]
-
-
-def test_a_monitor_that_is_killed_and_started_again_misses_nothing(tmp_path, capsys):
-    with running(tmp_path / "runs.db") as monitor:
-        callback = RemoteMonitor(monitor.root)
-        train(callback, 5, end=False)
-        wait_for(lambda: monitor.get("/api/runs")["runs"] and monitor.get("/api/runs")["runs"][0]["epoch"] == 4)
-        monitor.process.kill()
-        monitor.process.wait()
-    with pytest.warns(UserWarning, match="doesn't take events"):
-        train(callback, 8, first=5, end=False)
-        tell(callback)
-    with running(tmp_path / "runs.db", port=monitor.port) as monitor:
-        wait_for(lambda: monitor.get("/api/runs")["runs"][0]["epoch"] == 7)
-        train(callback, 10, first=8)
-        (run,) = monitor.get("/api/runs")["runs"]
-        rows = monitor.get(f"/api/runs/{run['id']}/rows")["rows"]
-    assert [row[0] for row in rows] == list(range(9, -1, -1))
-    assert "is back after" in capsys.readouterr().err
-
-
-def test_a_token_is_passed_as_a_header(tmp_path):
-    token = "a-token-of-some-length"
-    with serving(tmp_path / "runs.db", token=token) as monitor:
-        train(RemoteMonitor(monitor.root, headers={"Authorization": f"Bearer {token}"}), 1)
-        with pytest.warns(UserWarning) as caught:
-            train(RemoteMonitor(monitor.root), 1)
-    assert "refuses the events: 401 this monitor needs its token" in str(caught[0].message)

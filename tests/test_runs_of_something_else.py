@@ -22,7 +22,7 @@ OTHER_OPTIMIZER = type(
         ({"seed": 8}, r"  data\.seed: 7 then, 8 now\n"),
         ({"data": ArrayData(X, Y, batch_size=4)}, r"  data\.shuffle: True then, False now\n"),
         (
-            {"data": stream(Numbers())},
+            {"data": stream(Numbers(), 3)},
             r"  data\.batch_size: 4 then, nothing now\n  data\.data: nothing then, generator now\n(.*\n)*",
         ),
         ({"engine": OTHER_OPTIMIZER}, r"  engine\.optimizer\.name: nothing then, adam now\n"),

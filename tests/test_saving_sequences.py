@@ -1,16 +1,13 @@
 """Files of the layers for sequences; those in `data` were written by Keras, see `data/write_keras_layers.py`."""
 
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
+from folders import DATA
 
 from epochal import layers
 from epochal.layers import GRU, LSTM, Bidirectional, Embedding, Input, MultiHeadAttention, SimpleRNN
 from epochal.models import Model, Sequential, load_model
-
-DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,15 @@
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 import pytest
+from monitoring import wait_for
 from PIL import Image
 
 from epochal.callbacks import TensorBoard
@@ -56,14 +55,6 @@ def server(trained):
 def get(server, path, **query):
     with urllib.request.urlopen(f"{server}data/{path}?{urlencode(query)}", timeout=30) as response:
         return response.read()
-
-
-def wait_for(get_value, seconds=60):
-    """Return the first value that isn't false."""
-    deadline = time.monotonic() + seconds
-    while not (value := get_value()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return value
 
 
 def test_all_plugins_are_active(server):
@@ -117,32 +108,6 @@ def test_the_projector_serves_vectors_and_labels(server, trained):
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Return a headless Chromium."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
-        pytest.skip("Chromium and its driver aren't installed")
-    selenium = pytest.importorskip("selenium.webdriver", reason="selenium isn't installed")
-    options = selenium.ChromeOptions()
-    options.binary_location = chromium
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--window-size=1400,1000",
-        f"--user-data-dir={tmp_path_factory.mktemp('browser')}",
-    ):
-        options.add_argument(argument)
-    started = selenium.Chrome(options=options, service=selenium.ChromeService(driver))
-    yield started
-    started.quit()
-
-
 def found(browser, selector, value):
     """Return a JavaScript value of each element that a selector matches, those in shadow trees included."""
     script = f"""
@@ -165,16 +130,16 @@ def pixels_near(browser, colour):
 
 
 @pytest.mark.browser
-def test_the_scalars_tab_draws_both_runs(browser, server):
-    browser.get(f"{server}#scalars&tagFilter=epoch_loss&_smoothingWeight=0")
+def test_the_scalars_tab_draws_both_runs(chrome, server):
+    chrome.get(f"{server}#scalars&tagFilter=epoch_loss&_smoothingWeight=0")
     orange, blue = (255, 112, 67), (0, 119, 187)  # TensorBoard's first two colours
-    assert wait_for(lambda: pixels_near(browser, orange) > 50 and pixels_near(browser, blue) > 50)
-    assert "epoch_loss" in found(browser, "div, span, h2", "element.textContent.trim()")
+    assert wait_for(lambda: pixels_near(chrome, orange) > 50 and pixels_near(chrome, blue) > 50)
+    assert "epoch_loss" in found(chrome, "div, span, h2", "element.textContent.trim()")
 
 
 @pytest.mark.browser
-def test_the_graphs_tab_draws_the_layers_and_the_shapes_between_them(browser, server):
-    browser.get("about:blank")
-    browser.get(f"{server}#graphs")
-    assert wait_for(lambda: found(browser, "g.node", "element.getAttribute('data-name')")) == LAYERS
-    assert found(browser, "g.edge", "element.textContent.trim()") == ["?×4", "?×4×3", "?×3", "?×5"]
+def test_the_graphs_tab_draws_the_layers_and_the_shapes_between_them(chrome, server):
+    chrome.get("about:blank")
+    chrome.get(f"{server}#graphs")
+    assert wait_for(lambda: found(chrome, "g.node", "element.getAttribute('data-name')")) == LAYERS
+    assert found(chrome, "g.edge", "element.textContent.trim()") == ["?×4", "?×4×3", "?×3", "?×5"]

@@ -5,13 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from regression import X, Y
 
 from epochal.callbacks import LambdaCallback
 from epochal.layers import Dense, Input, Layer
 from epochal.models import Model, Sequential
-
-X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
-Y = X[:, :1]
 
 
 class Penalty(Layer):
