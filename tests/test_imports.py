@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,11 @@ MAY_IMPORT = {
 }  # fmt: skip
 
 
-def imports(path):
+def imports(path, nodes=ast.walk):
     """Yield the modules of the package that a file imports, as parts of their names."""
     package = MODULES[path] if path.name == "__init__.py" else MODULES[path][:-1]
     package = tuple(part for part in package if part != "__init__")
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1]
             module = (*base, *(node.module or "").split(".")) if node.module else base
@@ -59,6 +60,17 @@ def imports(path):
                     yield tuple(name.name.split(".")[1:])
 
 
+def executed(node):
+    """Yield the nodes that run when a module is imported: none in functions, none that only type checkers see."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from executed(child)
+
+
 PARTS = [path for path in MODULES if len(MODULES[path]) > 1 or MODULES[path][0] != "__init__"]
 
 
@@ -67,6 +79,15 @@ def test_imports_point_downward(path):
     home = MODULES[path][0]
     found = {parts[0] for parts in imports(path) if parts}
     assert found - {home} <= MAY_IMPORT[home]
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    modules = {parts[:-1] if parts[-1] == "__init__" else parts: path for path, parts in MODULES.items()}
+    graph = {name: {found for found in imports(path, executed) if found in modules} for name, path in modules.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(".".join(("epochal", *name)) for name in error.args[1][::-1]))
 
 
 def test_no_callback_imports_another():
