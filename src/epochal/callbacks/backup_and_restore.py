@@ -28,10 +28,22 @@ class BackupAndRestore(Callback):
     SIGTERM save too, at the end of the span, before they take their course. A finished run trains nothing
     when it is run again, unless `epochs` is raised.
 
+    >>> import tempfile
+    >>> from epochal.layers import Dense
+    >>> from epochal.models import Sequential
+    >>> model = Sequential([Dense(1, input_dim=1)])
+    >>> model.compile("sgd", "mse")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for epochs in (2, 3):  # the second fit goes on after the first one
+    ...         backup = BackupAndRestore(folder)
+    ...         history = model.fit([[1.0]], [[1.0]], epochs=epochs, verbose=0, callbacks=[backup])
+    >>> history.epoch
+    [0, 1, 2]
+
     Args:
         backup_dir: A folder, one a run. Files there that are no generations are never touched.
         save_freq: "epoch", a number of batches, or an `Every`. The state before the first batch is saved too.
-        keep: How many generations stay.
+        keep: The number of generations that stay, at least 1.
         strict: Whether it is an error if the run is another one: other layers, losses, metrics, optimizer or
             learning rate, other data, batch size or seed; the differences are listed. False goes on as far as the
             state fits, takes the new learning rate, and warns of what it left; if the data are others, an epoch under
@@ -117,7 +129,7 @@ class BackupAndRestore(Callback):
     # Hooks
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Ask for a save of what the run begins with: a kill before the next one then leaves nothing twice in a log."""
+        """Ask for a save of the beginning: a kill before the next one then leaves nothing twice in a log."""
         self.save_due, self._warned = self._begins, False
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -135,7 +147,7 @@ class BackupAndRestore(Callback):
             self.writer.put(self._release)
 
     def state_dict(self) -> PlainState:
-        """Return nothing: the folder says everything."""
+        """Return an empty state: the folder has everything."""
         return {}
 
     # Generations

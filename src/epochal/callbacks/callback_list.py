@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, cast
 
 import numpy as np
 
 from ..core.callback import Callback, Dispatcher, Phase
-from ..core.logs import Logs
+from ..core.logs import LoggedValues, Logs
 from ..core.means import Means
 from ..core.protocols import Model
+from ..storage.generation import PlainState
 
 
 class BaseLogger(Callback):
-    """Makes the epoch's size-weighted means of the batch logs, for names that the epoch logs don't have yet.
+    """Adds the means of the batch logs, weighted by the batches' sizes, to the epoch logs that don't have them yet.
 
     A `CallbackList` has one, without being asked. In `fit` the epoch logs are complete already.
+
+    >>> with CallbackList() as callbacks:
+    ...     callbacks.on_epoch_begin(0)
+    ...     callbacks.on_train_batch_end(0, {"loss": 1.0, "size": 3})
+    ...     callbacks.on_train_batch_end(1, {"loss": 2.0, "size": 1})
+    ...     callbacks.on_epoch_end(0)
+    {'loss': 1.25}
     """
 
     replay = True
@@ -43,12 +51,12 @@ class BaseLogger(Callback):
                 if name not in logs:
                     logs[name] = means.values()[0]
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the sums."""
+    def state_dict(self) -> PlainState:
+        """Return the sums over the batches of the epoch under way."""
         return {name: means.state_dict() for name, means in self._means.items()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the sums."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`."""
         self._means = {}
         for name, sums in state.items():
             self._means[name] = Means()
@@ -56,7 +64,7 @@ class BaseLogger(Callback):
 
 
 class CallbackList:
-    """Calls the hooks of callbacks from a loop of your own.
+    """Calls the hooks of callbacks from a loop of your own::
 
         with CallbackList([EarlyStopping("loss"), CSVLogger("log.csv")], epochs=20) as callbacks:
             callbacks.on_train_begin()
@@ -71,18 +79,36 @@ class CallbackList:
                     break
             callbacks.on_train_end()
 
-    Leaving the `with` block closes the callbacks, after `on_exception` if it raised.
+    Leaving the `with` block closes the callbacks, after `on_exception` if it raised. Values in the logs may be scalar
+    arrays of any framework; they are fetched when a callback reads them.
+
+    >>> from epochal.callbacks import EarlyStopping
+    >>> with CallbackList([EarlyStopping("loss", patience=2)]) as callbacks:
+    ...     callbacks.on_train_begin()
+    ...     for epoch, loss in enumerate([0.5, 0.6, 0.7, 0.4]):
+    ...         callbacks.on_epoch_begin(epoch)
+    ...         logs = callbacks.on_epoch_end(epoch, {"loss": loss})
+    ...         if callbacks.stop_training:
+    ...             break
+    ...     callbacks.on_train_end(logs)
+    >>> epoch
+    2
 
     Args:
         callbacks: Any callbacks. Batch hooks are called at every batch, whatever the cadence.
-        model: What callbacks get as `self.model`; it needs what they ask of it. None is a model that can
-            only be told to stop.
-        **params: Facts for the callbacks: epochs, steps, samples, batch_size, verbose, metrics, do_validation.
+        model: The `self.model` of the callbacks, which must have what they ask of it; one that can only be told to
+            stop if None.
+        **params: Facts for the callbacks: epochs (1), steps, samples, batch_size, verbose (1), metrics, do_validation.
 
-    Values in the logs may be scalar arrays of any framework; they are fetched when a callback reads them.
+    Attributes:
+        callbacks: The callbacks in the order in which they are called.
+        stop_training: Whether a callback has asked to end the training.
+
+    Raises:
+        TypeError: If an item is a class instead of an instance, or has no hook at all.
     """
 
-    def __init__(self, callbacks: Iterable[Any] | None = None, model: Any = None, **params: Any) -> None:
+    def __init__(self, callbacks: Iterable[object] | None = None, model: Any = None, **params: object) -> None:
         self.model: Model = cast("Model", _NoModel()) if model is None else model
         if not hasattr(self.model, "stop_training"):
             self.model.stop_training = False
@@ -92,7 +118,7 @@ class CallbackList:
         self._watchers = {phase: self._call.watchers(phase) for phase in _PHASES}
 
     @property
-    def callbacks(self) -> list[Any]:
+    def callbacks(self) -> Sequence[object]:
         """The callbacks in the order in which they are called."""
         return self._call.callbacks
 
@@ -104,76 +130,76 @@ class CallbackList:
     def __enter__(self) -> CallbackList:
         return self
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self.close(error)
 
     def close(self, error: BaseException | None = None) -> None:
         """Close all callbacks, after `on_exception(error)` if there was an error."""
         self._call.close(error)
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: LoggedValues | None = None) -> None:
         """Begin the training."""
         self.model.stop_training = False
         self._call("on_train_begin", Logs.of(logs or {}))
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: LoggedValues | None = None) -> None:
         """End the training."""
         self._call("on_train_end", Logs.of(logs or {}))
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: LoggedValues | None = None) -> None:
         """Begin an epoch, counted from 0."""
         self._call("on_epoch_begin", epoch, Logs.of(logs or {}))
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> Logs:
+    def on_epoch_end(self, epoch: int, logs: LoggedValues | None = None) -> Logs:
         """End an epoch; return its logs, with the means of the batch logs and what callbacks added."""
         full = Logs.of(logs or {})
         self._call("on_epoch_end", epoch, full)
         return full
 
-    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: LoggedValues | None = None) -> None:
         """Begin a training batch."""
         self._batch("train", "begin", batch, logs)
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: LoggedValues | None = None) -> None:
         """End a training batch."""
         self._batch("train", "end", batch, logs)
 
     on_batch_begin = on_train_batch_begin
     on_batch_end = on_train_batch_end
 
-    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_begin(self, logs: LoggedValues | None = None) -> None:
         """Begin an evaluation."""
         self._call("on_test_begin", Logs.of(logs or {}))
 
-    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_end(self, logs: LoggedValues | None = None) -> None:
         """End an evaluation."""
         self._call("on_test_end", Logs.of(logs or {}))
 
-    def on_test_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_batch_begin(self, batch: int, logs: LoggedValues | None = None) -> None:
         """Begin a batch of an evaluation."""
         self._batch("test", "begin", batch, logs)
 
-    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_test_batch_end(self, batch: int, logs: LoggedValues | None = None) -> None:
         """End a batch of an evaluation."""
         self._batch("test", "end", batch, logs)
 
-    def on_predict_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_begin(self, logs: LoggedValues | None = None) -> None:
         """Begin a prediction."""
         self._call("on_predict_begin", Logs.of(logs or {}))
 
-    def on_predict_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_end(self, logs: LoggedValues | None = None) -> None:
         """End a prediction."""
         self._call("on_predict_end", Logs.of(logs or {}))
 
-    def on_predict_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_batch_begin(self, batch: int, logs: LoggedValues | None = None) -> None:
         """Begin a batch of a prediction."""
         self._batch("predict", "begin", batch, logs)
 
-    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_predict_batch_end(self, batch: int, logs: LoggedValues | None = None) -> None:
         """End a batch of a prediction."""
         self._batch("predict", "end", batch, logs)
 
-    def _batch(self, phase: Phase, moment: str, batch: int, logs: Mapping[str, Any] | None) -> None:
+    def _batch(self, phase: Phase, moment: str, batch: int, logs: LoggedValues | None) -> None:
         full = Logs.of({"batch": batch} | dict(logs or {}))
         for watcher in self._watchers[phase]:
             if hook := getattr(watcher, moment):
@@ -184,11 +210,11 @@ _PHASES: tuple[Phase, ...] = ("train", "test", "predict")
 
 
 class _NoModel:
-    """Stands for a model that nobody gave: it can be told to stop."""
+    """Stands in for a model that nobody gave: it can be told to stop."""
 
     stop_training = False
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(
             f"a callback asked for model.{name}: give CallbackList the model, CallbackList(callbacks, model)."
         )

@@ -7,18 +7,32 @@ import csv
 import errno
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from ..core.callback import Callback
 from ..core.logs import Logs, knows
 from ..messages.printing import warn
 from ..storage import files
+from ..storage.generation import PlainState
 
 
 class CSVLogger(Callback):
     """Writes one row an epoch: `epoch` counted from 0, then the logs in their order.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from epochal.callbacks import CallbackList
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with CallbackList([CSVLogger(f"{folder}/log.csv")]) as callbacks:
+    ...         callbacks.on_train_begin()
+    ...         for epoch, loss in enumerate([0.5, 0.25]):
+    ...             logs = callbacks.on_epoch_end(epoch, {"loss": loss})
+    ...     print(Path(folder, "log.csv").read_text(), end="")
+    epoch,loss
+    0,0.5
+    1,0.25
 
     Args:
         filename: The file; its folder is made if there is none.
@@ -26,7 +40,7 @@ class CSVLogger(Callback):
         append: True keeps what the file has: its header decides the columns, rows are added. False
             writes the file anew, at the first epoch's end.
 
-    The columns are those of the fit's first epoch, `val_…` included where there is validation. A missing
+    The first epoch decides the columns, `val_…` included where there is validation. A missing
     value is `NA`; a name that comes later gives one warning and no column. A row is handed to the
     operating system when its epoch ends. A resumed run cuts off what was written after the point it
     goes on from.
@@ -98,7 +112,7 @@ class CSVLogger(Callback):
         self._warn_of(self.params.get("metrics") or (), "it goes on with the columns that it has")
 
     def _kept(self) -> str:
-        """Return the text that stays of the file."""
+        """Return the part of the file that stays, as text."""
         if not self._length or not self.filename.exists():
             return ""
         with open(self.filename, "rb") as file:
@@ -153,7 +167,7 @@ class CSVLogger(Callback):
         metrics: list[str] = list(self.params.get("metrics") or ())
         return [*metrics, *(name for name in logs if not knows(metrics, name))]
 
-    def _write(self, file: IO[bytes], row: list[Any]) -> None:
+    def _write(self, file: IO[bytes], row: Sequence[object]) -> None:
         text = io.StringIO(newline="")
         csv.writer(text, delimiter=self.separator, lineterminator=self._line_end).writerow(row)
         left = text.getvalue().encode()
@@ -175,12 +189,12 @@ class CSVLogger(Callback):
             self._file.close()
             self._file = None
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return the file."""
         return {"filename": self.filename}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the columns and how long the file is; what was written is on the disk before a run is saved."""
+    def state_dict(self) -> PlainState:
+        """Return the columns and the length of the file, in bytes; all of it is on the disk before a run is saved."""
         if self._length > self._synced:
             self._synced, path = self._length, Path(os.path.abspath(self.filename))
             self.writer.put(lambda: files.sync_if_there(path))
@@ -192,8 +206,8 @@ class CSVLogger(Callback):
             "warned": self._warned,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned; the file is cut to that length when it is opened.
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`; the file is cut to that length when it is opened.
 
         A file that has become shorter is warned of, and cut to its last whole line.
         """

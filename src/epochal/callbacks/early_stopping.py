@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import numpy as np
 
 from ..core.callback import Callback
 from ..core.logs import Logs
 from ..core.monitored_value import MonitoredValue
 from ..messages.numeric import real, whole
 from ..messages.printing import say, warn
+from ..storage.generation import PlainState
 
 
 class EarlyStopping(Callback):
     """Stops at the end of the `patience`-th consecutive epoch without an improvement.
 
+    >>> from epochal.callbacks import CallbackList
+    >>> stopping = EarlyStopping("loss", patience=2)
+    >>> with CallbackList([stopping]) as callbacks:
+    ...     callbacks.on_train_begin()
+    ...     for epoch, loss in enumerate([0.5, 0.6, 0.7, 0.4]):
+    ...         logs = callbacks.on_epoch_end(epoch, {"loss": loss})
+    ...         if callbacks.stop_training:
+    ...             break
+    >>> stopping.stopped_reason
+    'loss was best in epoch 1: 0.5; epochs without improvement: 2.'
+
     Args:
         monitor: The key in the epoch logs.
         min_delta: An improvement is a change by more than this, in the value's units.
         patience: Epochs without improvement; 0 counts as 1.
-        verbose: 1 says why it stopped.
+        verbose: 1 prints why it stopped; 0 nothing.
         mode: "min", "max", or "auto": what the metric or its name tells, else an error asks.
-        baseline: An epoch counts as an improvement only if it is also better than this.
+        baseline: An epoch counts as an improvement only if it is also better than this, unless this is None.
         restore_best_weights: Whether a fit that ends normally ends with the weights of the best epoch,
             also if patience wasn't used up.
         start_from_epoch: Epochs, from 0, before which nothing is counted.
@@ -61,7 +72,7 @@ class EarlyStopping(Callback):
     def _start(self) -> None:
         self.wait = 0
         self.best_epoch: int | None = None
-        self.best_weights: list[Any] | None = None
+        self.best_weights: list[np.ndarray] | None = None
         self.stopped_epoch: int | None = None
         self.stopped_reason: str | None = None
 
@@ -113,12 +124,12 @@ class EarlyStopping(Callback):
                 say(f"Restoring the weights of epoch {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return what is monitored and which way is better."""
         return self.monitor.identity()
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what was counted and the best weights."""
+    def state_dict(self) -> PlainState:
+        """Return the counts, the best value and the best weights."""
         return {
             "monitor": self.monitor.state_dict(),
             "wait": self.wait,
@@ -128,8 +139,8 @@ class EarlyStopping(Callback):
             "stopped_reason": self.stopped_reason,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`."""
         self.monitor.load_state_dict(state["monitor"])
         self.wait, self.best_epoch, self.best_weights = state["wait"], state["best_epoch"], state["best_weights"]
         self.stopped_epoch, self.stopped_reason = state["stopped_epoch"], state["stopped_reason"]
@@ -139,5 +150,5 @@ class EarlyStopping(Callback):
             )
             self.best_weights = self.best_epoch = self.monitor.best = None
 
-    def _fits(self, weights: list[Any]) -> bool:
+    def _fits(self, weights: list[np.ndarray]) -> bool:
         return [w.shape for w in weights] == [w.shape for w in self.model.get_weights()]

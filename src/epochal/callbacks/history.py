@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ..core.callback import Callback
 from ..core.logs import ByName, Logs
+from ..storage.generation import PlainState
 
 
 class History(Callback):
     """Records the epoch logs; every fit has one, returns it, and keeps it as `model.history`.
+
+    >>> from epochal.callbacks import CallbackList
+    >>> history = History()
+    >>> with CallbackList([history]) as callbacks:
+    ...     for epoch, loss in enumerate([0.5, 0.25]):
+    ...         logs = callbacks.on_epoch_end(epoch, {"loss": loss})
+    >>> history.epoch, history.history
+    ([0, 1], {'loss': [0.5, 0.25]})
 
     Attributes:
         epoch: The epochs' numbers, counted from 0.
@@ -33,11 +41,11 @@ class History(Callback):
         for name, value in (logs or Logs()).items():
             self.history.setdefault(name, []).append(value)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what was recorded."""
+    def state_dict(self) -> PlainState:
+        """Return the numbers and the logs of the epochs."""
         return {"epoch": list(self.epoch), "history": {name: list(values) for name, values in self.history.items()}}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what was recorded."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`."""
         self.epoch = list(state["epoch"])
         self.history = ByName({name: list(values) for name, values in state["history"].items()})

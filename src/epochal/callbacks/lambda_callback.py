@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 from ..core.callback import HOOKS, Callback
 from ..messages.names import suggest
+from ..storage.generation import PlainState
+
+Function: TypeAlias = Callable[..., object]
 
 
 class LambdaCallback(Callback):
     """Calls a function at each hook that is given.
+
+    >>> from epochal.callbacks import CallbackList
+    >>> with CallbackList([LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))]) as callbacks:
+    ...     logs = callbacks.on_epoch_end(0, {"loss": 0.5})
+    0 {'loss': 0.5}
 
     Args:
         on_epoch_begin: `function(epoch, logs)`.
@@ -19,7 +27,7 @@ class LambdaCallback(Callback):
         on_batch_end: `function(batch, logs)`.
         on_train_begin: `function(logs)`.
         on_train_end: `function(logs)`.
-        **hooks: Any other hook of `Callback`.
+        **hooks: Functions for other hooks of `Callback`, with the arguments of the hook.
 
     Raises:
         TypeError: If a keyword is no hook, or a hook is no function.
@@ -29,13 +37,13 @@ class LambdaCallback(Callback):
 
     def __init__(
         self,
-        on_epoch_begin: Callable[..., Any] | None = None,
-        on_epoch_end: Callable[..., Any] | None = None,
-        on_batch_begin: Callable[..., Any] | None = None,
-        on_batch_end: Callable[..., Any] | None = None,
-        on_train_begin: Callable[..., Any] | None = None,
-        on_train_end: Callable[..., Any] | None = None,
-        **hooks: Callable[..., Any] | None,
+        on_epoch_begin: Function | None = None,
+        on_epoch_end: Function | None = None,
+        on_batch_begin: Function | None = None,
+        on_batch_end: Function | None = None,
+        on_train_begin: Function | None = None,
+        on_train_end: Function | None = None,
+        **hooks: Function | None,
     ) -> None:
         hooks |= {
             "on_epoch_begin": on_epoch_begin,
@@ -53,6 +61,6 @@ class LambdaCallback(Callback):
                     raise TypeError(f"{name} must be a function; got {function!r}.")
                 setattr(self, name, function)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: what the functions remember is theirs."""
+    def state_dict(self) -> PlainState:
+        """Return an empty state: the functions look after what they remember."""
         return {}

@@ -6,20 +6,29 @@ import inspect
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import Any
 
 from ..core.callback import Callback
-from ..core.logs import Logs
+from ..core.logs import Logs, plain_number
 from ..messages.printing import say
+from ..storage.generation import PlainState
 
 
 class LearningRateScheduler(Callback):
     """Sets the learning rate before each epoch.
 
+    >>> from types import SimpleNamespace
+    >>> from epochal.callbacks import CallbackList
+    >>> model = SimpleNamespace(optimizer=SimpleNamespace(lr=0.1))
+    >>> with CallbackList([LearningRateScheduler(lambda epoch: 0.1 * 0.5**epoch)], model) as callbacks:
+    ...     for epoch in range(3):
+    ...         callbacks.on_epoch_begin(epoch)
+    >>> model.optimizer.lr
+    0.025
+
     Args:
         schedule: `schedule(epoch)` or `schedule(epoch, lr)`, told apart by its signature: the epoch counted
             from 0, the current rate; returns the new one.
-        verbose: 1 prints each rate.
+        verbose: 1 prints each rate; 0 nothing.
 
     Adds `lr` to the epoch logs: the rate that the epoch ran with.
 
@@ -30,16 +39,15 @@ class LearningRateScheduler(Callback):
 
     calls_user_functions = True
 
-    def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
+    def __init__(self, schedule: Callable[..., object], verbose: int = 0) -> None:
         self.schedule, self.verbose = schedule, verbose
         self._takes_rate = _takes_rate(schedule)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Ask the schedule and set the rate."""
+        """Set the rate that the schedule returns."""
         optimizer = self.model.optimizer
         rate = self.schedule(epoch, optimizer.lr) if self._takes_rate else self.schedule(epoch)
-        if getattr(rate, "ndim", None) == 0:
-            rate = rate.item()
+        rate = plain_number(rate)
         if type(rate) is bool or not isinstance(rate, Real) or not math.isfinite(rate):
             asked = f"schedule({epoch}{', lr' if self._takes_rate else ''})"
             raise ValueError(
@@ -54,12 +62,12 @@ class LearningRateScheduler(Callback):
         if logs is not None:
             logs.setdefault("lr", self.model.optimizer.lr)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: the rate is the optimizer's."""
+    def state_dict(self) -> PlainState:
+        """Return an empty state: the optimizer keeps the rate."""
         return {}
 
 
-def _takes_rate(schedule: Callable[..., Any]) -> bool:
+def _takes_rate(schedule: Callable[..., object]) -> bool:
     try:
         signature = inspect.signature(schedule)
     except ValueError:  # some built-in functions have none

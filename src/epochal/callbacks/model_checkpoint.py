@@ -5,35 +5,46 @@ from __future__ import annotations
 import numbers
 import os
 import string
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.logs import ByName, Logs, is_validation_name, knows
 from ..core.monitored_value import MonitoredValue, warn_if_unknown
+from ..core.protocols import Snapshot
 from ..messages.names import suggest
 from ..messages.numeric import real, whole
 from ..messages.printing import say, warn
 from ..storage import files
+from ..storage.generation import PlainState
 from ..storage.writer import WriteJob
 
 
 class ModelCheckpoint(Callback):
     """Saves the model or its weights at the ends of epochs, or every so many batches.
 
+    >>> import os, tempfile
+    >>> from epochal.layers import Dense
+    >>> from epochal.models import Sequential
+    >>> model = Sequential([Dense(1, input_dim=1)])
+    >>> model.compile("sgd", "mse")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint = ModelCheckpoint(folder + "/{epoch:02d}.h5", save_weights_only=True)
+    ...     history = model.fit([[1.0]], [[1.0]], epochs=2, verbose=0, callbacks=[checkpoint])
+    ...     print(sorted(os.listdir(folder)))
+    ['01.h5', '02.h5']
+
     Args:
-        filepath: Where; `weights.{epoch:02d}-{val_loss:.2f}.h5` is filled from the epoch and, if
+        filepath: The file; `weights.{epoch:02d}-{val_loss:.2f}.h5` is filled from the epoch and, if
             batches are counted, the `batch`, both counted from 1, and the logs. The suffix decides the format.
         monitor: The key in the logs that `save_best_only` looks at.
-        verbose: 1 prints each save.
+        verbose: 1 prints each save; 0 nothing.
         save_best_only: Whether to save only when the monitored value is better than ever.
         save_weights_only: Whether to leave out the model's description and the optimizer's state.
         mode: "min", "max", or "auto": what the metric or its name tells, else an error asks.
         period: Epochs between saves.
         save_freq: "epoch", or a number of batches.
-        initial_value_threshold: What the first saved value must be better than.
+        initial_value_threshold: With `save_best_only`, only a value that is better than this is saved; any if None.
         keep: How many files of this callback stay, the best ones with `save_best_only`, else the latest;
             all of them if None. A file that has another content than the one that was saved is never removed.
 
@@ -78,7 +89,7 @@ class ModelCheckpoint(Callback):
         self._folder = self._fixed_folder()
         self._kept: list[str] = []  # absolute paths, oldest first
         self._digests: dict[str, str | None] = {}  # of the files that `keep` may remove one day
-        self._snapshot: Any = None
+        self._snapshot: Snapshot | None = None
         self._writing: WriteJob | None = None
         self._check_what_batches_know()
 
@@ -107,7 +118,7 @@ class ModelCheckpoint(Callback):
         return self.monitor.best
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Check what can be known: that the folder can be written to, and the names in the template."""
+        """Check that the folder can be written to, and the names in the template."""
         if self.save_best_only:
             self.monitor.start(self.params, self.model, best=self.monitor.best)
         if check := getattr(self.model, "check_filepath", None):
@@ -176,7 +187,7 @@ class ModelCheckpoint(Callback):
             Path(path).unlink(missing_ok=True)
 
     def _has_all_fields(self, logs: Logs) -> bool:
-        """Whether the logs have the template's keys; an epoch that wasn't validated may lack `val_…`."""
+        """Return whether the logs have the template's keys; an epoch that wasn't validated may lack `val_…`."""
         awaited = self.params.get("metrics") or ()
         return all(name in logs or not knows(awaited, name) for name in self.fields)
 
@@ -196,17 +207,18 @@ class ModelCheckpoint(Callback):
         """Let go of the snapshot once it is written."""
         self._snapshot = self._writing = None
 
-    def identity(self) -> dict[str, Any]:
-        """Return where it writes, and what it looks at if it saves the best only."""
-        return {"filepath": Path(self.filepath)} | (self.monitor.identity() if self.save_best_only else {})
+    def identity(self) -> dict[str, object]:
+        """Return the file, and what is monitored if only the best is saved."""
+        monitored = self.monitor.identity() if self.save_best_only else {}
+        return {"filepath": Path(self.filepath), **monitored}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> PlainState:
         """Return the best value, the epoch under way and the files that stay, those queued for writing included."""
         kept = [[os.path.relpath(path, self._folder), self._digests.get(path)] for path in self._kept]
         return {"monitor": self.monitor.state_dict(), "epoch": self._epoch, "kept": kept}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned; files are looked for where this callback writes."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`; files are looked for where this callback writes."""
         self.monitor.load_state_dict(state["monitor"])
         kept = {os.path.normpath(os.path.join(self._folder, name)): digest for name, digest in state["kept"]}
         self._epoch, self._kept = state["epoch"], list(kept)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ..core.cadence import Every
-from ..core.callback import Callback
+from ..core.callback import Callback, Params
 from ..core.logs import Logs
 from ..messages.printing import is_terminal, say, write
+from ..storage.generation import PlainState
 
 BAR_WIDTH = 30
 REDRAW_SECONDS = 0.1
@@ -27,6 +27,12 @@ class ProgbarLogger(Callback):
     fit decides: 0 nothing, 1 a bar, 2 one line an epoch. The bar is redrawn in place on a terminal, is one
     updating output in a notebook, and is one line an epoch in a pipe or a log file. `data 43%` says that for this
     share of the time the device waited for batches; less than a tenth isn't told.
+
+    >>> from epochal.callbacks import CallbackList
+    >>> with CallbackList([ProgbarLogger()], epochs=1, samples=6, batch_size=2, steps=3, verbose=2) as callbacks:
+    ...     callbacks.on_epoch_begin(0)
+    ...     logs = callbacks.on_epoch_end(0, {"loss": 0.5})  # doctest: +ELLIPSIS
+    Epoch 1/1 - ... - loss: 0.5000
 
     Args:
         count_mode: "samples" or "steps": what the bar counts. Steps are counted where samples aren't known.
@@ -49,7 +55,7 @@ class ProgbarLogger(Callback):
         self._stopped = False  # in the middle of the epoch
         self._counted: int | None = None  # batches of the last whole epoch, where the data don't say
 
-    def set_params(self, params: Mapping[str, Any]) -> None:
+    def set_params(self, params: Params) -> None:
         """Choose how to print; only a screen that is redrawn needs to be woken between epochs."""
         self.params = params
         self._screen = _screen(params.get("verbose", 1))
@@ -103,8 +109,8 @@ class ProgbarLogger(Callback):
         self._fitting = False
         self._screen.end()
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: a resumed run begins a new bar."""
+    def state_dict(self) -> PlainState:
+        """Return an empty state: a resumed run begins a new bar."""
         return {}
 
     def _begin(self, title: str) -> None:
@@ -243,7 +249,7 @@ class Notebook:
             say(line)
 
     def _update(self, lines: list[str]) -> bool:
-        """Show the lines, and say whether that went well."""
+        """Show the lines; return whether that went well."""
         try:
             from IPython.display import display  # pyright: ignore
 
@@ -282,7 +288,7 @@ def _values(logs: Logs | None) -> str:
     return "".join(f" - {name}: {_number(value)}" for name, value in shown.items())
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:.4f}" if not value or abs(value) >= 1e-3 else f"{value:.3e}"

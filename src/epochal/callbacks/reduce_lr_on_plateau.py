@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ..core.callback import Callback
 from ..core.logs import Logs
 from ..core.monitored_value import MonitoredValue
 from ..messages.numeric import real, whole
 from ..messages.printing import say
+from ..storage.generation import PlainState
 
 
 class ReduceLROnPlateau(Callback):
     """Multiplies the learning rate by `factor` after `patience` consecutive epochs without an improvement.
 
+    >>> from types import SimpleNamespace
+    >>> from epochal.callbacks import CallbackList
+    >>> model = SimpleNamespace(optimizer=SimpleNamespace(lr=0.1))
+    >>> with CallbackList([ReduceLROnPlateau("loss", factor=0.5, patience=1)], model) as callbacks:
+    ...     callbacks.on_train_begin()
+    ...     for epoch, loss in enumerate([0.5, 0.5, 0.4]):
+    ...         logs = callbacks.on_epoch_end(epoch, {"loss": loss})
+    >>> model.optimizer.lr
+    0.05
+
     Args:
         monitor: The key in the epoch logs.
         factor: Greater than 0, less than 1: the new rate is `lr * factor`.
         patience: Epochs without improvement; 0 counts as 1.
-        verbose: 1 prints each reduction.
+        verbose: 1 prints each reduction; 0 nothing.
         mode: "min", "max", or "auto": what the metric or its name tells, else an error asks.
         min_delta: An improvement is a change by more than this, in the value's units; 1e-4 if None.
         cooldown: Epochs after a reduction that are not counted.
-        min_lr: The rate is never reduced below this.
+        min_lr: The least rate: it is never reduced below this.
         epsilon: The older name of `min_delta`; give one of the two.
 
     Adds `lr` to the epoch logs: the rate that the epoch ran with.
@@ -90,19 +98,19 @@ class ReduceLROnPlateau(Callback):
             if self.verbose:
                 say(f"Epoch {epoch + 1}: reducing the learning rate from {old:.6g} to {new:.6g}.")
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return what is monitored and which way is better."""
         return self.monitor.identity()
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what was counted; the rate itself is the optimizer's."""
+    def state_dict(self) -> PlainState:
+        """Return the counts and the best value; the optimizer keeps the rate."""
         return {
             "monitor": self.monitor.state_dict(),
             "wait": self.wait,
             "cooldown_counter": self.cooldown_counter,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`."""
         self.monitor.load_state_dict(state["monitor"])
         self.wait, self.cooldown_counter = state["wait"], state["cooldown_counter"]

@@ -12,11 +12,13 @@ from urllib.parse import urlencode, urlsplit
 from .. import wire
 from ..core.cadence import Every
 from ..core.callback import Callback
+from ..core.logs import LoggedValues
 from ..messages.extras import needed_by
 from ..messages.printing import say, warn
 from ..remote.connection import Connection, origin
 from ..remote.outbox import Note, Outbox
 from ..remote.post import Parcel, Post, settled, strict
+from ..storage.generation import PlainState
 
 GROUP = 1_000
 """Batches in one post at most."""
@@ -40,6 +42,10 @@ class RemoteMonitor(Callback):
     are kept and sent again, in order; what it refuses is reported in its own words and not repeated. A post holds one
     event; a server that says how many it takes, as `epochal monitor` does, gets all that wait in one.
 
+    >>> monitor = RemoteMonitor("http://localhost:9000", name="digits")
+    >>> monitor.root + monitor.path
+    'http://localhost:9000/publish/epoch/end/'
+
     Args:
         root: Address of the server, such as `"http://localhost:9000"`.
         path: Where on it events are posted to.
@@ -49,7 +55,7 @@ class RemoteMonitor(Callback):
         every: How often something is sent. `Every(n, "epoch")`: each n-th epoch. `Every(n, "batch")` or
             `Every(t, "second")`: besides each epoch, the batches since the last post, in one post
             `{"epoch": e, "batch": [0, 1, …], "loss": [0.9, 0.8, …], …}`.
-        name: What the monitor's page calls the run.
+        name: The run's name on the monitor's page; None shows its id.
 
     Attributes:
         deadline: Seconds that one post may take in all.
@@ -87,15 +93,15 @@ class RemoteMonitor(Callback):
         self._outbox: Outbox | None = None
         self._begin(uuid.uuid4().hex)
 
-    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: LoggedValues | None = None) -> None:
         """Begin a new run."""
         self._begin(uuid.uuid4().hex)
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: LoggedValues | None = None) -> None:
         """Note the epoch that batches belong to."""
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: LoggedValues | None = None) -> None:
         """Gather the batch, and send the group if it is time."""
         if self.every.unit == "epoch":
             return
@@ -104,7 +110,7 @@ class RemoteMonitor(Callback):
             self._send_group()
             self._tell()
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: LoggedValues | None = None) -> None:
         """Send what is left of the batches, then the epoch."""
         self._epoch = epoch
         self._send_group()
@@ -112,7 +118,7 @@ class RemoteMonitor(Callback):
             self._send(wire.epoch_event(epoch, _values(logs)))
         self._tell()
 
-    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: LoggedValues | None = None) -> None:
         """Say that the run is finished, if the server is a monitor of ours."""
         self._send_state(wire.FINISHED)
 
@@ -131,19 +137,19 @@ class RemoteMonitor(Callback):
         finally:
             _say(outbox.notes)
 
-    def identity(self) -> dict[str, Any]:
-        """Return where it posts to."""
+    def identity(self) -> dict[str, object]:
+        """Return the address that it posts to."""
         return {"root": self.root, "path": self.path}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> PlainState:
         """Return the run's id, the next event's number, the batches not yet sent, and what hasn't got there yet."""
         group = [strict(batch) for batch in self._group]
         waiting = [] if self._outbox is None else self._outbox.waiting(self._headers, REMEMBERED)
         unsent = [*map(list, self._unsent), *([post.number, post.json] for post in waiting)]
         return {"run": self._run, "seq": self._seq, "epoch": self._epoch, "group": group, "unsent": unsent}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with the run that was saved."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`."""
         self._run, self._seq, self._epoch = str(state["run"]), int(state["seq"]), int(state["epoch"])
         self._group, self._headers = list(state["group"]), None
         self._unsent = [(int(number), str(event)) for number, event in state.get("unsent", ())]
@@ -201,7 +207,7 @@ class RemoteMonitor(Callback):
             _say(self._outbox.notes)
 
 
-def _values(logs: Mapping[str, Any] | None) -> dict[str, Any]:
+def _values(logs: LoggedValues | None) -> dict[str, Any]:
     return dict(logs.items()) if logs else {}
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.protocols import Model
 from ..messages.numeric import real
+from ..storage.generation import PlainState
 
 
 class SwapEMAWeights(Callback):
@@ -16,8 +16,16 @@ class SwapEMAWeights(Callback):
     that ends normally ends with it. Training goes on with the raw weights, which are also what an error
     leaves. A saved run holds both.
 
+    >>> from epochal.layers import Dense
+    >>> from epochal.models import Sequential
+    >>> model = Sequential([Dense(1, input_dim=1, kernel_initializer="zeros")])
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit([[1.0]], [[1.0]], epochs=20, verbose=0, callbacks=[SwapEMAWeights(decay=0.5)])
+    >>> print(round(float(model.get_weights()[0].item()), 3))
+    0.269
+
     Args:
-        decay: From 0 to less than 1; the nearer to 1, the longer the average looks back.
+        decay: From 0 to less than 1; the nearer to 1, the more steps the average is over, about `1 / (1 - decay)`.
 
     Raises:
         ValueError: If `decay` is out of range.
@@ -29,7 +37,7 @@ class SwapEMAWeights(Callback):
             raise ValueError(f"decay is from 0 to less than 1; got {decay!r}.")
         self._averages = False
 
-    def set_model(self, model: Any) -> None:
+    def set_model(self, model: Model) -> None:
         """Begin to average, before a saved run is restored, since its state has both."""
         model.track_average(self.decay)
         self.model, self._averages = model, True
@@ -44,6 +52,6 @@ class SwapEMAWeights(Callback):
             self.model.track_average(None)
             self._averages = False
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: the average is part of the model's state."""
+    def state_dict(self) -> PlainState:
+        """Return an empty state: the average is part of the model's."""
         return {}

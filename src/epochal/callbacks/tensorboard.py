@@ -14,10 +14,12 @@ import numpy as np
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.layer_node import LayerNode
-from ..core.logs import Logs, is_validation_name, without_validation
+from ..core.logs import LoggedValues, Logs, is_validation_name, without_validation
+from ..core.protocols import Model
 from ..messages.extras import needed_by
 from ..messages.numeric import whole
 from ..storage import files
+from ..storage.generation import PlainState
 from ..storage.writer import WriteJob
 
 if TYPE_CHECKING:
@@ -28,10 +30,20 @@ if TYPE_CHECKING:
 class TensorBoard(Callback):
     """Logs scalars, histograms, images, the graph and embeddings: `tensorboard --logdir log_dir` shows them.
 
+    >>> import os, tempfile
+    >>> from epochal.callbacks import CallbackList
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with CallbackList([TensorBoard(folder)]) as callbacks:
+    ...         callbacks.on_train_begin()
+    ...         callbacks.on_epoch_begin(0)
+    ...         logs = callbacks.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.6})
+    ...     print(sorted(os.listdir(folder)))
+    ['train', 'validation']
+
     Args:
         log_dir: The folder. Scalars go to its runs `train` and `validation` under the same tags, so that the curves
             overlay; everything else goes to `train`.
-        histogram_freq: Histograms of each layer's weights, and of its activations on the validation data, every so
+        histogram_freq: Log histograms of each layer's weights, and of its activations on the validation data, every so
             many epochs from the first on; 0 is never.
         batch_size: Validation samples whose activations or gradients are computed at once.
         write_graph: Whether to log the graph of the layers.
@@ -96,7 +108,7 @@ class TensorBoard(Callback):
         self._fit = uuid.uuid4().hex[:8]
         self._epoch = self._batches = 0  # the next epoch, and how many batches there have been
         self._resumed = False
-        self._marks: Mapping[str, Any] | None = None  # where the event files of a resumed fit go on
+        self._marks: PlainState | None = None  # where the event files of a resumed fit go on
         self._has_graph = False
         self._graph: tuple[str, list[LayerNode]] | None = None  # the model's name and layers
         self._tables: dict[str, Table] = {}
@@ -143,7 +155,7 @@ class TensorBoard(Callback):
         self._epoch = epoch + 1
 
     def _log_scalars(
-        self, run: str, step: int, prefix: str, values: Mapping[str, Any], leave_out: tuple[str, ...] = ()
+        self, run: str, step: int, prefix: str, values: LoggedValues, leave_out: tuple[str, ...] = ()
     ) -> None:
         named = {f"{prefix}{n}": float(v) for n, v in values.items() if n not in leave_out and _is_number(v)}
         if named:
@@ -182,7 +194,7 @@ class TensorBoard(Callback):
             from ..tensorboard.board import Board
 
             first = max(self._epoch, self._batches + 1) if self.replay and self._batches else self._epoch
-            marks: Mapping[str, Any] | None = (
+            marks: PlainState | None = (
                 {} if self._resumed and self._marks is None else self._marks
             )  # saved before the first event
             self._board = Board(self.log_dir, self._fit, self.writer, first, marks)
@@ -205,7 +217,7 @@ class TensorBoard(Callback):
     def _choose_tables(self) -> dict[str, Table]:
         from ..tensorboard.projector import choose_tables
 
-        weights: dict[str, dict[str, np.ndarray]] = self.model.weights_by_layer()
+        weights = self.model.weights_by_layer()
         embeddings = [name for name, layer in zip(weights, self.model.layers, strict=True) if _is_embedding(layer)]
         if not self.embeddings_layer_names and not embeddings:
             raise ValueError(
@@ -220,12 +232,12 @@ class TensorBoard(Callback):
         if board is not None:
             board.close()
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return the folder."""
         return {"log_dir": self.log_dir}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return where the steps and the event files have got to."""
+    def state_dict(self) -> PlainState:
+        """Return the next step, and the lengths of the event files."""
         return {
             "fit": self._fit,
             "epoch": self._epoch,
@@ -234,8 +246,8 @@ class TensorBoard(Callback):
             "marks": self._marks if self._board is None else self._board.marks(),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned; later records are removed when the first new one is written."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`; later records are removed when the first new one is written."""
         self._fit, self._epoch, self._batches = state["fit"], state["epoch"], state["batches"]
         self._has_graph, self._marks, self._resumed = state["has_graph"], state["marks"], True
 
@@ -249,16 +261,16 @@ def _is_due(freq: int, epoch: int) -> bool:
     return freq > 0 and epoch % freq == 0
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, (float, Real)) or (getattr(value, "ndim", None) == 0 and hasattr(value, "__float__"))
 
 
-def _is_embedding(layer: Any) -> bool:
+def _is_embedding(layer: object) -> bool:
     return any(kind.__name__ in ("Embedding", "Embed") for kind in type(layer).__mro__)
 
 
-def _learning_rate(model: Any) -> Any:
-    """Return the rate of the last step; None if nothing tells."""
+def _learning_rate(model: Model) -> Any:
+    """Return the learning rate of the last step; None if the model doesn't tell."""
     if ask := getattr(model, "last_learning_rate", None):
         return ask()
     return getattr(getattr(model, "optimizer", None), "lr", None)

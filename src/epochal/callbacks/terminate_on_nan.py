@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from ..core.cadence import Cadence, WhenNotFinite
 from ..core.callback import Callback
 from ..core.logs import Logs
 from ..messages.printing import say
+from ..storage.generation import PlainState
 
 
 class TerminateOnNaN(Callback):
     """Stops after the very batch whose loss is NaN or infinite, and prints which, counted from 1.
 
     That batch's step has been applied. The loss is looked at inside the span, so watching costs nothing.
+
+    >>> from epochal.callbacks import CallbackList
+    >>> with CallbackList([TerminateOnNaN()]) as callbacks:
+    ...     callbacks.on_train_begin()
+    ...     callbacks.on_epoch_begin(0)
+    ...     callbacks.on_train_batch_end(3, {"loss": float("nan")})
+    Epoch 1, batch 4: the loss is nan, terminating training.
+    >>> callbacks.stop_training
+    True
 
     Attributes:
         stopped_batch: The batch in its epoch, counted from 0, or None.
@@ -41,10 +50,10 @@ class TerminateOnNaN(Callback):
             self.stopped_batch, self.model.stop_training = batch, True
             say(f"Epoch {(self._epoch or 0) + 1}, batch {batch + 1}: the loss is {loss}, terminating training.")
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the batch it stopped at, and the epoch under way."""
+    def state_dict(self) -> PlainState:
+        """Return the batch at which it stopped, and the epoch under way."""
         return {"stopped_batch": self.stopped_batch, "epoch": self._epoch}
 
-    def load_state_dict(self, state: Any) -> None:
-        """Take up what `state_dict` returned."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`."""
         self.stopped_batch, self._epoch = state["stopped_batch"], state["epoch"]

@@ -50,7 +50,7 @@ class Every:
         raise ValueError(f"a frequency is 'epoch', 'batch', a number of batches or an Every; got {freq!r}.")
 
     def due(self, before: int, now: int) -> bool:
-        """Say whether a count that went from `before` to `now` crossed a multiple of `n`."""
+        """Return whether a count that went from `before` to `now` crossed a multiple of `n`."""
         return now // self.n > before // self.n
 
 

@@ -148,7 +148,7 @@ class Callback(NamesArguments):
         return {}
 
     def load_state_dict(self, state: PlainState) -> None:
-        """Take up what `state_dict` returned. Called after `on_train_begin` of a resumed run."""
+        """Restore the state returned by `state_dict`. Called after `on_train_begin` of a resumed run."""
 
     def __getstate__(self) -> dict[str, object]:
         """Return its attributes for pickle and deepcopy, less what a fit has lent it."""

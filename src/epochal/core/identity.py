@@ -45,7 +45,7 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _follows(path: str, then: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
-    """Say whether a difference is in the content of data that have another number of samples anyway."""
+    """Return whether a difference is in the content of data that have another number of samples anyway."""
     above, content, _ = path.partition(".content.")
     samples = f"{above}.samples"
     return bool(content) and then.get(samples) != here.get(samples)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 V = TypeVar("V")
+
+LoggedValues: TypeAlias = Mapping[str, Any]
+"""Logged values by name: numbers or scalar arrays of any framework, and whatever callbacks add."""
 
 VALIDATION = "val_"
 """How the names of values begin that were found on the validation data."""

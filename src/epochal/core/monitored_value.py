@@ -80,7 +80,7 @@ class MonitoredValue:
         )
 
     def improves(self, value: float, than: float | None) -> bool:
-        """Say whether `value` is better than `than` by more than `min_delta`; not if it isn't finite."""
+        """Return whether `value` is better than `than` by more than `min_delta`; not if it isn't finite."""
         if not math.isfinite(value):
             return False
         if than is None:
@@ -103,7 +103,7 @@ class MonitoredValue:
         return {"best": self.best, "seen": self.seen}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up what `state_dict` returned."""
+        """Restore the state returned by `state_dict`."""
         self.best, self.seen = state["best"], state["seen"]
 
 

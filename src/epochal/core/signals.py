@@ -83,7 +83,7 @@ class Signals:
 
     @property
     def pending(self) -> bool:
-        """Say whether a signal waits to be delivered."""
+        """Return whether a signal waits to be delivered."""
         return bool(self._came)
 
     def deliver(self) -> None:

@@ -33,13 +33,13 @@ def real(what: str, value: Any) -> float:
 
 
 def is_whole(value: Any, least: int | None = None) -> bool:
-    """Say whether `whole` takes this."""
+    """Return whether `whole` takes this."""
     plain = _plain(value)
     return _is_number(plain) and plain % 1 == 0 and (least is None or plain >= least)
 
 
 def is_real(value: Any) -> bool:
-    """Say whether this is a number, and no truth value."""
+    """Return whether this is a number, and no truth value."""
     return _is_number(_plain(value))
 
 

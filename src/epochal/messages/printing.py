@@ -42,7 +42,7 @@ def write(text: str, to: Name = "stdout") -> None:
 
 
 def is_terminal(stream: Any) -> bool:
-    """Say whether a stream is a terminal; one that can't tell isn't."""
+    """Return whether a stream is a terminal; one that can't tell isn't."""
     try:
         return bool(stream.isatty())
     except Exception:  # it has no such method, is closed, or is None

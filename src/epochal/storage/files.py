@@ -145,7 +145,7 @@ def sync(path: Path) -> None:
 
 
 def _is_closed_folder(path: Path, error: OSError) -> bool:
-    """Say whether a folder can't be opened for want of a right that writing into it doesn't need."""
+    """Return whether a folder can't be opened for want of a right that writing into it doesn't need."""
     return error.errno in (errno.EACCES, errno.EPERM, errno.EISDIR) and os.path.isdir(path)
 
 

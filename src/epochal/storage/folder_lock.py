@@ -58,12 +58,12 @@ class FolderLock:
             )
 
     def file_id(self) -> tuple[int, int]:
-        """Return what tells the locked file from any other."""
+        """Return the device and the number of the locked file, which no other file has."""
         status = os.fstat(self._file.fileno())
         return status.st_dev, status.st_ino
 
     def is_held(self) -> bool:
-        """Say whether the folder still has the file that was locked: it may be taken away, or replaced by another."""
+        """Return whether the folder still has the file that was locked, which others may have removed or replaced."""
         try:
             status = os.stat(self._path)
         except OSError:
