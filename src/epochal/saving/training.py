@@ -5,7 +5,6 @@ Source: keras/src/legacy/saving/saving_utils.py of Keras 3.15.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -83,18 +82,10 @@ def _named(given: Any) -> Any:
     if isinstance(given, type):
         return {"class_name": given.__name__, "config": {}}
     if isinstance(given, (losses.Loss, metrics.Metric)):
-        return {"class_name": type(given).__name__, "config": _settings_of(given)}
-    if (name := metrics.name_of_function(given)) is not None:
+        return {"class_name": type(given).__name__, "config": given.get_config()}
+    if (name := metrics.name_of(given)) is not None:
         return name
     return function_name(given, [*losses.known_names(), *metrics.known_names()])
-
-
-def _settings_of(given: Any) -> Json:
-    """Return the constructor arguments of a loss or metric, which it has in its config or under their names."""
-    if hasattr(given, "get_config"):
-        return given.get_config()
-    values = {name: getattr(given, name, None) for name in inspect.signature(type(given)).parameters}
-    return {name: value for name, value in values.items() if isinstance(value, (str, int, float))}
 
 
 def compile_arguments(training: Any, custom: Mapping[str, Any]) -> Json:
