@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TESTS := -n auto --dist worksteal
+unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
 .PHONY: demo test check format faults peers bench clean
 
@@ -10,13 +12,13 @@ demo: $(READY)
 	$(BIN)/python examples/demo.py
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest $(TESTS)
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -28,7 +30,7 @@ faults: $(READY)
 peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
-	$(VENV)-peers/bin/python -m pytest -n auto tests/test_*_with_keras.py tests/test_data_libraries.py
+	$(VENV)-peers/bin/python -m pytest $(TESTS) tests/test_*_with_keras.py tests/test_data_libraries.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -29,11 +29,11 @@ class Forks:
     def start(self, folder, **options):
         """Start `scripts/train.py` on a folder, where its output goes to `output`; return the process's id."""
         folder.mkdir(exist_ok=True)
-        print(
-            json.dumps([str(SCRIPTS / "train.py"), str(folder / "output"), str(folder), json.dumps(options)]),
-            file=self._process.stdin,
-            flush=True,
-        )
+        return self.start_script(SCRIPTS / "train.py", folder / "output", folder, json.dumps(options))
+
+    def start_script(self, script, output, *arguments):
+        """Start a script that writes to a file; return the process's id."""
+        print(json.dumps([*map(str, [script, output, *arguments])]), file=self._process.stdin, flush=True)
         return int(self._process.stdout.readline())
 
     def wait(self):
@@ -44,6 +44,13 @@ class Forks:
         """Run it to its end."""
         self.start(folder, **options)
         return self.wait()
+
+    def run_code(self, code, folder):
+        """Run lines of Python in a folder to their end; if they fail, show what they wrote."""
+        script, output = folder.with_name("script.py"), folder.with_name("output")
+        script.write_text(f"import os; os.chdir({str(folder)!r})\n{code}", encoding="utf-8")
+        self.start_script(script, output)
+        assert self.wait() == 0, output.read_text()
 
     def close(self):
         self._process.stdin.close()

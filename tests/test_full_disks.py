@@ -43,14 +43,16 @@ SIZES = range(4, 68, 4)
 """
 
 
-def run(code, folder):
-    source = SETUP + textwrap.dedent(code)
-    done = subprocess.run([sys.executable, "-c", source], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def run(forks, tmp_path):
+    """Return a function that runs lines after the set-up, in a folder and a process of their own."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return lambda code: forks.run_code(SETUP + textwrap.dedent(code), folder)
 
 
 @pytest.mark.parametrize(("name", "weights_only"), [("a.h5", False), ("a.weights.h5", True), ("b.h5", True)])
-def test_a_model_file_without_room_is_one_clear_error_and_leaves_the_old_file(tmp_path, name, weights_only):
+def test_a_model_file_without_room_is_one_clear_error_and_leaves_the_old_file(run, name, weights_only):
     run(
         f"""
         room(None)
@@ -73,12 +75,11 @@ def test_a_model_file_without_room_is_one_clear_error_and_leaves_the_old_file(tm
         room(None)
         assert fit(checkpoint)[0] == "" and checkpoint.best is not None
         model.load_weights("{name}")
-        """,
-        tmp_path,
+        """
     )
 
 
-def test_a_log_without_room_is_one_clear_error_and_ends_with_a_whole_row(tmp_path):
+def test_a_log_without_room_is_one_clear_error_and_ends_with_a_whole_row(run):
     run(
         """
         for kib in SIZES:
@@ -93,8 +94,7 @@ def test_a_log_without_room_is_one_clear_error_and_ends_with_a_whole_row(tmp_pat
             now = open("log.csv").read()
             assert now.startswith(text) and now.endswith("\\n") and os.listdir(".") == ["log.csv"]
             assert all(line.count(",") == 1 for line in now.splitlines())
-        """,
-        tmp_path,
+        """
     )
 
 
@@ -146,5 +146,7 @@ def test_any_write_may_be_the_one_that_fails(tmp_path, model, monkeypatch, good)
 
 
 def test_a_model_may_be_saved_when_the_interpreter_ends(tmp_path):
-    run("import atexit; atexit.register(lambda: model.save('model.h5'))", tmp_path)
+    source = SETUP + "import atexit; atexit.register(lambda: model.save('model.h5'))"
+    done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert load_model(tmp_path / "model.h5").output_shape == (None, 2)

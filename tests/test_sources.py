@@ -1,5 +1,6 @@
 """What sources of batches are told and asked for, and what is wrong with some."""
 
+import functools
 import sys
 import types
 
@@ -54,17 +55,16 @@ class Indexed(Told):
 del Indexed.__iter__
 
 
+@functools.cache
 def linear():
+    """Return a model, always the same one."""
     model = Sequential([Input((2,)), Dense(1)])
     model.compile("sgd", "mse")
     return model
 
 
-MODEL = linear()
-
-
 def train(source, **options):
-    return MODEL.fit(source, verbose=0, **options).history["loss"]
+    return linear().fit(source, verbose=0, **options).history["loss"]
 
 
 # By index
@@ -103,7 +103,7 @@ def test_so_it_is_if_it_can_be_iterated_over_too():
 
 def test_an_epoch_that_a_callback_ends_early_has_no_end_for_the_source():
     source = Indexed()
-    stops = LambdaCallback(on_batch_end=lambda batch, logs: setattr(MODEL, "stop_training", batch == 1))
+    stops = LambdaCallback(on_batch_end=lambda batch, logs: setattr(linear(), "stop_training", batch == 1))
     train(source, epochs=2, callbacks=[stops])
     assert "end" not in source.calls
 
@@ -177,7 +177,7 @@ def test_what_callbacks_write_to_a_source_comes_before_its_first_batch(hook):
 
     source = Scaled()
     scales = LambdaCallback(**{hook: lambda *arguments: setattr(source, "scale", 100.0)})
-    MODEL.set_weights([np.zeros((2, 1)), np.zeros(1)])
+    linear().set_weights([np.zeros((2, 1)), np.zeros(1)])
     assert train(source, callbacks=[scales])[0] > 10_000
 
 
@@ -318,7 +318,7 @@ def test_what_is_asked_of_an_iterable_is_right_or_refused():
     with pytest.raises(ValueError, match="shuffle must be True, False or 'batch'; got 'batches'"):
         train(gives(0), shuffle="batches")
     with pytest.warns(UserWarning, match="the data have 2 batches, and 3 steps were asked for"):
-        MODEL.evaluate(gives(0, 1), steps=3, verbose=0)
+        linear().evaluate(gives(0, 1), steps=3, verbose=0)
 
 
 def batches():
