@@ -121,20 +121,20 @@ def test_a_name_still_missing_after_a_whole_epoch_is_an_error_that_lists_the_nam
     monitor = MonitoredValue("val_los", "min")
     monitor.start({"do_validation": validates})
     with pytest.raises(ValueError, match=rf"'val_los' is not in the logs: {', '.join(logs)}\. "):
-        monitor.read(Logs(logs))
+        monitor.value_in(Logs(logs))
 
 
 def test_an_epoch_without_the_value_counts_for_nothing():
     monitor = MonitoredValue("val_loss")
     monitor.start({"do_validation": True})
     epochs = [{"loss": 1.0}, {}, {"loss": 1.0, "val_loss": 3.0}, {"loss": 1.0}]
-    assert [monitor.read(Logs(logs)) for logs in epochs] == [None, None, 3.0, None]
+    assert [monitor.value_in(Logs(logs)) for logs in epochs] == [None, None, 3.0, None]
 
 
 def test_acc_and_accuracy_are_monitored_for_each_other():
     monitor = MonitoredValue("val_acc")
     monitor.start({"metrics": ["loss", "val_accuracy"]})
-    assert monitor.read(Logs({"loss": 1.0, "val_accuracy": 0.5})) == 0.5
+    assert monitor.value_in(Logs({"loss": 1.0, "val_accuracy": 0.5})) == 0.5
 
 
 # State
@@ -142,7 +142,7 @@ def test_acc_and_accuracy_are_monitored_for_each_other():
 
 def test_a_start_forgets_and_a_state_brings_back():
     monitor, other = MonitoredValue("loss"), MonitoredValue("loss")
-    monitor.read({"loss": 2.0})
+    monitor.value_in({"loss": 2.0})
     monitor.update(2.0)
     state = monitor.state_dict()
     monitor.start({})

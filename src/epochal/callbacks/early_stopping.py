@@ -92,7 +92,7 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Look at the monitored value, and stop if patience is used up."""
-        value = self.monitor.read(logs or {})
+        value = self.monitor.value_in(logs or {})
         if value is None or epoch < self.start_from_epoch:
             return
         if self.monitor.update(value):

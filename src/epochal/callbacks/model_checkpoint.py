@@ -149,7 +149,7 @@ class ModelCheckpoint(Callback):
         before = self.monitor.best
         if not self._has_all_fields(logs):
             return
-        if self.save_best_only and ((value := self.monitor.read(logs)) is None or not self.monitor.update(value)):
+        if self.save_best_only and ((value := self.monitor.value_in(logs)) is None or not self.monitor.update(value)):
             return
         path = self._fill(epoch, logs)
         if self.verbose:

@@ -80,7 +80,7 @@ class ReduceLROnPlateau(Callback):
         """Log the rate, look at the monitored value, and reduce the rate if patience is used up."""
         logs = Logs() if logs is None else logs
         logs.setdefault("lr", self.model.optimizer.lr)
-        if (value := self.monitor.read(logs)) is None:
+        if (value := self.monitor.value_in(logs)) is None:
             return
         if self.monitor.update(value):
             self.wait = 0

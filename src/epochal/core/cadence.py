@@ -12,11 +12,17 @@ from ..messages.numeric import is_real, is_whole, real, whole
 class Every:
     """Each time a count crosses a multiple of `n`.
 
+    >>> Every(500, "batch").due(before=499, now=500)
+    True
+    >>> Every(0, "batch")
+    Traceback (most recent call last):
+    ValueError: Every(n, 'batch') needs a whole n of at least 1; got 0.
+
     Args:
-        n: How many; a whole number of batches or epochs, any positive number of seconds.
-        unit: `"batch"`: batches since the run began, whatever the epochs' lengths. `"epoch"`: epoch
-            hooks need no waking, so batch hooks are not called. `"second"`: at the first span end
-            after `n` seconds; also bounds the span's length.
+        n: A whole number of batches or epochs, at least 1, or any positive number of seconds.
+        unit: "batch" counts batches since the run began, whatever the epochs' lengths. "second" wakes at the first span
+            end after `n` seconds, and bounds the span's length. With "epoch", the default, batch hooks aren't called:
+            epoch hooks need no waking.
 
     Raises:
         ValueError: If `n` isn't positive, isn't whole where it must be, or the unit is unknown.
@@ -57,6 +63,12 @@ class Every:
 @dataclass(frozen=True)
 class WhenNotFinite:
     """At the very batch whose loss is NaN or infinite, which the engine looks for inside the span.
+
+    >>> from epochal.callbacks import Callback
+    >>> class Alarm(Callback):
+    ...     cadence = WhenNotFinite()
+    ...     def on_train_batch_end(self, batch, logs=None):
+    ...         print(f"the loss of batch {batch} is {logs['loss']}")
 
     Nobody can know of that batch before it has run, so a begin hook is called right before the end hook.
     """

@@ -38,8 +38,16 @@ Params: TypeAlias = Mapping[str, Any]
 class Callback(NamesArguments):
     """The base of all callbacks: override any hook; the loop never calls the ones you leave alone.
 
+    >>> from epochal.callbacks import CallbackList
+    >>> class Losses(Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         print(f"epoch {epoch}: {logs['loss']}")
+    >>> with CallbackList([Losses()]) as callbacks:
+    ...     logs = callbacks.on_epoch_end(0, {"loss": 0.5})
+    epoch 0: 0.5
+
     Attributes:
-        model: What is trained; set before the first hook. `model.stop_training = True` ends the fit.
+        model: The model that is trained; set before the first hook. `model.stop_training = True` ends the fit.
         params: Facts of the fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics.
         validation_data: `(x, y, sample_weight)` when validation data are arrays, else None.
         writer: Writes files in the background, one after the other; what failed there is raised at the
@@ -66,7 +74,7 @@ class Callback(NamesArguments):
     calls_user_functions: bool = False
 
     def set_model(self, model: Model) -> None:
-        """Receive what is trained. Called before `on_train_begin`."""
+        """Receive the model that is trained. Called before `on_train_begin`."""
         self.model = model
 
     def set_params(self, params: Params) -> None:
@@ -135,7 +143,7 @@ class Callback(NamesArguments):
         """Release files, sockets and threads. Called at the end of every fit; safe to call twice."""
 
     def identity(self) -> Mapping[str, object]:
-        """Return what tells this callback from others of its class: plain values, and paths as `Path`.
+        """Return what tells this callback from others of its class, by name: plain values, and paths as `Path`.
 
         A resumed run gives each state back to the callback of the same class and identity, wherever it stands in the
         list; of equal ones the first one's state goes to the first. Say here what a callback follows and where it
@@ -144,7 +152,7 @@ class Callback(NamesArguments):
         return {}
 
     def state_dict(self) -> PlainState:
-        """Return what a resumed run must know: plain JSON values and arrays."""
+        """Return what a resumed run must know, by name: plain JSON values and arrays."""
         return {}
 
     def load_state_dict(self, state: PlainState) -> None:

@@ -1,4 +1,4 @@
-"""What a run is made of, as plain values: two runs are the same if these are equal."""
+"""The identity of a run: what it is made of, as plain values, which are equal for equal runs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from typing import Any, cast
 import numpy as np
 
 from ..data.digest import digest_of
+from ..storage.generation import PlainState
 from .user_code import package_of
 
 MOST_LINES = 20
-"""Differences that are listed; the rest is counted."""
+"""Differences that are listed, at most; the rest is counted."""
 
 DEEPEST = 12
-"""How many things within things are described."""
+"""Levels of things within things that are described."""
 
 LIBRARIES = ("builtins", "epochal", "flax", "functools", "jax", "jaxlib", "keras", "numpy", "optax", "torch")
 """Packages whose functions are known by their names: their code may change with the package's version."""
 
 
-def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(saved: PlainState, now: PlainState) -> list[str]:
     """List where two identities differ: `data.batch_size: 32 then, 64 now`.
 
     None in the new one means anything. The arrays of the state come last, since they follow from the rest.
@@ -44,7 +45,7 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _follows(path: str, then: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+def _follows(path: str, then: PlainState, here: PlainState) -> bool:
     """Return whether a difference is in the content of data that have another number of samples anyway."""
     above, content, _ = path.partition(".content.")
     samples = f"{above}.samples"
@@ -57,25 +58,22 @@ def shortened(lines: list[str]) -> list[str]:
     return [*lines[:MOST_LINES], f"… and {more} more"] if more > 0 else lines
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=str)
 
 
-def _flat(nest: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(nest: PlainState, above: str = "") -> Iterator[tuple[str, object]]:
     for name, value in nest.items():
         if isinstance(value, Mapping):
-            yield from _flat(cast("Mapping[str, Any]", value), f"{above}{name}.")
+            yield from _flat(cast("Mapping[str, object]", value), f"{above}{name}.")
         else:
             yield f"{above}{name}", value
-
-
-# Arrays
 
 
 # Things
 
 
-def described(value: Any) -> Any:
+def described(value: object) -> Any:
     """Return a thing's settings as JSON values.
 
     Numbers and names stay as they are; a function is its name, its code if it is a user's, and what it is closed over.
@@ -88,13 +86,13 @@ class _Describer:
     """Describes nests of things; one that was met before is known by its class."""
 
     def __init__(self) -> None:
-        self._met: dict[int, Any] = {}
+        self._met: dict[int, object] = {}
 
-    def plain(self, value: Any, deep: int) -> Any:
+    def plain(self, value: object, deep: int) -> object:
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, np.generic):
-            number = cast("Any", value)
+            number = cast("np.generic[object]", value)
             return number.item() if number.dtype.kind in "biuf" else str(number)
         if isinstance(value, os.PathLike):
             return os.fspath(cast("os.PathLike[str]", value))
@@ -102,25 +100,25 @@ class _Describer:
             return _name(value)
         return self._new(value, deep)
 
-    def _new(self, value: Any, deep: int) -> Any:
-        if type(value) in (list, tuple) and len(value) == 0:
+    def _new(self, value: object, deep: int) -> object:
+        if type(value) in (list, tuple) and not value:
             return []
         if deep == 0 or id(value) in self._met:
             return _name(value)
         self._met[id(value)] = value  # kept, so that its id stays its own
         return self._nest(value, deep - 1)
 
-    def _nest(self, value: Any, deep: int) -> Any:
+    def _nest(self, value: object, deep: int) -> object:
         if callable(fields := getattr(value, "_asdict", None)):
             value = fields()
         if isinstance(value, Mapping):
-            return {str(k): self.plain(v, deep) for k, v in cast("Mapping[Any, Any]", value).items()}
+            return {str(k): self.plain(v, deep) for k, v in cast("Mapping[object, object]", value).items()}
         if isinstance(value, (list, tuple)):
-            return [self.plain(v, deep) for v in cast("list[Any]", value)]
+            return [self.plain(v, deep) for v in cast("list[object]", value)]
         if isinstance(value, (set, frozenset)):
-            return sorted(str(self.plain(v, deep)) for v in cast("set[Any]", value))
+            return sorted(str(self.plain(v, deep)) for v in cast("set[object]", value))
         if isinstance(value, functools.partial):
-            whole = cast("functools.partial[Any]", value)
+            whole = cast("functools.partial[object]", value)
             return {"partial": self.plain(whole.func, deep), "with": self.plain([whole.args, whole.keywords], deep)}
         if isinstance(value, types.MethodType):
             return {"method": self.plain(value.__func__, deep), "of": self.plain(value.__self__, deep)}
@@ -132,7 +130,7 @@ class _Describer:
             return _array(value)
         return self._thing(value, deep)
 
-    def _function(self, function: types.FunctionType, deep: int) -> Any:
+    def _function(self, function: types.FunctionType, deep: int) -> object:
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         held = {name: self.plain(_content(cell), deep) for name, cell in cells}
         given = self.plain([function.__defaults__ or (), function.__kwdefaults__ or {}], deep)
@@ -145,30 +143,31 @@ class _Describer:
         }
         return found if len(found) > 1 else function.__qualname__
 
-    def _thing(self, value: Any, deep: int) -> Any:
-        own: dict[str, Any] | None = getattr(value, "__dict__", None)
+    def _thing(self, value: object, deep: int) -> object:
+        own: dict[str, object] | None = getattr(value, "__dict__", None)
         if own is None or isinstance(value, types.BuiltinFunctionType):
             return _name(value)
         settings = {name: v for name, v in own.items() if not hasattr(v, "__array__")}
         if callable(ask := getattr(value, "get_config", None)):
             with contextlib.suppress(Exception):  # a config that can't be made says nothing
-                settings |= cast("dict[str, Any]", ask())
+                settings |= cast("dict[str, object]", ask())
         kind = type(value).__name__
-        return {"class": kind, **self.plain(settings, deep)} if settings else kind
+        plain = {name: self.plain(v, deep - 1) for name, v in settings.items()} if deep else {}
+        return {"class": kind, **plain} if plain else kind
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     return str(getattr(value, "__qualname__", type(value).__name__))
 
 
-def _content(cell: types.CellType) -> Any:
+def _content(cell: types.CellType) -> object:
     try:
         return cell.cell_contents
     except ValueError:  # nothing yet
         return None
 
 
-def _array(value: Any) -> Any:
+def _array(value: object) -> object:
     try:
         array = np.asarray(value)
         return array.item() if array.ndim == 0 else f"{array.dtype}{list(array.shape)} {digest_of(array)}"
@@ -176,7 +175,7 @@ def _array(value: Any) -> Any:
         return type(value).__name__
 
 
-def code_of(function: Callable[..., Any]) -> str | None:
+def code_of(function: Callable[..., object]) -> str | None:
     """Return a digest of what a function does, whatever its lines and comments; None if it isn't of Python."""
     if not isinstance(code := getattr(function, "__code__", None), types.CodeType):
         return None
@@ -191,6 +190,6 @@ def _instructions(code: types.CodeType, doc: str | None = None) -> Iterator[str]
         if isinstance(constant, types.CodeType):
             yield from _instructions(constant)
         elif isinstance(constant, frozenset):
-            yield repr(sorted(map(repr, cast("frozenset[Any]", constant))))
+            yield repr(sorted(map(repr, cast("frozenset[object]", constant))))
         elif constant is not doc or doc is None:
             yield repr(constant)

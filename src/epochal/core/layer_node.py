@@ -1,4 +1,4 @@
-"""The graph of a model's layers, as callbacks are told."""
+"""The graph of a model's layers, as callbacks see it."""
 
 from __future__ import annotations
 

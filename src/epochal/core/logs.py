@@ -56,7 +56,11 @@ def plain_number(value: Any) -> Any:
 
 
 class ByName(dict[str, V]):
-    """A dict of logged things that takes `acc` and `accuracy` for each other."""
+    """A dict of logged things that takes `acc` and `accuracy` for each other.
+
+    >>> ByName({"val_acc": 0.5})["val_accuracy"]
+    0.5
+    """
 
     def __missing__(self, name: str) -> V:
         if (other := other_name(name)) is not None and super().__contains__(other):
@@ -81,6 +85,10 @@ class Logs(ByName[Any]):
         facts: Values known already.
         names: Keys of the values to fetch; they stand after the facts.
         fetch: Returns those values in order, as Python floats. Called once, at the first touch of one.
+
+    >>> logs = Logs({"size": 4}, ["loss"], fetch=lambda: [0.5])
+    >>> logs["loss"], dict(logs)
+    (0.5, {'size': 4, 'loss': 0.5})
 
     What is written into it is kept as it comes, but for scalar arrays: they become Python numbers. It acts as any
     dict: `json.dumps`, `copy`, `|`, `**` and `pop` meet fetched values only.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
+
+from ..storage.generation import PlainState
 
 
 class Means:
@@ -48,17 +47,17 @@ class Means:
         samples = [total / _ones(counts) for counts, total in sorted(self._totals.items())]
         return (np.sum(samples, axis=0) / self.samples).tolist()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> PlainState:
         """Return the sums as plain values."""
         totals = [[list(counts), total.tolist()] for counts, total in self._totals.items()]
         return {"samples": self.samples, "totals": totals}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the sums of `state_dict`."""
+    def load_state_dict(self, state: PlainState) -> None:
+        """Restore the state returned by `state_dict`."""
         self.samples = int(state["samples"])
         self._totals = {tuple(counts): np.asarray(total, np.float64) for counts, total in state["totals"]}
 
 
-def _ones(counts: tuple[int, ...]) -> Any:
+def _ones(counts: tuple[int, ...]) -> np.ndarray | int:
     """Return how many values a sample has in each column; 1 where that is 0 or not known."""
     return np.maximum(counts, 1) if counts else 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from ..messages.names import suggest
 from ..messages.numeric import real
 from ..messages.printing import warn
+from ..storage.generation import PlainState
 from .directions import HIGHER, LOWER, direction_of
-from .logs import is_validation_name, knows, other_name
+from .logs import LoggedValues, is_validation_name, knows, other_name
 
 MODES = ("auto", "min", "max")
 
@@ -39,7 +38,7 @@ class MonitoredValue:
         self.seen = False
         self._validates = False
 
-    def start(self, params: Mapping[str, Any], model: Any = None, best: float | None = None) -> None:
+    def start(self, params: PlainState, model: object = None, best: float | None = None) -> None:
         """Begin a fit: forget what was seen, settle the direction, and warn if nothing logs this name.
 
         Args:
@@ -63,7 +62,7 @@ class MonitoredValue:
                 f"metric a direction. Names tell it that have a part such as {', '.join(sorted(HIGHER | LOWER))}."
             )
 
-    def read(self, logs: Mapping[str, Any]) -> float | None:
+    def value_in(self, logs: LoggedValues) -> float | None:
         """Return the monitored value, or None in an epoch that doesn't have it.
 
         Raises:
@@ -89,25 +88,25 @@ class MonitoredValue:
         return gain > self.min_delta
 
     def update(self, value: float) -> bool:
-        """Remember `value` if it is the best so far, and say whether it is."""
+        """Remember `value` if it is the best so far, and return whether it is."""
         if better := self.improves(value, self.best):
             self.best = value
         return better
 
-    def identity(self) -> dict[str, Any]:
-        """Return what is followed, by one of its names, and which way is better."""
+    def identity(self) -> dict[str, object]:
+        """Return the value's name, the first of the two if it has another one, and which way is better."""
         return {"monitor": min(self.name, other_name(self.name) or self.name), "mode": self.direction}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> PlainState:
         """Return the best value and whether the name was ever logged."""
         return {"best": self.best, "seen": self.seen}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: PlainState) -> None:
         """Restore the state returned by `state_dict`."""
         self.best, self.seen = state["best"], state["seen"]
 
 
-def warn_if_unknown(what: str, name: str, params: Mapping[str, Any]) -> None:
+def warn_if_unknown(what: str, name: str, params: PlainState) -> None:
     """Warn if nothing is known to log this name; a callback may still do."""
     known = list(params.get("metrics") or ())
     if known and not knows(known, name):

@@ -1,4 +1,4 @@
-"""One pass over batches, span by span: how an epoch, an evaluation and a prediction all run."""
+"""Runs batches span by span: in an epoch of training, an evaluation or a prediction."""
 
 from __future__ import annotations
 
@@ -18,20 +18,26 @@ from .cadence import WhenNotFinite
 from .callback import Dispatcher, Phase
 from .logs import Logs
 from .means import Means
-from .protocols import Data, Engine, LoggedResult, Result
+from .protocols import Data, Engine, LoggedResult, Model, Result
 from .signals import Signals
 from .wakes import ThroughputEstimate, WakeSchedule
 
 HURRY_SECONDS = 1.0
-"""How long data are waited for when an error has ended a pass."""
+"""How long data are waited for when an error has ended a phase."""
 
 RUN_AHEAD = 32
-"""Spans that may be under way on the device while the host goes on."""
+"""Spans that may be under way on the device, at most, while the host goes on."""
 
 
 @dataclass(eq=False)
 class _Started:
-    """A span that may still be running: its result, and its batches and their size."""
+    """A span that may still be running.
+
+    Attributes:
+        result: Its result.
+        count: The number of its batches.
+        size: Samples a batch.
+    """
 
     result: Result
     count: int
@@ -39,30 +45,30 @@ class _Started:
 
 
 class PhaseRunner:
-    """Runs batches of `data` on an engine and wakes those who watch.
+    """Runs batches on an engine, and calls the batch hooks of the callbacks.
 
     Args:
         phase: "train", "test" or "predict": which hooks are called and what the engine does.
         engine: Executes the spans.
         data: Gives the batches.
-        call: The callbacks.
+        hooks: The callbacks' hooks.
         signals: Keeps Ctrl-C away while the engine's state is replaced.
 
     Attributes:
-        engine: The same.
+        engine: Executes the spans.
         batch: The index in the epoch of the next batch.
         count: Batches finished since the run began, in all epochs.
         means: The sums for the epoch's means.
     """
 
-    def __init__(self, phase: Phase, engine: Engine, data: Data, call: Dispatcher, signals: Signals) -> None:
+    def __init__(self, phase: Phase, engine: Engine, data: Data, hooks: Dispatcher, signals: Signals) -> None:
         self.engine = engine
         self._execute: Callable[[Span, bool], Result] = getattr(engine, phase)
         self._names: Sequence[str] = ("outputs",) if phase == "predict" else engine.names
         self._averages = phase != "predict"
         self._data, self._signals = data, signals
-        self._model, self._counted = call.model, 0.0
-        self._wakes, self._pace = WakeSchedule(call.watchers(phase)), ThroughputEstimate()
+        self._model, self._counted = hooks.model, 0.0
+        self._wakes, self._pace = WakeSchedule(hooks.watchers(phase)), ThroughputEstimate()
         self._in_flight: deque[_Started] = deque()  # the host may be ahead of the device
         self._since = 0.0  # when the first of them began
         self._chunk_before: _Started | None = None  # the last span of that chunk
@@ -72,7 +78,7 @@ class PhaseRunner:
     def __enter__(self) -> PhaseRunner:
         return self
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         ended = self._data.close(CLOSE_SECONDS if error is None else HURRY_SECONDS)
         if not ended and error is None:
             warn(
@@ -92,7 +98,7 @@ class PhaseRunner:
         """Run the rest of the epoch; yield after each span, when all its hooks have been called.
 
         Args:
-            stopped: Asked before each span whether to end here.
+            stopped: Returns whether to end here; called before each span.
         """
         while not stopped() and (size := self._data.next_size()):
             beginning = self._wakes.beginning(self.count)
@@ -205,7 +211,7 @@ class PhaseRunner:
                 watcher.end(self.batch - 1, logs)
 
     def _replay(self, result: Result, first: int, size: int) -> None:
-        """Call every batch hook of those who only read logs, as if each batch had been a span."""
+        """Call every batch hook of the callbacks that only read logs, as if each batch had been a span."""
         rows = result.rows()
         with ExitStack() as stack:
             for watcher in self._wakes.replays:
@@ -227,7 +233,7 @@ def _last(result: Result, at: int) -> Any:
 class Replayed:
     """Stands for the model while hooks are replayed: it can be told to stop, and asked for nothing else."""
 
-    def __init__(self, model: Any, owner: str) -> None:
+    def __init__(self, model: Model, owner: str) -> None:
         self.__dict__.update(_model=model, _owner=owner)
 
     def __getattr__(self, name: str) -> Any:
@@ -238,7 +244,7 @@ class Replayed:
             f"longer that of the batch. Set replay = False to be woken at each batch."
         )
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name != "stop_training":
             self.__getattr__(name)
         self._model.stop_training = value

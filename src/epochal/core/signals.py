@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TypeAlias
+
+Handler: TypeAlias = "Callable[[int, FrameType | None], object] | int | None"
 
 
 class Terminated(BaseException):
@@ -39,7 +41,7 @@ class Signals:
         self.replacing = False
         self._came: list[tuple[int, FrameType | None]] = []  # what waits, and where it came
         self._delivered = False
-        self._old: dict[int, Any] = {}  # the handlers of before
+        self._old: dict[int, Handler] = {}  # the handlers that were there before
 
     @contextmanager
     def handled(self) -> Generator[None]:
@@ -83,7 +85,7 @@ class Signals:
 
     @property
     def pending(self) -> bool:
-        """Return whether a signal waits to be delivered."""
+        """Whether a signal waits to be delivered."""
         return bool(self._came)
 
     def deliver(self) -> None:
@@ -103,10 +105,10 @@ class Signals:
             self._delivered = True
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
-    def _own_handler(self, number: int) -> Callable[[int, FrameType | None], Any] | None:
+    def _own_handler(self, number: int) -> Callable[[int, FrameType | None], object] | None:
         """Return the script's handler; in a fit within a fit, the outer one's if the script has one, which calls it."""
         handler = self._old.get(number)
         outer = getattr(handler, "__self__", None)
         if isinstance(outer, Signals):
-            return handler if outer._own_handler(number) is not None else None
+            return handler if callable(handler) and outer._own_handler(number) is not None else None
         return handler if callable(handler) and handler is not signal.default_int_handler else None

@@ -1,23 +1,22 @@
-"""How far the loop may run until somebody must be woken, and who is woken then."""
+"""When the batch hooks of callbacks must be called, and how far the loop may run until then."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from .cadence import Cadence, Every, WhenNotFinite
 
 SPAN_SECONDS = 0.25
-"""No span is meant to last much longer, so that Ctrl-C is heard and the progress is seen."""
+"""Seconds that a span is meant to last, at most, so that Ctrl-C is heard and the progress is seen."""
 
 MOST_BATCHES = 8192
-"""Nor has it more batches, so that an engine can keep its logs in a buffer."""
+"""Batches of a span, at most, so that an engine can keep its logs in a buffer."""
 
 
 class ThroughputEstimate:
-    """Seconds a batch, learned from the spans that were waited for."""
+    """Estimates how long a batch takes, from the spans that were waited for."""
 
     GROWTH = 8  # a span is at most this many times the longest one timed so far
 
@@ -32,7 +31,7 @@ class ThroughputEstimate:
         return max(1, min(int(seconds / self._seconds), self.GROWTH * self._longest))
 
     def learn(self, batches: int, seconds: float) -> None:
-        """Take up how long a span took."""
+        """Learn from a span that had so many batches and took so many seconds."""
         if batches * self.GROWTH < self._longest:
             return  # mostly the cost of the call
         self._longest = max(self._longest, batches)
@@ -43,9 +42,9 @@ class ThroughputEstimate:
 
 @dataclass(eq=False)
 class BatchHooks:
-    """The batch hooks of one callback in one kind of pass, and when they are called."""
+    """The batch hooks of one callback in one phase, and when they are called."""
 
-    callback: Any
+    callback: object
     begin: Callable[..., None] | None
     end: Callable[..., None] | None
     cadence: Cadence
@@ -53,14 +52,14 @@ class BatchHooks:
 
 
 class WakeSchedule:
-    """Which watchers are woken when, and how many batches may run until the next wake.
+    """Decides whose batch hooks are called when, and how many batches may run until the next call.
 
     `count` is always the number of batches finished since the run began.
 
     Attributes:
-        replays: Those who get all batches after a span.
+        replays: The watchers that get all batches after a span.
         seconds: How long a span may last, and the host be ahead of the device.
-        finds_not_finite: Whether somebody is woken by a loss that isn't finite, which only the end of a span tells.
+        finds_not_finite: Whether a watcher is woken by a loss that isn't finite, which only the end of a span tells.
     """
 
     def __init__(self, watchers: list[BatchHooks], clock: Callable[[], float] = time.perf_counter) -> None:
@@ -80,7 +79,7 @@ class WakeSchedule:
         self.finds_not_finite = bool(self._by_value)
 
     def beginning(self, count: int) -> list[BatchHooks]:
-        """Return those whose begin hook is called for the batch that comes now."""
+        """Return the watchers whose begin hook is called for the batch that comes now."""
         self._begun = [w for w, seconds in self._by_second if w.begin and self._is_time(w, seconds)]
         return self._in_order([w for w, n in self._by_batch if w.begin and (count + 1) % n == 0] + self._begun)
 
@@ -96,7 +95,7 @@ class WakeSchedule:
         return length
 
     def ending(self, count: int, is_finite: Callable[[], bool]) -> list[BatchHooks]:
-        """Return those to wake now. `is_finite` waits for the device, so it is asked only if it matters."""
+        """Return the watchers to wake now. `is_finite` waits for the device, so it is asked only if it matters."""
         woken = [w for w, n in self._by_batch if count % n == 0]
         for watcher, seconds in self._by_second:
             if watcher in self._begun or (watcher.begin is None and self._is_time(watcher, seconds)):

@@ -60,14 +60,14 @@ def constructor_arguments(cls: type) -> list[str]:
     return found
 
 
-def _unknown_among(owner: str, function: Callable[..., Any], given: Iterable[str]) -> TypeError | None:
+def _unknown_among(owner: str, function: Callable[..., object], given: Iterable[str]) -> TypeError | None:
     """Return the error for the first argument that a function doesn't take; None if it takes them all."""
     names, open_ended = _taken(function)
     unknown = None if open_ended else next((name for name in given if name not in names), None)
     return None if unknown is None else unknown_argument(owner, unknown, names)
 
 
-def _taken(function: Callable[..., Any]) -> tuple[list[str], bool]:
+def _taken(function: Callable[..., object]) -> tuple[list[str], bool]:
     """Return what a function takes by keyword, and whether it takes any other keyword too."""
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import Any, TypeGuard
 
 
-def whole(what: str, value: Any, least: int | None = None) -> int:
+def whole(what: str, value: object, least: int | None = None) -> int:
     """Return a whole number as Python's `int`.
 
     Args:
@@ -17,14 +17,15 @@ def whole(what: str, value: Any, least: int | None = None) -> int:
     Raises:
         ValueError: If it is anything else.
     """
-    if is_whole(value, least):
-        return int(_plain(value))
+    plain = _plain(value)
+    if _is_number(plain) and is_whole(plain, least):
+        return int(plain)
     raise ValueError(
         f"{what} must be a whole number{'' if least is None else f' of at least {least}'}; got {_shown(value)}."
     )
 
 
-def real(what: str, value: Any) -> float:
+def real(what: str, value: object) -> float:
     """Return a number as Python's `float`; anything else is a ValueError, which calls it `what`."""
     plain = _plain(value)
     if not _is_number(plain):
@@ -32,25 +33,27 @@ def real(what: str, value: Any) -> float:
     return float(plain)
 
 
-def is_whole(value: Any, least: int | None = None) -> bool:
+def is_whole(value: object, least: int | None = None) -> bool:
     """Return whether `whole` takes this."""
     plain = _plain(value)
     return _is_number(plain) and plain % 1 == 0 and (least is None or plain >= least)
 
 
-def is_real(value: Any) -> bool:
+def is_real(value: object) -> bool:
     """Return whether this is a number, and no truth value."""
     return _is_number(_plain(value))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> object:
     """Return the Python value of an array library's number."""
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return not isinstance(value, bool) and isinstance(value, numbers.Real)
 
 
-def _shown(value: Any) -> str:
-    return repr(_plain(value)) if getattr(value, "ndim", 0) == 0 else f"an array of shape {value.shape}"
+def _shown(value: object) -> str:
+    return (
+        repr(_plain(value)) if getattr(value, "ndim", 0) == 0 else f"an array of shape {getattr(value, 'shape', None)}"
+    )

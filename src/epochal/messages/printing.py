@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Name = Literal["stdout", "stderr"]
 
-_told: dict[Name, Any] = {}
+_told: dict[Name, object] = {}
 """By each name the stream that was last complained about, so that this is done once."""
 
 

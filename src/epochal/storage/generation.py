@@ -48,25 +48,25 @@ class Generation:
         TypeError: If anything else is in it; says where.
     """
 
-    def __init__(self, state: Mapping[str, Any]) -> None:
+    def __init__(self, state: PlainState) -> None:
         self._arrays: list[np.ndarray] = []
         plain = self._plain(state, "state")
         shapes = [{"dtype": array.dtype.name, "shape": array.shape} for array in self._arrays]
         self._header = json.dumps({"state": plain, "arrays": shapes}).encode()
         self.nbytes = len(MAGIC) + 8 + len(self._header) + sum(a.nbytes for a in self._arrays) + DIGEST_BYTES
 
-    def _plain(self, value: Any, where: str) -> Any:
+    def _plain(self, value: object, where: str) -> object:
         if isinstance(value, np.generic):
-            return self._plain(value.item(), where)
+            return self._plain(cast("np.generic[object]", value).item(), where)
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, Mapping):
             return {
                 _key(key, where): self._plain(v, f"{where}.{key}")
-                for key, v in cast("Mapping[Any, Any]", value).items()
+                for key, v in cast("Mapping[object, object]", value).items()
             }
         if isinstance(value, (list, tuple)):
-            return [self._plain(v, f"{where}[{i}]") for i, v in enumerate(cast("list[Any]", value))]
+            return [self._plain(v, f"{where}[{i}]") for i, v in enumerate(cast("list[object]", value))]
         if isinstance(value, bytes):
             return {"__bytes__": base64.b64encode(value).decode()}
         if hasattr(value, "__array__"):
@@ -78,7 +78,7 @@ class Generation:
         """Write it to a file."""
         digest = hashlib.sha256()
         with open(path, "wb") as file:
-            parts: list[Any] = [MAGIC, len(self._header).to_bytes(8, "little"), self._header]
+            parts: list[bytes | memoryview] = [MAGIC, len(self._header).to_bytes(8, "little"), self._header]
             parts += [array.reshape(-1).view(np.uint8).data for array in self._arrays if array.size]
             for part in parts:
                 digest.update(part)
@@ -86,13 +86,13 @@ class Generation:
             file.write(digest.digest())
 
 
-def _key(key: Any, where: str) -> str:
+def _key(key: object, where: str) -> str:
     if not isinstance(key, str) or key in RESERVED:
         raise TypeError(f"{where} has the key {key!r}; a saved state's keys are strings, and none of {RESERVED}.")
     return key
 
 
-def _as_numbers(value: Any, where: str) -> np.ndarray:
+def _as_numbers(value: object, where: str) -> np.ndarray:
     """Return a contiguous array in this machine's byte order that nobody else writes to."""
     try:
         array = np.asarray(value)
@@ -143,9 +143,9 @@ def _array(body: memoryview, start: int, name: str, shape: list[int]) -> tuple[n
     return np.frombuffer(body[start:end], np.uint8).view(dtype).reshape(shape).copy(), end
 
 
-def _restored(value: Any, arrays: Mapping[int, np.ndarray]) -> Any:
+def _restored(value: object, arrays: Mapping[int, np.ndarray]) -> Any:
     if isinstance(value, list):
-        return [_restored(v, arrays) for v in cast("list[Any]", value)]
+        return [_restored(v, arrays) for v in cast("list[object]", value)]
     if not isinstance(value, dict):
         return value
     nest = cast("dict[str, Any]", value)
