@@ -89,7 +89,7 @@ def test_a_failed_save_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     model.save_weights(tmp_path / "w.h5")
     before = (tmp_path / "w.h5").read_bytes()
     monkeypatch.setattr(
-        "epochal.saving.layout._write_names", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
+        "epochal.saving.keras_h5._write_names", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
     )
     with pytest.raises(OSError, match=r"could not write .*w\.h5: No space left.*bytes were needed"):
         model.save_weights(tmp_path / "w.h5")

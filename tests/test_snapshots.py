@@ -26,20 +26,20 @@ def test_a_snapshot_is_of_its_moment_and_may_be_written_while_training_goes_on(t
 def test_a_snapshot_uses_the_memory_of_an_older_one(tmp_path):
     model = trained(classifier())
     first = model.snapshot()
-    places = [array.ctypes.data for array in first._arrays()]
+    places = [array.ctypes.data for array in first.arrays]
     fit(model)
     second = model.snapshot(reuse=first)
-    assert [array.ctypes.data for array in second._arrays()] == places
+    assert [array.ctypes.data for array in second.arrays] == places
     assert same([a for layer in second.layers for a in layer.arrays.values()], model.get_weights())
-    assert second.nbytes == sum(array.nbytes for array in second._arrays())
+    assert second.nbytes == sum(array.nbytes for array in second.arrays)
 
 
 def test_an_older_snapshot_of_other_shapes_is_left_alone():
     old = classifier(units=5).snapshot()
-    before = [array.copy() for array in old._arrays()]
+    before = [array.copy() for array in old.arrays]
     new = classifier().snapshot(reuse=old)
     assert new.layers[0].arrays["kernel"].shape == (3, 4)
-    assert [a.shape for a in old._arrays()] == [a.shape for a in before]
+    assert [a.shape for a in old.arrays] == [a.shape for a in before]
 
 
 def test_a_checkpoint_is_a_model_to_go_on_with(tmp_path):

@@ -124,7 +124,9 @@ class Graph(Layer):
         self.results = tuple(slots[id(tensor)] for tensor in targets)
         self.output_shapes = tuple(tensor.shape for tensor in targets)
         self.masked_outputs = tuple(tensor.mask is not None for tensor in targets)
-        self.output_names = tuple(outputs) if isinstance(outputs, Mapping) else self._names_of_results()
+        self.output_names: tuple[str, ...] = (
+            tuple(outputs) if isinstance(outputs, Mapping) else self._names_of_results()
+        )
 
     def _names_of_results(self) -> tuple[str, ...]:
         makers = {slot: self.layer_names[step.layer] for step in self.steps for slot in step.outputs}

@@ -1,4 +1,4 @@
-"""The addresses of the monitor: what is posted, and what the page asks for."""
+"""The addresses of the monitor, for posts and for the page."""
 
 from __future__ import annotations
 

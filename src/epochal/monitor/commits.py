@@ -1,4 +1,4 @@
-"""Many posts, one commit: what comes while a commit reaches the disk goes into the next one."""
+"""Many posts, one commit: posts that come while a commit reaches the disk share the next one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Command = Sequence[PostedEvent] | Delete
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a command.
+    """The outcome of a command.
 
     Attributes:
         changes: What it changed; nothing where all of it was there already.
@@ -77,7 +77,7 @@ class CommitQueue:
         return await done
 
     async def close(self) -> None:
-        """Commit what waits, then end the thread."""
+        """Commit the commands that wait, then end the thread."""
         self._closing = True
         self._news.set()
         await self._task
@@ -122,7 +122,7 @@ class CommitQueue:
         return Outcome([] if removed is None else [removed])
 
     def _added(self, posts: Sequence[Sequence[PostedEvent]]) -> list[Outcome]:
-        """Commit the events of posts together, and return what came of each post."""
+        """Commit the events of posts together, and return the outcome of each post."""
         found = iter(self._store.add([event for post in posts for event in post]))
         outcomes: list[Outcome] = []
         for post in posts:

@@ -51,7 +51,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Commit what is written inside, or nothing of it if it raises; what is committed survives the process.
+        """Commit the writes of a `with` block, or none of them if it raises; a commit survives the process.
 
         Raises:
             sqlite3.Error: If it couldn't be committed, or the file isn't there any more.
@@ -76,7 +76,7 @@ class Database:
         self._lock.close()
 
     def _keep(self) -> None:
-        """Look whether what has been committed lies where a restart will look for it.
+        """Raise, or mend it, if a commit doesn't lie where a restart will look for it.
 
         A write-ahead log that somebody has removed is still open here, and the only place of what isn't in the file
         yet: that is moved into the file, and a new log begun.
@@ -103,7 +103,7 @@ class Database:
                 path.unlink(missing_ok=True)
 
     def _files_beside(self) -> list[tuple[int, int] | None]:
-        """Return which files the log and its index are."""
+        """Return the identities of the log and its index."""
         return [_identity(path) for path in self._paths_beside()]
 
     def _paths_beside(self) -> list[Path]:
@@ -126,7 +126,7 @@ class Database:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return which file a path leads to, None if to none."""
+    """Return the identity of the file at a path, None if there is none."""
     try:
         found = path.stat()
     except OSError:

@@ -14,10 +14,10 @@ from urllib.parse import unquote_to_bytes
 from .. import wire
 
 EPOCH_END = 2**53
-"""Stands where a batch's number would for a value of the whole epoch, which comes after all its batches."""
+"""The batch of a value of the whole epoch, which comes after all its batches."""
 
 RUN_ID = r"(?!\.+$)[A-Za-z0-9._-]{0,64}"
-"""Not only of dots, which would lead an address out of its folder."""
+"""The pattern of a run's id; not only dots, which would lead an address out of its folder."""
 
 STATES = f"|{wire.FINISHED}|{wire.STOPPED}|{wire.FAILED}"
 

@@ -16,7 +16,7 @@ from .limits import Limits
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with a cap on connections, on what is no body, and on every wait.
+    """uvicorn's HTTP protocol with a cap on connections, on bytes that are no body, and on every wait.
 
     A connection has two deadlines: for what it still has to send, and for taking what is written to it. One timer
     serves both all its life: it learns of a moved deadline only when it fires, so a request costs no timer.
@@ -53,7 +53,7 @@ class GuardedProtocol(HttpToolsProtocol):
             super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, as long as headers, and what a body in chunks has around it, stay within their limits."""
+        """Read on, as long as headers, and the framing of a body in chunks, stay within their limits."""
         if not self._has_place or self.transport.is_closing():
             return
         self._bytes += len(data)
@@ -66,7 +66,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
-        """Say that this is no HTTP, unless it has been answered or cut off already."""
+        """Answer that this is no HTTP, unless the connection has been answered or cut off already."""
         if not self.transport.is_closing():
             super().send_400_response(msg)
 
@@ -80,7 +80,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._expect(self.limits.head, _HEAD_LATE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what comes after a body in chunks is passed over."""
+        """Take a header; trailers after a body in chunks are passed over."""
         if self._in_head:
             super().on_header(name, value)
 

@@ -1,4 +1,4 @@
-"""What is read from the monitor's file, on a connection of the reader's own."""
+"""Charts and tables read from the monitor's file, on a connection of the reader's own."""
 
 from __future__ import annotations
 

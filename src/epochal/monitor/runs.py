@@ -1,4 +1,4 @@
-"""What the file knows of a run without its points."""
+"""A run in the file, without its points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANGING = ("name", "state", "epochs", "steps", "epoch", "seen", "last")
 
 
 class RunSummary(TypedDict):
-    """What the list of runs shows of one; the attributes of `StoredRun`."""
+    """A run as the list of runs shows it, in JSON; for the keys see `StoredRun`."""
 
     id: str
     client: str
@@ -69,7 +69,7 @@ class StoredRun:
         return (*(getattr(self, name) for name in COLUMNS[:-1]), json.dumps(self.last))
 
     def summary(self) -> RunSummary:
-        """Return what the list of runs shows."""
+        """Return the run as the list of runs shows it."""
         return RunSummary(
             id=self.id,
             client=self.client,

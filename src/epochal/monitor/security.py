@@ -119,7 +119,7 @@ class Guard:
         return answer
 
     def _unknown(self, headers: dict[str, str]) -> Response | None:
-        """Turn away who brings no token, or a wrong one."""
+        """Turn away a request without the token."""
         if self.token is None:
             return None
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
@@ -161,7 +161,7 @@ def _is_address(name: str) -> bool:
 
 
 def with_headers(app: ASGIApp) -> ASGIApp:
-    """Return `app` with the headers on every answer that keep a page, and what it loads, to itself."""
+    """Return `app` with the headers on every answer that close a page to other sites."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:

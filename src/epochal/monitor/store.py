@@ -50,7 +50,7 @@ CREATE TABLE events (
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What a committed event has added.
+    """A change: a committed event.
 
     Attributes:
         run: The run's summary after it.

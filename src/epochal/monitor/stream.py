@@ -1,4 +1,4 @@
-"""What changed, to everybody who looks: one message for all, at most four a second."""
+"""News for everybody who looks on: one message for all, at most four a second."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ POINTS = 200
 
 
 class Stream:
-    """Puts together what happens between two messages and hands each message to every viewer.
+    """Gathers the changes between two messages and hands each message to every viewer.
 
     A message is `{"now", "removed": [run], "runs": [summary], "points": {run: [series]}}`; a run that was
     removed and has posted again since is in both lists. Its id says from which start of the server it is and

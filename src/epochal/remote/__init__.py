@@ -1,1 +1,1 @@
-"""Events delivered to a server in the background; what `RemoteMonitor` holds."""
+"""Events delivered to a server in the background for `RemoteMonitor`."""

@@ -1,4 +1,4 @@
-"""One connection to a server, and what its answers mean."""
+"""One connection to a server, and the meaning of its answers."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Connection:
         self._session.mount("https://", adapter)
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Post a body and return what came of it."""
+        """Post a body and return the meaning of the answer, or of its absence."""
         import requests
 
         self._late.clear()
@@ -107,7 +107,7 @@ class Connection:
         return answer
 
     def close(self) -> None:
-        """Break off what is under way; `send` fails from now on."""
+        """Break off a post that is under way; `send` fails from now on."""
         self.closed.set()
         self._shut()
         self._session.close()
@@ -158,7 +158,11 @@ class Connection:
 
 
 def origin(address: str) -> str:
-    """Return scheme, host and port: what a browser calls the same origin, and what may be shown of an address."""
+    """Return scheme, host and port of an address, without its password and path.
+
+    >>> origin("https://me:secret@example.org/a")
+    'https://example.org'
+    """
     parts = urlsplit(address)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = parts.port
@@ -180,7 +184,7 @@ def _answer(status: int, headers: Mapping[str, str], words: str) -> Answer:
 
 
 def _watched_adapter(connected: Callable[[socket.socket], None]) -> HTTPAdapter:
-    """Return a requests adapter that says which sockets it opens."""
+    """Return a requests adapter that calls a function with each socket that it opens."""
     from requests.adapters import HTTPAdapter
 
     class Watched:
@@ -204,7 +208,7 @@ def _watched_adapter(connected: Callable[[socket.socket], None]) -> HTTPAdapter:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what lies at the bottom of the exceptions that requests and urllib3 wrap around it."""
+    """Return the words of the first cause, around which requests and urllib3 wrap their exceptions."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

@@ -16,7 +16,7 @@ KEPT_BYTES = 32 << 20
 """What may wait for a server, besides so many events."""
 
 LOOK = 0.05
-"""Seconds after which the thread looks whether something waits.
+"""Seconds between two looks of the thread for waiting events.
 
 Nobody wakes it: that is a system call and a fight for the interpreter, up to half of a hook's time.
 """
@@ -26,7 +26,7 @@ FIRST_DELAY, LONGEST_DELAY, CLOSING_DELAY = 0.5, 30.0, 0.2
 
 
 LONG_FAREWELL = 2.0
-"""Seconds of a farewell after which it is said what it waits for."""
+"""Seconds of a farewell after which a line tells the user about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,10 @@ class Outbox:
         return [post for post in reversed(newest) if post.run is run and not post.only_to_monitors]
 
     def close(self, silence: float, tell: Callable[[], None] = lambda: None) -> None:
-        """Let the thread send what waits, until nothing has got there for so many seconds; note what wasn't delivered.
+        """Let the thread send the waiting events, then end it and note how many were not delivered.
 
         Args:
-            silence: The seconds.
+            silence: Seconds without a delivered event after which the rest is given up.
             tell: Called when there is a note meanwhile.
         """
         self._closing.set()
@@ -137,7 +137,7 @@ class Outbox:
             self._connection.close()  # it may have connected again since it was closed
 
     def _sent(self, posts: list[Post]) -> tuple[int, Answer]:
-        """Send as many of these as one post takes; return how many, and what came of it.
+        """Send as many of these as one post takes; return how many, and the answer.
 
         One that can't be sent doesn't keep the others.
         """
@@ -174,7 +174,7 @@ class Outbox:
             return list(itertools.islice(self._posts, 1 if self._singly else self._most))
 
     def _handle(self, posts: list[Post], count: int, answer: Answer) -> None:
-        """Count what became of the first `count` events."""
+        """Count the first `count` events as delivered or refused, or keep them to be sent again."""
         with self._lock:
             if self._connection.closed.is_set():  # broken off, and counted already
                 return

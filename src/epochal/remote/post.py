@@ -17,7 +17,7 @@ DEEPEST = 10
 """How deep lists may lie in lists; what is deeper, or lies in itself, is text."""
 
 PARCEL_BYTES = 128 << 10
-"""Of events that share a post; a form makes up to three times as much of them, which a monitor still takes."""
+"""Bytes of the events that share a post. A form takes up to three times as many, which a monitor still takes."""
 
 
 @dataclass(slots=True, eq=False)  # not frozen: a frozen one takes three times as long to make, in a hook
@@ -122,7 +122,7 @@ def strict_json(event: wire.Event) -> str:
 
 
 def strict(value: Any, level: int = 0) -> Any:
-    """Return a value that JSON has: numbers that no float can be as None, arrays as lists, what it lacks as text.
+    """Return a value as JSON values: not finite and too large numbers are None, arrays lists, anything else text.
 
     >>> import numpy as np
     >>> strict({"loss": float("nan"), "shape": (2, 3), "rate": np.float32(0.5)})

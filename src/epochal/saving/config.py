@@ -1,4 +1,4 @@
-"""Layers as the JSON that Keras keeps in a file, and back.
+"""A layer as the JSON that Keras keeps in a file, and back.
 
 Source: keras/src/legacy/saving/saving_utils.py of Keras 3.15. On the way back a class or function is looked up
 among `custom_objects` and epochal's own names; nothing that a file names is ever imported.
@@ -8,35 +8,28 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import cast
 
 from .. import activations, initializers, layers
 from ..layers import Input, Lambda, Layer
 from ..messages.names import suggest
 from .calls import NUMBERS
-from .named import Json, found, function_name, own_object
+from .custom_objects import CustomObjects, function_name, own_object, resolve
+from .json_values import Json, as_list, as_object
 
-LAYERS: dict[str, type[Layer]] = {
-    cls.__name__: cls
-    for cls in (
-        *(layers.Activation, layers.Dense, layers.Conv2D, layers.MaxPooling2D, layers.AveragePooling2D),
-        *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.Flatten, layers.Reshape),
-        *(layers.Dropout, layers.BatchNormalization, layers.LayerNormalization, layers.Embedding),
-        *(layers.Add, layers.Multiply, layers.Average, layers.Concatenate),
-        *(layers.Conv1D, layers.MaxPooling1D, layers.AveragePooling1D),
-        *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GroupNormalization, layers.Masking),
-        *(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.UpSampling1D, layers.UpSampling2D),
-        *(layers.Permute, layers.RepeatVector, layers.SimpleRNN, layers.LSTM, layers.GRU),
-        *(layers.Bidirectional, layers.MultiHeadAttention),
-    )
+_public = (getattr(layers, name) for name in layers.__all__)
+LAYERS: Mapping[str, Callable[..., Layer]] = {
+    kind.__name__: kind
+    for kind in _public
+    if isinstance(kind, type) and issubclass(kind, Layer) and kind not in (Layer, Lambda)
 }
 """The layers that a file can describe, by the names that Keras and epochal share."""
 
 PARTS = {"layer": "forward_layer", "backward_layer": "backward_layer"}
 """Settings that are layers themselves, with the attributes that hold these."""
 
-NEUTRAL: dict[str, tuple[Any, ...]] = {
+NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "attention_axes": ([1],),
     "axis": (-1, [-1]),  # where it can't be chosen
     "data_format": ("channels_last",),
@@ -48,7 +41,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "time_major": (False,),
     "use_gate": (False,),
 }
-"""Settings of Keras's layers that have no counterpart, with the values that mean what is done here."""
+"""Settings of Keras's layers without a counterpart, and their values that change nothing here."""
 
 NO_MATTER = {"seed", "renorm_momentum", "beta_initializer", "gamma_initializer", "moving_mean_initializer",
              "moving_variance_initializer", "batch_input_shape", "batch_shape", "build_config",
@@ -64,8 +57,8 @@ SAVE_WEIGHTS = "save_weights works (ModelCheckpoint: save_weights_only=True)."
 # To JSON
 
 
-def described(name: str, layer: Any) -> Json:
-    """Return what Keras keeps of a layer: its class and its settings.
+def layer_config(name: str, layer: object) -> Json:
+    """Return a layer's class and settings in the form in which Keras saves them.
 
     Raises:
         ValueError: If a file can't describe it: a function, or a module that isn't an `epochal.layers.Layer`.
@@ -82,12 +75,12 @@ def described(name: str, layer: Any) -> Json:
         )
     if LAYERS.get(kind, type(layer)) is not type(layer):
         raise ValueError(f"layer {name!r}: its class has the name of epochal's own {kind}. Rename it; {SAVE_WEIGHTS}")
-    config = {**layer.get_config(), "name": name, "trainable": layer.trainable}
+    config: Json = {**layer.get_config(), "name": name, "trainable": layer.trainable}
     for setting in config:
         if setting.endswith("activation") and config[setting] is None:
             config[setting] = _activation_name(name, getattr(layer, setting, None))
         if setting in PARTS and isinstance(part := getattr(layer, PARTS[setting], None), Layer):
-            config[setting] |= described(part.name or setting, part)
+            config[setting] = {**(as_object(config[setting]) or {}), **layer_config(part.name or setting, part)}
     if kind not in LAYERS and (missing := _unsaid(layer, config)):
         raise ValueError(f"layer {name!r}: {kind}.get_config doesn't say its argument {missing[0]!r}. Add it.")
     try:
@@ -97,7 +90,7 @@ def described(name: str, layer: Any) -> Json:
     return {"class_name": kind, "config": config}
 
 
-def _activation_name(layer: str, function: Any) -> str:
+def _activation_name(layer: str, function: object) -> str:
     if (name := function_name(function, activations.known_names())).startswith("<"):
         raise ValueError(f"layer {layer!r}: its activation {name} is a function that a file can't name: {SAVE_WEIGHTS}")
     return name
@@ -113,9 +106,10 @@ def _unsaid(layer: Layer, config: Json) -> list[str]:
 # From JSON
 
 
-def entry_of(entry: Any) -> tuple[str, Json]:
-    """Return the class and the settings of a layer in a description."""
-    if not isinstance(entry, dict) or not isinstance(settings := entry.get("config"), dict):
+def entry_of(described: object) -> tuple[str, Json]:
+    """Return the class and the settings of a layer in a description; raise a ValueError if it describes none."""
+    entry = as_object(described)
+    if entry is None or (settings := as_object(entry.get("config"))) is None:
         raise ValueError("its model_config has an entry that describes no layer.")
     name = settings.get("name", "")
     if not isinstance(name, str) or any(part in ("", ".", "..") for part in (name or "layer").split("/")):
@@ -126,35 +120,30 @@ def entry_of(entry: Any) -> tuple[str, Json]:
 def input_of(settings: Json) -> Input:
     """Return the input that an `InputLayer`, or the first layer in a file of Keras 2, describes."""
     shape = settings.get("batch_shape") or settings.get("batch_input_shape")
-    if not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n > 0) for n in shape):
+    sizes = as_list(shape)
+    if not sizes or not all(n is None or (type(n) is int and n > 0) for n in sizes):
         raise ValueError(f"its model_config has inputs of shape {shape!r}.")
     dtype = settings.get("dtype") or "float32"
-    if dtype not in NUMBERS:
+    if not isinstance(dtype, str) or dtype not in NUMBERS:
         raise ValueError(f"its model_config has inputs of dtype {dtype!r}.")
-    return Input(shape[1:], dtype, settings.get("name"))
+    return Input(cast("list[int | None]", sizes[1:]), dtype, cast("str | None", settings.get("name")))
 
 
-def layer_of(class_name: str, settings: Json, custom: Mapping[str, Any], left_out: list[str]) -> Any:
+def layer_of(class_name: str, settings: Json, custom: CustomObjects, left_out: list[str]) -> object:
     """Return a new layer by its class and its settings.
 
     Args:
         class_name: As the file has it.
         settings: What the class's constructor takes, and what Keras has beside it.
-        custom: Classes and functions of one's own by the name in the file.
-        left_out: Gets the settings of Keras's without a counterpart, which matter in training only.
+        custom: The user's classes and functions by the names in the file.
+        left_out: Gets Keras's settings without a counterpart that matter in training only.
 
     Raises:
         ValueError: If the class isn't known here, or a setting has no counterpart here.
     """
-    name = settings.get("name") or class_name
-    own = own_object(class_name, custom)
-    if own is not None:
-        unset = {key for key, value in settings.items() if value is None and key.endswith("_initializer")}
-        make = own.from_config if isinstance(own, type) and issubclass(own, Layer) else lambda given: own(**given)
-        made = make({key: value for key, value in settings.items() if key not in {"trainable", "dtype", *unset}})
-        if settings.get("trainable") is False and hasattr(type(made), "trainable"):
-            made.trainable = False
-        return made
+    name = str(settings.get("name") or class_name)
+    if (own := own_object(class_name, custom)) is not None:
+        return _own_layer(own, settings)
     if class_name == "Lambda":
         raise ValueError(
             f"layer {name!r} is a Lambda, which is code; it isn't run. Build the model yourself and use load_weights, "
@@ -166,7 +155,7 @@ def layer_of(class_name: str, settings: Json, custom: Mapping[str, Any], left_ou
             "A class of your own goes into custom_objects."
         )
     make = LAYERS[class_name]
-    accepted = _accepted(make)
+    accepted = _accepted(cast("type[Layer]", make))
     given = {key: value for key, value in settings.items() if value is not None}  # None: what Keras saves for "not set"
     for key in sorted(given.keys() - accepted):
         if key.endswith(ONLY_TRAINING):
@@ -179,29 +168,44 @@ def layer_of(class_name: str, settings: Json, custom: Mapping[str, Any], left_ou
         raise ValueError(f"layer {name!r} ({class_name}): {error}") from error
 
 
+def _own_layer(own: object, settings: Json) -> object:
+    """Return a new layer of a user's class or function."""
+    unset = {key for key, value in settings.items() if value is None and key.endswith("_initializer")}
+    given = {key: value for key, value in settings.items() if key not in {"trainable", "dtype", *unset}}
+    if isinstance(own, type) and issubclass(own, Layer):
+        made: object = own.from_config(given)
+    else:
+        made = cast("Callable[..., object]", own)(**given)
+    if settings.get("trainable") is False and hasattr(type(made), "trainable"):
+        cast(Layer, made).trainable = False
+    return made
+
+
 def _accepted(make: type[Layer]) -> set[str]:
-    """Return the settings that a layer's constructor takes, those it hands on included."""
+    """Return the settings that a layer's constructor takes, also by way of `**kwargs`."""
     own = (kind.__init__ for kind in make.__mro__ if issubclass(kind, Layer) and kind is not Layer)
     return {"name", "trainable"}.union(*(inspect.signature(init).parameters for init in own)) - {"self", "kwargs"}
 
 
-def _argument(key: str, value: Any, custom: Mapping[str, Any], left_out: list[str]) -> Any:
+def _argument(key: str, value: object, custom: CustomObjects, left_out: list[str]) -> object:
     """Return a setting as a layer's constructor takes it."""
     if key.endswith("activation"):
-        return found(value, custom)
+        return resolve(value, custom)
     if key in PARTS:
         return layer_of(*entry_of(value), custom, left_out)
     if key.endswith("_initializer"):
-        if isinstance(value, dict) and isinstance(config := value.get("config"), dict):
+        entry = as_object(value) or {}
+        if (config := as_object(entry.get("config"))) is not None:
             seed = {"seed": None} if isinstance(config.get("seed"), dict) else {}  # Keras's seed generators
-            value = value | {"config": config | seed}
-        return initializers.get(found(value, custom))
-    return value[0] if key == "axis" and isinstance(value, list) and len(value) == 1 else value
+            value = {**entry, "config": {**config, **seed}}
+        return initializers.get(resolve(value, custom))
+    axes = as_list(value)
+    return axes[0] if key == "axis" and axes is not None and len(axes) == 1 else value
 
 
-def training_only(name: str, key: str, value: Any) -> list[str]:
-    """Return what to say about a setting that only matters in training."""
+def training_only(name: str, key: str, value: object) -> list[str]:
+    """Return the words of a warning about a setting that only matters in training, none if it changes nothing."""
     if key == "dtype":
-        policy = (value.get("config") or {}).get("name") if isinstance(value, dict) else value
+        policy = value if (entry := as_object(value)) is None else (as_object(entry.get("config")) or {}).get("name")
         return [] if policy == "float32" else [f"{name} computed in {policy}"]
     return [f"{name}.{key}"]

@@ -1,4 +1,4 @@
-"""Models of layers as the JSON that Keras keeps in a file: which layers there are, and which takes whose output.
+"""A graph of layers as the JSON that Keras keeps in a file, and back.
 
 Source: keras/src/models/functional.py of Keras 3.15. A `Sequential` lists its layers; a `Functional` model has for
 each layer also its calls, `inbound_nodes`, in which `[layer, call, output]` stands for a tensor.
@@ -6,8 +6,7 @@ each layer also its calls, `inbound_nodes`, in which `[layer, call, output]` sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from flax import nnx
 
@@ -19,18 +18,19 @@ from ..layers.operations import FUNCTIONS, Operation
 from ..layers.tensors import Tensor
 from . import calls
 from .calls import Reference
-from .config import LAYERS, SAVE_WEIGHTS, described, entry_of, input_of, layer_of
-from .named import Json, own_object
-from .wiring import Wiring, called, each_port, ports
+from .config import LAYERS, SAVE_WEIGHTS, entry_of, input_of, layer_config, layer_of
+from .custom_objects import CustomObjects, own_object
+from .json_values import Json, as_list, as_object
+from .wiring import Wiring, call_layer, each_reference, references
 
 MODELS = ("Sequential", "Functional", "Model")
-"""The classes of models; the last is what Keras 2 called a functional one."""
+"""The classes of models; the last is a functional one in files of Keras 2."""
 
 DEEPEST = 32
 """How deep models may be parts of one another."""
 
 MOST_TENSORS = 10_000
-"""How many tensors a model's layers may take; those in a part count as often as the part is called."""
+"""How many tensors a model's layers may take; a part's count as often as the part is called."""
 
 MASK_OPS = (
     *("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "OnesLike", "ZerosLike", "ExpandDims", "BroadcastTo"),
@@ -44,8 +44,12 @@ OPERATIONS = "keras.src.ops.numpy"
 # To JSON
 
 
-def model_config(name: str, module: Any) -> Json:
-    """Return what Keras keeps as `model_config`.
+def model_config(name: str, module: object) -> Json:
+    """Return the description of a model that Keras keeps as `model_config`.
+
+    Args:
+        name: Of the model.
+        module: What it is made of, a graph.
 
     Raises:
         ValueError: If a file can't describe the model: it has a function, or a module that isn't an
@@ -70,16 +74,22 @@ def _sequential_config(graph: Graph) -> Json:
 
 
 def _functional_config(graph: Graph) -> Json:
-    tensors, made = _calls_of(graph)
-    inputs = [{**entry, "name": entry["config"]["name"], "inbound_nodes": []} for entry in _inputs(graph)]
-    entries = [
+    makers, made = _calls_of(graph)
+    given = zip(graph.input_names, _inputs(graph), strict=True)
+    inputs: list[Json] = [{**entry, "name": name, "inbound_nodes": []} for name, entry in given]
+    entries: list[Json] = [
         {**_entry(name, layer), "name": name, "inbound_nodes": made[name]}
         for name, layer in graph.named_layers(operations=True)
     ]
-    results = [list(tensors[slot]["config"]["keras_history"]) for slot in graph.results]
     nested = [name for name, layer in graph.named_layers() if snake_case(layer) == "functional"]
-    for result in results:
-        result[1] += result[0] in nested  # whose calls Keras counts from 1, though only here
+    results = [
+        [
+            maker.layer,
+            maker.call + (maker.layer in nested),
+            maker.output,
+        ]  # whose calls Keras counts from 1, though only here
+        for maker in (makers[slot] for slot in graph.results)
+    ]
     return {
         "layers": [*inputs, *entries],
         "input_layers": _packed(graph.input_names, [[name, 0, 0] for name in graph.input_names], graph.inputs_by_name),
@@ -87,8 +97,8 @@ def _functional_config(graph: Graph) -> Json:
     }
 
 
-def _packed(names: Sequence[str], items: list[Any], by_name: bool) -> Any:
-    return dict(zip(names, items, strict=True)) if by_name else items if len(items) > 1 else items[0]
+def _packed(names: Sequence[str], items: Sequence[object], by_name: bool) -> object:
+    return dict(zip(names, items, strict=True)) if by_name else list(items) if len(items) > 1 else items[0]
 
 
 def _inputs(graph: Graph) -> list[Json]:
@@ -99,33 +109,35 @@ def _inputs(graph: Graph) -> list[Json]:
     ]
 
 
-def _entry(name: str, layer: Any) -> Json:
+def _entry(name: str, layer: object) -> Json:
     if isinstance(layer, Operation):  # Keras finds them by their module; its own files don't say it
         kind = layer.keras_class
         return {"module": OPERATIONS, "class_name": kind, "registered_name": kind, "config": {"name": name}}
-    return _model(name, layer) if isinstance(layer, Graph) else described(name, layer)
+    return _model(name, layer) if isinstance(layer, Graph) else layer_config(name, layer)
 
 
-def _calls_of(graph: Graph) -> tuple[dict[int, Json], dict[str, list[Json]]]:
-    """Return what stands for the tensor in each slot, and the calls of each layer."""
-    given = enumerate(zip(graph.input_names, graph.input_shapes, graph.input_dtypes, strict=True))
-    tensors = {slot: calls.tensor(Reference(name, 0, 0), shape, dtype) for slot, (name, shape, dtype) in given}
+def _calls_of(graph: Graph) -> tuple[dict[int, Reference], dict[str, list[Json]]]:
+    """Return the maker of the tensor in each slot, and the calls of each layer."""
+    makers = {slot: Reference(name, 0, 0) for slot, name in enumerate(graph.input_names)}
+    given = zip(makers.values(), graph.input_shapes, graph.input_dtypes, strict=True)
+    tensors = {slot: calls.tensor_to_json(*about) for slot, about in enumerate(given)}
     found: dict[str, list[Json]] = {name: [] for name in graph.layer_names}
     for step in graph.steps:
         name = graph.layer_names[step.layer]
         args, kwargs = step.given
         try:
-            call = {
-                "args": [calls.to_json(item, tensors) for item in args],
-                "kwargs": {key: calls.to_json(item, tensors) for key, item in kwargs.items()},
+            call: Json = {
+                "args": [calls.argument_to_json(item, tensors) for item in args],
+                "kwargs": {key: calls.argument_to_json(item, tensors) for key, item in kwargs.items()},
             }
         except ValueError as error:
             raise ValueError(f"layer {name!r}: {error} {SAVE_WEIGHTS}") from error
         for output, made in enumerate(zip(step.outputs, step.shapes, step.dtypes, strict=True)):
             slot, shape, dtype = made
-            tensors[slot] = calls.tensor(Reference(name, len(found[name]), output), shape, dtype)
+            makers[slot] = Reference(name, len(found[name]), output)
+            tensors[slot] = calls.tensor_to_json(makers[slot], shape, dtype)
         found[name].append(call)
-    return tensors, found
+    return makers, found
 
 
 def _check_sharing(graph: Graph, seen: set[int], level: int = 0) -> None:
@@ -150,13 +162,13 @@ def _check_level(level: int) -> None:
 # From JSON
 
 
-def graph_of(config: Json, custom: Mapping[str, Any], left_out: list[str]) -> Graph:
+def graph_of(config: Json, custom: CustomObjects, left_out: list[str]) -> Graph:
     """Return the model that a file describes.
 
     Args:
         config: The content of `model_config`.
-        custom: Classes and functions of one's own by the name in the file.
-        left_out: Gets the settings of Keras's without a counterpart, which matter in training only.
+        custom: The user's classes and functions by the names in the file.
+        left_out: Gets Keras's settings without a counterpart that matter in training only.
 
     Raises:
         ValueError: If the description names what isn't known here, sets what has no counterpart here, or its
@@ -172,41 +184,40 @@ def graph_of(config: Json, custom: Mapping[str, Any], left_out: list[str]) -> Gr
 
 
 def _count(entry: Json, level: int = 0) -> int:
-    """Return how many tensors a described model's calls take, those in its parts as often as these are called."""
+    """Return how many tensors a described model's calls take, with a part's as often as the part is called."""
     _check_level(level)
-    inner: Any = entry.get("config")
-    listed = inner.get("layers") if isinstance(inner, dict) else inner
+    inner = entry.get("config")
+    listed = inner if (settings := as_object(inner)) is None else settings.get("layers")
     total = 0
-    for part in listed if isinstance(listed, list) else ():
-        if isinstance(part, dict):
-            nodes = part.get("inbound_nodes")
-            taken = sum(max(1, calls.tensors_taken(node)) for node in nodes) if isinstance(nodes, list) else 1
+    for part in map(as_object, as_list(listed) or ()):
+        if part is not None:
+            nodes = as_list(part.get("inbound_nodes"))
+            taken = 1 if nodes is None else sum(max(1, calls.tensors_taken(node)) for node in nodes)
             total += taken * (_count(part, level + 1) if part.get("class_name") in MODELS else 1)
     if total > MOST_TENSORS:
         raise ValueError(f"its layers take more than {MOST_TENSORS:,} tensors; no model is that large.")
     return total
 
 
-def _graph(kind: str, inner: Any, custom: Mapping[str, Any], left_out: list[str]) -> Graph:
-    if isinstance(inner, list):  # Keras before 2.2.3
-        inner = {"layers": inner}
-    if not isinstance(inner, dict) or not isinstance(inner.get("layers"), list):
+def _graph(kind: str, inner: object, custom: CustomObjects, left_out: list[str]) -> Graph:
+    config = as_object(inner) or {"layers": inner}  # a list before Keras 2.2.3
+    if (listed := as_list(config.get("layers"))) is None:
         raise ValueError("its model_config doesn't list layers.")
-    name = str(inner.get("name") or kind.lower())
+    name = str(config.get("name") or kind.lower())
     make = _sequential if kind == "Sequential" else _functional
-    return make(name, inner, custom, left_out)
+    return make(name, config, listed, custom, left_out)
 
 
-def _layer(class_name: str, settings: Json, custom: Mapping[str, Any], left_out: list[str]) -> nnx.Module:
+def _layer(class_name: str, settings: Json, custom: CustomObjects, left_out: list[str]) -> nnx.Module:
     if class_name in MODELS and own_object(class_name, custom) is None:
         return _graph(class_name, settings, custom, left_out)
     return as_layer(layer_of(class_name, settings, custom, left_out))
 
 
-def _sequential(name: str, inner: Json, custom: Mapping[str, Any], left_out: list[str]) -> Graph:
+def _sequential(name: str, inner: Json, listed: list[object], custom: CustomObjects, left_out: list[str]) -> Graph:
     given: Input | None = None
     layers: list[nnx.Module] = []
-    for entry in inner["layers"]:
+    for entry in listed:
         class_name, settings = entry_of(entry)
         if class_name == "InputLayer":
             given = input_of(settings)
@@ -221,17 +232,17 @@ def _sequential(name: str, inner: Json, custom: Mapping[str, Any], left_out: lis
         raise ValueError(f"the saved model {name!r} {lacks}: build it and use load_weights.")
     tensor: Tensor = given
     for layer in layers:
-        made = called(str(getattr(layer, "name", None)), layer, [tensor], {})
+        made = call_layer(str(getattr(layer, "name", None)), layer, [tensor], {})
         if len(made) != 1:
             raise ValueError(f"{type(layer).__name__} returns several arrays, so it can't be a part of Sequential.")
         tensor = made[0]
     return Graph(given, tensor, name, sequential=True, trainable=_is_trainable(inner))
 
 
-def _functional(name: str, inner: Json, custom: Mapping[str, Any], left_out: list[str]) -> Graph:
-    entries = _entries(inner["layers"])
-    given = ports(inner.get("input_layers"), "inputs")
-    keys = {port.layer: key for key, port in given.items()} if isinstance(given, dict) else {}
+def _functional(name: str, inner: Json, listed: list[object], custom: CustomObjects, left_out: list[str]) -> Graph:
+    entries = _entries(listed)
+    given = references(inner.get("input_layers"), "inputs")
+    keys = {maker.layer: key for key, maker in given.items()} if isinstance(given, dict) else {}
     inputs: dict[str, Input] = {}
     layers: dict[str, nnx.Module] = {}
     for own, entry in entries.items():
@@ -243,9 +254,9 @@ def _functional(name: str, inner: Json, custom: Mapping[str, Any], left_out: lis
         elif not _computes_masks(class_name, entry) or own_object(class_name, custom) is not None:
             layers[own] = _layer(class_name, settings, custom, left_out)
     wiring = Wiring(entries, layers, inputs, left_out)
-    outputs = ports(inner.get("output_layers"), "outputs")
-    named = each_port(wiring.input, given), each_port(wiring.output, outputs)
-    return Graph(*named, name, trainable=_is_trainable(inner))
+    outputs = references(inner.get("output_layers"), "outputs")
+    inputs_given, results = each_reference(wiring.input, given), each_reference(wiring.output, outputs)
+    return Graph(inputs_given, results, name, trainable=_is_trainable(inner))
 
 
 def _is_trainable(inner: Json) -> bool:
@@ -253,27 +264,28 @@ def _is_trainable(inner: Json) -> bool:
 
 
 def _computes_masks(class_name: str, entry: Json) -> bool:
-    """Say whether this is one of Keras's functions that compute masks; one is called like the layer Concatenate."""
+    """Return whether this is one of Keras's functions that compute masks; one is called like the layer Concatenate."""
     return class_name in MASK_OPS or (
         class_name == "Concatenate" and calls.takes_truth_values(entry.get("inbound_nodes"))
     )
 
 
 def _is_operation(class_name: str, entry: Json) -> bool:
-    """Say whether this is an operation between tensors; some are called like layers, which take a list of them."""
+    """Return whether this is an operation between tensors; some are called like layers, which take a list of them."""
     if class_name not in FUNCTIONS or class_name not in LAYERS:
         return class_name in FUNCTIONS
-    nodes = entry.get("inbound_nodes")
-    first = nodes[0] if isinstance(nodes, list) and nodes else None
-    args = first.get("args") if isinstance(first, dict) else None
-    return isinstance(args, list) and len(args) == 2
+    nodes = as_list(entry.get("inbound_nodes"))
+    first = as_object(nodes[0]) if nodes else None
+    args = None if first is None else as_list(first.get("args"))
+    return args is not None and len(args) == 2
 
 
-def _entries(listed: list[Any]) -> dict[str, Json]:
+def _entries(listed: list[object]) -> dict[str, Json]:
     """Return the described layers by name."""
     entries: dict[str, Json] = {}
-    for entry in listed:
-        _, settings = entry_of(entry)
+    for described in listed:
+        _, settings = entry_of(described)
+        entry = as_object(described) or {}
         name = entry.get("name") or settings.get("name")
         if not isinstance(name, str):
             raise ValueError(f"its model_config has a layer without a name, of class {entry.get('class_name')!r}.")

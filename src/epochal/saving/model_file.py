@@ -2,63 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-import h5py
-import numpy as np
-
-from . import extras, guard, layout
-from .layout import LayerWeights
+from . import extras, guard, hdf5
+from .formats import read_layers
+from .hdf5 import Array, Group
+from .layer_weights import LayerWeights, Shaped
 
 
-def read_weights(path: str | PathLike[str], layers: Sequence[LayerWeights]) -> list[np.ndarray]:
-    """Return the weights in a file of either layout, in the order and the dtypes of a model's layers.
+def read_weights(path: str | PathLike[str], layers: Sequence[LayerWeights]) -> list[Array]:
+    """Return the weights in a file of any format, in the order and the dtypes of a model's layers.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, hostile, or of another architecture; says which layer and which shapes.
     """
-    with guard.opened(Path(path)) as file, guard.named(path):
-        return layout.read(file, layers)
+    with guard.open_file(Path(path)) as file, guard.errors_naming(path):
+        return read_layers(file, layers)
 
 
 @contextmanager
-def opened(path: str | PathLike[str]) -> Iterator[ModelFile]:
-    """Open a whole model's file; every method reads a part of it, after it has checked what that part declares."""
-    with guard.opened(Path(path)) as file:
-        with guard.named(path):
+def opened(path: str | PathLike[str]) -> Generator[ModelFile]:
+    """Open a whole model's file; every method reads a part of it, after it has checked what that part declares.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, or holds weights only.
+    """
+    with guard.open_file(Path(path)) as file:
+        with guard.errors_naming(path):
             model_file = ModelFile(path, file)
         yield model_file
 
 
-def _has_moments(file: h5py.File) -> bool:
-    """Say whether Keras saved more of an optimizer than its step and its learning rate."""
-    if not guard.has(file, "optimizer_weights"):
+def _has_moments(file: Group) -> bool:
+    """Return whether Keras saved more of an optimizer than its step and its learning rate."""
+    if not hdf5.has_link(file, "optimizer_weights"):
         return False
-    return len(layout.read_names(guard.group(file, "optimizer_weights"), "weight_names") or ()) > 2
+    return len(guard.names(guard.group(file, "optimizer_weights"), "weight_names") or ()) > 2
 
 
 class ModelFile:
     """The parts of a whole model in a file.
 
+    >>> import tempfile
+    >>> from epochal.saving import Extras, Snapshot
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Snapshot([], {"model_config": {"class_name": "Sequential"}}, Extras(frozen=["a"])).save(f"{folder}/m.h5")
+    ...     with opened(f"{folder}/m.h5") as file:
+    ...         file.config, file.frozen
+    ({'class_name': 'Sequential'}, ['a'])
+
     Attributes:
-        config: The layers, as `graphs.graph_of` takes them.
-        training: How it was compiled, as `training.compile_arguments` takes it; None if it wasn't.
+        config: The description of the model's layers; see `graphs.graph_of`.
+        training: How the model was compiled; see `training.compile_arguments`. None if it wasn't.
         has_foreign_optimizer: Whether it has an optimizer's state that Keras wrote.
     """
 
-    def __init__(self, path: str | PathLike[str], file: h5py.File) -> None:
-        described = guard.described(file, "model_config")
-        if described is None:
+    def __init__(self, path: str | PathLike[str], file: Group) -> None:
+        config = guard.json_object(file, "model_config")
+        if config is None:
             raise ValueError("it holds weights only: build the model and use load_weights, or write it with save.")
-        self.config = described
+        self.config = config
         self._path, self._file = path, file
-        self._extras = extras.Stored(file) if guard.has(file, extras.GROUP) else None
-        self.training = self._extras.training if self._extras else guard.described(file, "training_config")
+        self._extras = extras.StoredExtras(file) if hdf5.has_link(file, extras.GROUP) else None
+        self.training = self._extras.training if self._extras else guard.json_object(file, "training_config")
         self.has_foreign_optimizer = self._extras is None and _has_moments(file)
 
     @property
@@ -71,17 +82,17 @@ class ModelFile:
         """The name of the model's class if it had an objective of its own, else None."""
         return self._extras.model_class if self._extras else None
 
-    def weights(self, layers: Sequence[LayerWeights]) -> list[np.ndarray]:
+    def weights(self, layers: Sequence[LayerWeights]) -> list[Array]:
         """Return the weights, as `read_weights` does."""
-        with guard.named(self._path):
-            return layout.read(self._file, layers)
+        with guard.errors_naming(self._path):
+            return read_layers(self._file, layers)
 
-    def streams(self, expected: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def streams(self, expected: Mapping[str, Shaped]) -> dict[str, Array]:
         """Return the random streams and other state that is no weight by path; empty if Keras wrote the file."""
-        with guard.named(self._path):
+        with guard.errors_naming(self._path):
             return self._extras.streams(expected) if self._extras else {}
 
-    def optimizer(self, expected: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def optimizer(self, expected: Mapping[str, Shaped]) -> dict[str, Array]:
         """Return the optimizer's state by path; empty if there is none of epochal's."""
-        with guard.named(self._path):
+        with guard.errors_naming(self._path):
             return self._extras.optimizer(expected) if self._extras else {}

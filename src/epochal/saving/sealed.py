@@ -14,16 +14,16 @@ import zlib
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
-from typing import Any
 
-import h5py
+from . import hdf5
+from .hdf5 import Group
 
 MAGIC = b"EPOCHAL\x02"
 BYTES = len(MAGIC) + 8 + 4
 BLOCK = 2**20  # bytes that are read at once
 
 
-def write(path: Path, content: Callable[[h5py.File], None]) -> None:
+def write(path: Path, content: Callable[[Group], None]) -> None:
     """Write a new file, and the checksum behind it.
 
     Args:
@@ -51,17 +51,17 @@ def write(path: Path, content: Callable[[h5py.File], None]) -> None:
         raise failures[0]
 
 
-def _try_to_write(path: Path, content: Callable[[h5py.File], None], failures: list[BaseException]) -> None:
+def _try_to_write(path: Path, content: Callable[[Group], None], failures: list[BaseException]) -> None:
     try:
         _write(path, content)
     except BaseException as failure:
         failures.append(failure)
 
 
-def _write(path: Path, content: Callable[[h5py.File], None]) -> None:
+def _write(path: Path, content: Callable[[Group], None]) -> None:
     with open(path, "w+b", buffering=0) as raw:
         sink = _Sink(raw.fileno())
-        with h5py.File(sink, "w") as file:
+        with hdf5.open_to_write(sink) as file:
             content(file)
         sink.check()
         length = os.fstat(raw.fileno()).st_size
@@ -115,7 +115,7 @@ class _Sink:
     def tell(self) -> int:
         return self._position
 
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         left = memoryview(data).cast("B")
         at, self._position = self._position, self._position + len(left)
         self._end = max(self._end, self._position)

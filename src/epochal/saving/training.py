@@ -1,4 +1,4 @@
-"""How a model is compiled, as the JSON that Keras keeps in a file, and back.
+"""The settings of `compile` as the JSON that Keras keeps in a file, and back.
 
 Source: keras/src/legacy/saving/saving_utils.py of Keras 3.15.
 """
@@ -6,14 +6,15 @@ Source: keras/src/legacy/saving/saving_utils.py of Keras 3.15.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from .. import losses, metrics, optimizers
 from ..losses.loss import FunctionLoss
 from .config import SAVE_WEIGHTS
-from .named import Json, found, function_name
+from .custom_objects import CustomObjects, function_name, resolve
+from .json_values import Json, as_list, as_object
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 """The settings that may differ from output to output."""
@@ -22,7 +23,7 @@ DEEPEST = 3  # lists or dicts: of outputs, of an output's metrics, and one that 
 
 
 def training_config(optimizer: Any, settings: Mapping[str, Any]) -> Json:
-    """Return what `compile` got, in the form in which it was given: what is by output stays so.
+    """Return the arguments of `compile` in the form in which they were given: a dict by output stays one.
 
     Raises:
         ValueError: If a filter says which variables are trained.
@@ -41,30 +42,37 @@ def training_config(optimizer: Any, settings: Mapping[str, Any]) -> Json:
 
 
 def keras_training_config(
-    training: Json, by_output: Mapping[str, Sequence[Any]], names: Sequence[str] | None
+    training: Json, by_output: Mapping[str, Sequence[object]], names: Sequence[str] | None
 ) -> Json | None:
-    """Return what Keras keeps as `training_config`; None if it couldn't compile with these settings.
+    """Return the settings that Keras keeps as `training_config`; None if it couldn't compile with them.
 
     Args:
-        training: From `training_config`.
-        by_output: Those settings in it that may differ, for each output.
-        names: Of the outputs if they come in a dict, else None.
+        training: What `training_config` returned.
+        by_output: The settings of `BY_OUTPUT`, each a list with an item an output.
+        names: The names of the outputs if they come in a dict, else None.
     """
-    optimizer = training["optimizer_config"]
-    if optimizer["class_name"].lower() not in optimizers.known_names():
+    optimizer = as_object(training["optimizer_config"]) or {}
+    if str(optimizer.get("class_name")).lower() not in optimizers.known_names():
         return None
-    if isinstance(optimizer["config"].get("learning_rate"), dict):
+    if isinstance((as_object(optimizer.get("config")) or {}).get("learning_rate"), dict):
         return None
-    each = {key: list(by_output[key]) for key in BY_OUTPUT}
+    each: dict[str, list[object]] = {key: list(by_output[key]) for key in BY_OUTPUT}
     for key in ("metrics", "weighted_metrics"):
-        each[key] = [[] if item is None else item if isinstance(item, list) else [item] for item in each[key]]
+        each[key] = [_listed(item) for item in each[key]]
     if any(weight is not None for weight in each["loss_weights"]):
         each["loss_weights"] = [1.0 if weight is None else weight for weight in each["loss_weights"]]
     arranged = {key: _arranged(items, each["loss"] if "loss" in key else items, names) for key, items in each.items()}
     return {**arranged, "optimizer_config": optimizer}
 
 
-def _arranged(items: Sequence[Any], needed: Sequence[Any], names: Sequence[str] | None) -> Any:
+def _listed(metrics_of_output: object) -> list[object]:
+    if metrics_of_output is None:
+        return []
+    listed = as_list(metrics_of_output)
+    return [metrics_of_output] if listed is None else listed
+
+
+def _arranged(items: Sequence[object], needed: Sequence[object], names: Sequence[str] | None) -> object:
     """Return a setting for each output as Keras takes it; None if there are none."""
     if not any(item not in (None, []) for item in items):
         return None
@@ -73,10 +81,10 @@ def _arranged(items: Sequence[Any], needed: Sequence[Any], names: Sequence[str] 
     return items[0] if len(items) == 1 else list(items)
 
 
-def _named(given: Any) -> Any:
+def _named(given: object) -> object:
     """Return a loss or metric as Keras saves it: a name, or a class with its settings."""
     if isinstance(given, (str, Mapping)):
-        return given
+        return cast(object, given)
     if isinstance(given, FunctionLoss):
         return function_name(given.function, losses.known_names())
     if isinstance(given, type):
@@ -88,41 +96,48 @@ def _named(given: Any) -> Any:
     return function_name(given, [*losses.known_names(), *metrics.known_names()])
 
 
-def compile_arguments(training: Any, custom: Mapping[str, Any]) -> Json:
+def compile_arguments(training: object, custom: CustomObjects) -> dict[str, Any]:
     """Return the arguments of `compile` for saved settings.
+
+    Args:
+        training: What `training_config` or Keras has put into a file.
+        custom: The user's classes and functions by the names in the file.
 
     Raises:
         ValueError: If a name in them is unknown, or a file couldn't hold what was used.
         TypeError: If they are nothing that was ever saved.
     """
-    if not isinstance(training, dict) or not isinstance(training.get("optimizer_config"), dict):
+    saved = as_object(training)
+    if saved is None or (optimizer := as_object(saved.get("optimizer_config"))) is None:
         raise ValueError("the settings say nothing of an optimizer")
-    if not isinstance(dtype := training.get("dtype"), str | None):
+    if not isinstance(dtype := saved.get("dtype"), str | None):
         raise TypeError(f"the dtype to compute in is {dtype!r}")
     return {
-        "optimizer": optimizers.get(found(training["optimizer_config"], custom)),
-        "loss": _each(_only(training.get("loss")), lambda saved: losses.get(found(saved, custom))),
-        "loss_weights": _each(training.get("loss_weights"), lambda weight: weight),
-        "metrics": _each(training.get("metrics"), lambda saved: found(saved, custom)),
-        "weighted_metrics": _each(training.get("weighted_metrics"), lambda saved: found(saved, custom)),
+        "optimizer": optimizers.get(resolve(optimizer, custom)),
+        "loss": _each(_only(saved.get("loss")), lambda loss: losses.get(resolve(loss, custom))),
+        "loss_weights": _each(saved.get("loss_weights"), lambda weight: weight),
+        "metrics": _each(saved.get("metrics"), lambda metric: resolve(metric, custom)),
+        "weighted_metrics": _each(saved.get("weighted_metrics"), lambda metric: resolve(metric, custom)),
         "dtype": dtype,
-        "accumulate": training.get("accumulate", 1),
+        "accumulate": saved.get("accumulate", 1),
     }
 
 
-def _only(saved: Any) -> Any:
-    """Return the item of a list of one."""
-    return saved[0] if isinstance(saved, list) and len(saved) == 1 else saved
+def _only(saved: object) -> object:
+    """Return the item of a list of one, else what is given."""
+    listed = as_list(saved)
+    return listed[0] if listed is not None and len(listed) == 1 else saved
 
 
-def _each(setting: Any, change: Callable[[Any], Any], level: int = 0) -> Any:
-    """Return a setting with every item changed, in the lists and dicts by output in which it is; None stays None."""
+def _each(setting: object, change: Callable[[Any], object], level: int = 0) -> object:
+    """Return a setting with every item changed in its lists and dicts by output; None stays None."""
     if level > DEEPEST:
         raise ValueError("the settings are lists in lists, deeper than any model's outputs")
     if setting is None:
         return None
     if isinstance(setting, Mapping) and "class_name" not in setting:
-        return {name: _each(item, change, level + 1) for name, item in setting.items()}
+        by_name = cast("Mapping[str, object]", setting)
+        return {name: _each(item, change, level + 1) for name, item in by_name.items()}
     if isinstance(setting, (list, tuple)):
-        return [_each(item, change, level + 1) for item in setting]
-    return change(setting)
+        return [_each(item, change, level + 1) for item in cast("Sequence[object]", setting)]
+    return change(cast(object, setting))

@@ -1,10 +1,10 @@
-"""The calls of a described model's layers, made in an order in which each has what it takes."""
+"""The calls of a described model's layers, made in an order in which each has its inputs."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TypeAlias, TypeVar
 
 import jax
 from flax import nnx
@@ -16,40 +16,51 @@ from ..layers.tensors import Tensor, connect, tensors_in
 from ..messages.names import suggest
 from . import calls
 from .calls import Reference, references_in
-from .named import Json
+from .json_values import Json, as_list, as_object
 
-Place = tuple[str, int]
+Place: TypeAlias = tuple[str, int]
 """A layer's name and the number of a call of it."""
 
+Call: TypeAlias = tuple[list[object], dict[str, object]]
+"""The arguments of a call, by order and by name, with references for tensors."""
 
-def ports(saved: Any, what: str) -> Any:
-    """Return what a model's inputs or outputs refer to: one reference, or a list or a dict of them.
+T = TypeVar("T")
+
+
+def references(saved: object, what: str) -> Reference | list[Reference] | dict[str, Reference]:
+    """Return a model's inputs or outputs: one reference, or a list or a dict of them.
+
+    Args:
+        saved: The description in the file.
+        what: "inputs" or "outputs", for the error.
 
     Raises:
-        ValueError: If they are nothing of that kind.
+        ValueError: If it is nothing of that kind.
     """
-    if isinstance(saved, dict) and saved:
-        return {str(name): calls.reference(item) for name, item in saved.items()}
-    if isinstance(saved, list) and saved:
-        return calls.reference(saved) if isinstance(saved[0], str) else [calls.reference(item) for item in saved]
+    if by_name := as_object(saved):
+        return {str(name): calls.reference(item) for name, item in by_name.items()}
+    if listed := as_list(saved):
+        return calls.reference(listed) if isinstance(listed[0], str) else [calls.reference(item) for item in listed]
     raise ValueError(f"it doesn't say which are its {what}.")
 
 
-def each_port(change: Callable[[Reference], Any], nest: Any) -> Any:
-    """Return what `ports` returned with every reference changed; a dict keeps its order."""
+def each_reference(
+    change: Callable[[Reference], T], nest: Reference | list[Reference] | dict[str, Reference]
+) -> T | list[T] | dict[str, T]:
+    """Return a nest with every reference changed; a dict keeps its order."""
     if isinstance(nest, dict):
-        return {name: change(port) for name, port in nest.items()}
-    return [change(port) for port in nest] if isinstance(nest, list) else change(nest)
+        return {name: change(reference) for name, reference in nest.items()}
+    return [change(reference) for reference in nest] if isinstance(nest, list) else change(nest)
 
 
-def called(name: str, layer: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Tensor]:
+def call_layer(name: str, layer: object, args: Sequence[object], kwargs: Mapping[str, object]) -> list[Tensor]:
     """Return the tensors that a call of a layer makes.
 
     Raises:
         ValueError: If the layer can't be called so, whatever it raises itself.
     """
     try:
-        made = layer(*args, **kwargs) if isinstance(layer, Layer) else connect(layer, tuple(args), dict(kwargs))
+        made: object = layer(*args, **kwargs) if isinstance(layer, Layer) else connect(layer, tuple(args), dict(kwargs))
     except Exception as error:
         raise ValueError(f"layer {name!r} ({type(layer).__name__}): {error}") from error
     return jax.tree.leaves(made)
@@ -59,10 +70,10 @@ class Wiring:
     """The tensors of a functional model.
 
     Args:
-        entries: What the file says of each layer.
+        entries: The description of each layer in the file.
         layers: The layers, without those that only compute masks.
         inputs: The inputs.
-        left_out: Gets what has no counterpart here and matters in training only.
+        left_out: Gets the names of settings without a counterpart that matter in training only.
 
     Raises:
         ValueError: If a layer can't be called as described, takes what isn't there, or the calls go round in a circle.
@@ -77,10 +88,7 @@ class Wiring:
     ) -> None:
         self._entries, self._layers, self._inputs, self._left_out = entries, layers, inputs, left_out
         self._all_layers = {*layers, *inputs}
-        nodes = {name: entry.get("inbound_nodes") or [] for name, entry in entries.items()}
-        for name, listed in nodes.items():
-            if not isinstance(listed, list):
-                raise ValueError(f"layer {name!r} should list its calls.")
+        nodes = {name: _nodes(name, entry) for name, entry in entries.items()}
         self._old = any(calls.is_old(node) for listed in nodes.values() for node in listed)
         self._computed_masks: dict[Place, set[str]] = {}  # the arguments that Keras gives masks which it computes
         self._calls = {
@@ -92,18 +100,18 @@ class Wiring:
         self._made: dict[Place, list[Tensor]] = {(name, 0): [given] for name, given in inputs.items()}
         self._make_all()
 
-    def input(self, port: Reference) -> Input:
+    def input(self, wanted: Reference) -> Input:
         """Return the input that one of the model's inputs refers to."""
-        if port.layer not in self._inputs:
-            raise ValueError(f"{port.layer!r} should be an input, but no InputLayer of this name is there.")
-        return self._inputs[port.layer]
+        if wanted.layer not in self._inputs:
+            raise ValueError(f"{wanted.layer!r} should be an input, but no InputLayer of this name is there.")
+        return self._inputs[wanted.layer]
 
-    def output(self, port: Reference) -> Tensor:
+    def output(self, wanted: Reference) -> Tensor:
         """Return the tensor that one of the model's outputs refers to."""
-        first = self._first_call(port.layer, self._old or self._class(port.layer) != "Sequential")
-        return self._tensor("the model", Reference(port.layer, port.call - first, port.output))
+        first = self._first_call(wanted.layer, self._old or self._class(wanted.layer) != "Sequential")
+        return self._tensor("the model", Reference(wanted.layer, wanted.call - first, wanted.output))
 
-    def _class(self, name: str) -> Any:
+    def _class(self, name: str) -> object:
         return self._entries[name].get("class_name") if name in self._entries else None
 
     def _first_call(self, name: str, counted_from_one: bool) -> int:
@@ -111,10 +119,10 @@ class Wiring:
         layer = self._layers.get(name)
         if not counted_from_one or not isinstance(layer, Graph):
             return 0
-        return int(self._class(name) != "Sequential" or _says_its_input(self._entries[name]["config"]))
+        return int(self._class(name) != "Sequential" or _says_its_input(self._entries[name]))
 
-    def _call(self, place: Place, node: Any) -> tuple[list[Any], Json]:
-        """Return what a call takes, where it takes it from, without masks, which layers tell each other here."""
+    def _call(self, place: Place, node: object) -> Call:
+        """Return the arguments of a call without masks, which layers tell each other here."""
         name = place[0]
         try:
             args, kwargs = calls.arguments(node, self._entries)
@@ -132,14 +140,14 @@ class Wiring:
             self._left_out += [f"{name} called with training=False"] if training is False else []
         return args, kwargs
 
-    def _is_left_to_layers(self, mask: Any) -> bool:
-        """Say whether a mask, or each in a list of them, is none or one that Keras computes beside the layers."""
+    def _is_left_to_layers(self, mask: object) -> bool:
+        """Return whether a mask, or each in a list of them, is none or one that Keras computes beside the layers."""
         return all(
             isinstance(leaf, Reference) and leaf.layer in self._entries and leaf.layer not in self._all_layers
             for leaf in jax.tree.leaves(mask)
         )
 
-    def _renumbered(self, leaf: Any) -> Any:
+    def _renumbered(self, leaf: object) -> object:
         if not isinstance(leaf, Reference):
             return leaf
         return Reference(leaf.layer, leaf.call - self._first_call(leaf.layer, self._old), leaf.output)
@@ -174,7 +182,7 @@ class Wiring:
         for argument in self._computed_masks[place]:
             if not any(tensor.mask for tensor in tensors_in((args, kwargs))):
                 raise ValueError(f"layer {name!r} is given a computed {argument}, which has no counterpart here.")
-        self._made[place] = called(name, self._layers[name], args, kwargs)
+        self._made[place] = call_layer(name, self._layers[name], args, kwargs)
 
     def _check(self, who: str, wanted: Reference) -> None:
         """Raise unless there is a call that a reference may refer to."""
@@ -200,14 +208,21 @@ class Wiring:
         return made[wanted.output]
 
 
-def _arguments_of(layer: nnx.Module) -> Mapping[str, Any]:
+def _nodes(name: str, entry: Json) -> list[object]:
+    nodes = as_list(entry.get("inbound_nodes") or [])
+    if nodes is None:
+        raise ValueError(f"layer {name!r} should list its calls.")
+    return nodes
+
+
+def _arguments_of(layer: nnx.Module) -> Mapping[str, object]:
     return inspect.signature(getattr(layer, "call", layer)).parameters
 
 
-def _says_its_input(config: Json) -> bool:
-    """Say whether a described `Sequential` begins with its input."""
-    listed = config.get("layers")
-    first = listed[0] if isinstance(listed, list) and listed else None
-    if not isinstance(first, dict) or not isinstance(settings := first.get("config"), dict):
+def _says_its_input(entry: Json) -> bool:
+    """Return whether a described `Sequential` begins with its input."""
+    listed = as_list((as_object(entry["config"]) or {}).get("layers"))
+    first = as_object(listed[0]) if listed else None
+    if first is None or (settings := as_object(first.get("config"))) is None:
         return False
     return first.get("class_name") == "InputLayer" or "batch_input_shape" in settings

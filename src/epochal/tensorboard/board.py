@@ -19,14 +19,14 @@ RUNS = ("train", "validation")
 
 
 class Board:
-    """What one fit logs; all of it is made and written in the background, in the order in which it is logged.
+    """The log of one fit, made and written in the background, in the order of the calls.
 
     Args:
         log_dir: The folder.
         fit: Distinguishes the files of this fit from others in the folder.
         writer: Does the work.
         first_step: The first step that isn't logged yet. What older files have from there on is shown no more.
-        marks: Where a resumed fit goes on: what `marks` returned when it was saved. None for a fit that begins.
+        marks: Where a resumed fit goes on: the result of `marks` when it was saved. None for a fit that begins.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Board:
         return self._runs["train"].log(step, lambda: summaries.images(tag, weight))
 
     def vectors(self, tables: Iterable[tuple[Table, np.ndarray]]) -> WriteJob:
-        """Replace what the projector shows."""
+        """Replace the tables of the projector."""
         tables = list(tables)
 
         def write() -> None:
@@ -86,7 +86,7 @@ class Board:
 
 
 def histograms_of(batches: Callable[[], Iterable[Mapping[str, np.ndarray]]]) -> dict[str, Histogram]:
-    """Return a histogram of each name's values over all batches, of which one is held at a time.
+    """Return a histogram of each name's values over all batches; one batch is held at a time.
 
     Args:
         batches: Returns them from the start; called twice, to find the ranges and to count.

@@ -46,7 +46,7 @@ class EventFile:
         fit: Distinguishes the files of this fit, in all of its processes, from others in the folder.
         first_step: The step of the session start.
         resumed: Whether the fit goes on. Then what it wrote after `mark` is removed before the file is opened.
-        mark: Where the fit goes on: what `mark` returned when it was saved; None if it had no file yet.
+        mark: Where the fit goes on: the result of `mark` when it was saved; None if it had no file yet.
         writer: Does the work.
     """
 
@@ -78,7 +78,7 @@ class EventFile:
             values: Returns `Summary.Value` messages; called in the writer's thread.
 
         Returns:
-            What may be waited for until they are written and handed to the operating system.
+            A job to wait for until they are written and handed to the operating system.
         """
         return self._log(step, lambda: {"summary": Summary(value=values())})
 
@@ -130,7 +130,7 @@ class EventFile:
             raise OSError(error.errno, f"could not write {self._path}: {error.strerror}") from error
 
     def _append(self, file: IO[bytes], records: bytes) -> None:
-        """Write whole records; of what can't be written, nothing stays."""
+        """Write whole records, or nothing of them if that fails."""
         left = memoryview(records)
         try:
             while left:
@@ -176,7 +176,7 @@ def _message(wall_time: float, **fields: object) -> bytes:
 
 
 def _new_path(folder: Path, fit: str) -> Path:
-    """Return a name that TensorBoard, which reads a folder's files in the order of their names, reads last."""
+    """Return a name that comes last in the folder, since TensorBoard reads files in the order of their names."""
     stamps = [int(stamp) for path in _event_files(folder) if (stamp := path.name.split(".")[3]).isdecimal()]
     stamp = max([int(time.time()), *(stamp + 1 for stamp in stamps)])
     return folder / f"events.out.tfevents.{stamp:010d}.{socket.gethostname()}.{fit}"

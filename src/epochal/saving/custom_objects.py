@@ -1,0 +1,53 @@
+"""Functions and classes by the names that a file has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias, cast
+
+from .json_values import Json, as_list, as_object
+
+CustomObjects: TypeAlias = Mapping[str, object]
+"""A user's classes and functions, by the names that a file has for them."""
+
+
+def function_name(function: object, taken: Iterable[str]) -> str:
+    """Return a function's name, in angle brackets if looking it up wouldn't find the function again.
+
+    Args:
+        function: The function.
+        taken: The names of epochal's own functions of this kind.
+    """
+    name = str(getattr(function, "__name__", type(function).__name__))
+    return name if name.isidentifier() and name not in taken else f"<{name.strip('<>')}>"
+
+
+def own_object(name: str, custom: CustomObjects) -> object | None:
+    """Return the user's class or function for a name in a file, None if there is none.
+
+    Keras puts the package before the name of a registered class: `package>Name`.
+    """
+    return custom.get(name, custom.get(name.rsplit(">", 1)[-1]))
+
+
+def resolve(saved: object, custom: CustomObjects) -> Any:
+    """Return the user's object with the name in a file; if there is none, `saved`, for a registry to look up.
+
+    Args:
+        saved: A name, a class with its settings, or a list of one of them.
+        custom: The user's own.
+
+    Raises:
+        TypeError: If it is nothing of that kind.
+    """
+    if (listed := as_list(saved)) is not None and len(listed) == 1:
+        saved = listed[0]
+    if isinstance(saved, str):
+        return custom.get(saved, custom.get(saved.strip("<>"), saved))  # in brackets: the name is also one of ours
+    entry = as_object(saved)
+    if entry is None or not isinstance(name := entry.get("class_name"), str):
+        raise TypeError(f"a saved setting is a name or has a class_name, not {saved!r}")
+    own, config = own_object(name, custom), entry.get("config")
+    if own is not None:
+        return cast("Callable[..., object]", own)(**cast(Json, config or {})) if isinstance(own, type) else own
+    return config if name == "function" and isinstance(config, str) else entry
