@@ -142,7 +142,7 @@ class BackupAndRestore(Callback):
             self.save_due = self.every.due(epoch, epoch + 1)
 
     def close(self) -> None:
-        """Give the folder free once everything is written."""
+        """Release the folder once everything is written."""
         if self._lock is not None:
             self.writer.put(self._release)
 
@@ -202,7 +202,7 @@ class BackupAndRestore(Callback):
                 self._path(old).unlink(missing_ok=True)
 
     def _keep_hold(self) -> None:
-        """Take the folder again if it was taken away meanwhile, unless another run is in its place."""
+        """Lock the folder again if it was removed meanwhile, unless another run is in its place."""
         if self._lock is None or self._lock.is_held():
             return
         files.make_folder(self.folder)

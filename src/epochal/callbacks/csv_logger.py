@@ -96,7 +96,7 @@ class CSVLogger(Callback):
         self._write(file, [epoch, *(logs.get(name, "NA") for name in self._columns)])
 
     def _check(self) -> None:
-        """Take the columns from what stays of a file that is there already."""
+        """Read the columns of a file that is there already, as far as it stays."""
         if self._checked:
             return
         self._checked = True

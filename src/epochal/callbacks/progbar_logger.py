@@ -166,7 +166,7 @@ class ProgbarLogger(Callback):
 
 
 class Screen(Protocol):
-    """Where a bar is shown."""
+    """The place where a bar is shown."""
 
     redraws: bool
 

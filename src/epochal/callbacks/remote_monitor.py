@@ -119,7 +119,7 @@ class RemoteMonitor(Callback):
         self._tell()
 
     def on_train_end(self, logs: LoggedValues | None = None) -> None:
-        """Say that the run is finished, if the server is a monitor of ours."""
+        """Tell the server that the run is finished, if it is `epochal monitor`."""
         self._send_state(wire.FINISHED)
 
     def on_exception(self, error: BaseException) -> None:
@@ -233,7 +233,7 @@ def _is_address(text: str) -> bool:
 
 
 def _say(notes: deque[Note]) -> None:
-    """Say what the thread has noted; if a warning raises, the rest stays for the next time."""
+    """Print what the thread has noted; if a warning raises, the rest stays for the next time."""
     while notes:
         note = notes.popleft()
         if note.good:

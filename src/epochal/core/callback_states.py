@@ -157,7 +157,7 @@ def frozen(value: Any) -> Any:
 
 
 def restore(saved: CallbackStates, callbacks: Sequence[object], folder: str) -> list[str]:
-    """Give every callback the state that belongs to it.
+    """Restore the state of every callback.
 
     Args:
         saved: What `collect` returned.

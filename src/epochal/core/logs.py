@@ -33,7 +33,7 @@ def without_validation(name: str) -> str:
 
 
 def fetch(value: Any) -> np.ndarray:
-    """Bring an array to the host and wait for it. Every transfer goes through here, so it can be counted."""
+    """Return an array on the host, and wait for it. Every transfer goes through here, so it can be counted."""
     return np.asarray(value)
 
 
@@ -133,7 +133,7 @@ class Logs(ByName[Any]):
         super().__setitem__(name, plain_number(value))
 
     def update(self, *others: Any, **more: Any) -> None:
-        """Take values from other mappings or pairs; scalar arrays become Python numbers."""
+        """Set the values of other mappings or pairs; scalar arrays become Python numbers."""
         for name, value in dict(*others, **more).items():
             self[name] = value
 

@@ -69,7 +69,7 @@ class Engine(Protocol):
         ...
 
     def test(self, span: Span, stop_when_not_finite: bool) -> LoggedResult:
-        """Start a span of evaluation steps; the arguments are those of `train`."""
+        """Start a span of evaluation steps, with the arguments of `train`."""
         ...
 
     def predict(self, span: Span, stop_when_not_finite: bool) -> Result:
@@ -187,7 +187,7 @@ class Data(Protocol):
         ...
 
     def end_epoch(self) -> None:
-        """Take notice that all batches of the epoch were used."""
+        """Note that all batches of the epoch were used."""
         ...
 
     def prepare(self, epoch: int) -> None:
@@ -248,7 +248,7 @@ class Snapshot(Protocol):
 
 
 class Model(Protocol):
-    """What callbacks may ask of `self.model`, which is always in the state after the last finished batch."""
+    """The `self.model` of callbacks, which is always in the state after the last finished batch."""
 
     stop_training: bool
     """Whether the fit is to end after this batch."""

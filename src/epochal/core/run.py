@@ -96,7 +96,7 @@ class Run:
 
     @cached_property
     def identity(self) -> PlainState:
-        """What a saved run must be made of to be resumed here, found once, as the fit begins; None means anything."""
+        """The description that a saved run must have too, made once, as the fit begins; None in it fits anything."""
         found = {"engine": self.engine.identity(), "data": self.data.identity(), **self.describe_model()}
         if (validation := self.validation) is not None:
             freq = validation.freq if isinstance(validation.freq, int) else list(validation.freq)

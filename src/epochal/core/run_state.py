@@ -15,7 +15,7 @@ FORMAT = 3
 
 @dataclass(frozen=True)
 class CallbackIdentity:
-    """What tells a callback from others.
+    """The identity of a callback among the others of a fit.
 
     Attributes:
         label: The name in messages and files: the class, what its `identity` says, and its number among equals.
@@ -47,7 +47,7 @@ class CallbackStates:
 
     Attributes:
         states: What each `state_dict` returned, by label.
-        identities: What tells each of these callbacks from others.
+        identities: The identity of each of these callbacks.
     """
 
     states: Mapping[str, PlainState]
@@ -68,7 +68,7 @@ class CallbackStates:
 
 @dataclass(frozen=True)
 class EndState:
-    """What a finished run ended with.
+    """The state in which a finished run ended.
 
     Attributes:
         engine: The state of the engine.
@@ -107,7 +107,7 @@ class RunState:
         generators: The states of the global random generators.
         engine: The state of the engine, with `arrays` by name.
         callbacks: The states of the callbacks.
-        end: What the run ended with; None as long as it isn't finished.
+        end: The state in which the run ended; None as long as it isn't finished.
         differences: Sentences about what another run, which is to go on from here, has otherwise; never in a file.
     """
 
@@ -139,7 +139,7 @@ class RunState:
 
     @property
     def progress(self) -> tuple[int, bool]:
-        """How far the run has got; greater is further."""
+        """The number of batches, and whether the run has ended; greater is further."""
         return self.count, self.finished
 
     def has_finite_weights(self) -> bool:

@@ -63,12 +63,12 @@ def _states_of_callbacks(run: Run, begins: bool = False) -> CallbackStates:
 
 
 def _with_actual(wanted: PlainState, state: Mapping[str, object]) -> PlainState:
-    """Return what data demand of a saved run, with what they drew themselves, such as the seed."""
+    """Return the identity that data want, with the values that they drew themselves, such as the seed."""
     return {name: state.get(name, value) for name, value in wanted.items()}
 
 
 def finished(run: Run, at_last_epoch_end: RunState) -> RunState:
-    """Return the state of a finished run: what it ended with, and the state from which more epochs would go on."""
+    """Return the state of a finished run: its end, and the state from which more epochs would go on."""
     end = EndState(run.engine.state_dict(), _states_of_callbacks(run))
     return dataclasses.replace(at_last_epoch_end, end=end)
 
@@ -104,7 +104,7 @@ def restore(run: Run, saved: RunState) -> None:
 
 
 def restore_end(run: Run, saved: RunState) -> None:
-    """Restore what a finished run ended with."""
+    """Restore the state in which a finished run ended."""
     if saved.end is not None:
         _restore_parts(run, saved, saved.end.engine, saved.end.callbacks, [])
 

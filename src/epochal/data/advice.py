@@ -1,4 +1,4 @@
-"""What to do about data that aren't what was asked for: a line of code that makes them so, where there is one."""
+"""Advice on data that can't be used: where there is one, a line of code that makes them right."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Shape = Sequence[int | None]
 
 
 def not_an_array(value: Any, array: np.ndarray, what: str) -> str:
-    """Return what to say of something of which NumPy made an array that holds no numbers.
+    """Return the message about a value of which NumPy made an array that holds no numbers.
 
     Args:
-        value: What was given.
-        array: What NumPy made of it.
+        value: The value that was given.
+        array: The array that NumPy made of it.
         what: Its name, such as "x".
     """
     if array.ndim == 0:
@@ -28,7 +28,7 @@ def not_an_array(value: Any, array: np.ndarray, what: str) -> str:
 
 
 def ragged(value: Any, what: str) -> str:
-    """Return what to do about rows of different lengths, if it is that."""
+    """Return advice on rows of different lengths; "" if a value has none."""
     rows: Sequence[Any] = cast("Any", value) if isinstance(value, (list, tuple)) else []
     lengths = [len(row) for row in rows if hasattr(row, "__len__")]
     if len(set(lengths)) < 2:
@@ -42,7 +42,7 @@ def ragged(value: Any, what: str) -> str:
 
 
 def masked(what: str) -> str:
-    """Return what to say of a masked array, whose mask NumPy forgets."""
+    """Return the message about a masked array, whose mask NumPy forgets."""
     return (
         f"{what} is a masked array, whose masked values would count like all others: "
         f"fill them, {what}.filled(0), or leave these samples out."
@@ -50,7 +50,7 @@ def masked(what: str) -> str:
 
 
 def reshaping(shape: Shape, wanted: Shape, what: str) -> str:
-    """Return what brings an array of one shape into another, whose open axes are None; "" if nothing simple does."""
+    """Return the code that makes an array of one shape fit another, where None is any size; "" if there is none."""
     for code, made, why in _reshapings(tuple(cast("Sequence[int]", shape)), wanted, what):
         fits = len(made) == len(wanted) and all(b in (None, a) for a, b in zip(made, wanted, strict=True))
         if fits:
@@ -59,7 +59,7 @@ def reshaping(shape: Shape, wanted: Shape, what: str) -> str:
 
 
 def _reshapings(shape: tuple[int, ...], wanted: Shape, what: str) -> Iterator[tuple[str, tuple[int, ...], str]]:
-    """Yield code that changes a shape, the shape that comes of it, and when one does that."""
+    """Yield code that changes a shape, the shape that it makes, and the reason to use it."""
     yield f"{what}[None]", (1, *shape), "A single sample needs the axis of samples"
     yield f"{what}[..., None]", (*shape, 1), "A last axis of one value, such as a channel, is missing"
     yield f"{what}[None, ..., None]", (1, *shape, 1), "A single sample needs the axis of samples, and a last axis"
@@ -78,7 +78,7 @@ def _reshapings(shape: tuple[int, ...], wanted: Shape, what: str) -> Iterator[tu
 
 
 def _single(value: Any, array: np.ndarray, what: str) -> str:
-    """Return what to say of something that NumPy took for one object."""
+    """Return the message about a value that NumPy took for one object."""
     kind = type(value).__name__
     if hasattr(value, "toarray"):
         return f"{what} is a sparse matrix ({kind}): make it an array, {what}.toarray()."
@@ -97,7 +97,7 @@ def _kind(array: np.ndarray) -> str:
 
 
 def _conversion(array: np.ndarray, name: str, what: str) -> str:
-    """Return the code that makes numbers of an array; `name` is code for the array, `what` for what was given."""
+    """Return the code that makes numbers of an array; `name` is code for the array, `what` for the given value."""
     kind = array.dtype.kind
     if kind == "M":
         return f"Count the time from a moment on: ({name} - {name}.min()) / np.timedelta64(1, 'D')."
@@ -149,7 +149,7 @@ def _converts(array: np.ndarray) -> bool:
 
 
 def _of_columns(table: Any, array: np.ndarray, what: str) -> str:
-    """Return what to say of a table with columns that aren't all of numbers."""
+    """Return the message about a table whose columns don't all hold numbers."""
     kinds = [getattr(dtype, "kind", "O") for dtype in table.dtypes]
     odd = [at for at, kind in enumerate(kinds) if kind not in "biuf" or not _converts(array[:, at])]
     if not odd:

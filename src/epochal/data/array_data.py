@@ -41,7 +41,7 @@ def _common_length(arrays: list[np.ndarray]) -> int:
 
 
 class OrderState(TypedDict):
-    """What decides the order of samples in arrays: the seed, and the epoch in which the run began."""
+    """The seed and the epoch in which the run began, from which the order of samples in arrays follows."""
 
     seed: int
     first_epoch: int | None

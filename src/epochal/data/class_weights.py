@@ -1,4 +1,4 @@
-"""How much the samples of each class weigh in training."""
+"""Weights of samples by their class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .targets import Shape, lacks_last_axis, takes_class_numbers
 
 
 class ClassWeights:
-    """The weights of classes: of samples, or of steps where each step has a label.
+    """Weights of classes, which become weights of samples, or of steps where each step has a label.
 
     Args:
         given: `{class: weight}`; classes that it leaves out weigh 1.
@@ -32,7 +32,7 @@ class ClassWeights:
         self._unseen = set(self._weights)
 
     def weigh(self, y: Any, weight: Any, output: Shape) -> np.ndarray:
-        """Return the weights of samples or steps, those that there are already multiplied in.
+        """Return the weights of samples or steps, multiplied by the weights that there are already.
 
         Args:
             y: The targets of the only output: class numbers, `(batch, …)`, or one-hot rows.
@@ -40,7 +40,7 @@ class ClassWeights:
             output: The output's shape, the batch axis in front.
 
         Raises:
-            ValueError: If targets don't tell one class for each sample or step.
+            ValueError: If the targets don't say one class for each sample or step.
         """
         labels = _labels(y, output)
         found = np.ones(labels.shape, np.float32)

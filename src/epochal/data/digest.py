@@ -1,4 +1,4 @@
-"""Digests of arrays, by which data are known again."""
+"""Digests of arrays, by which a resumed run recognizes its data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user passes to fit, evaluate and predict, checked and made `Data`."""
+"""The data of fit, evaluate and predict, checked and made `Data`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that is used again and again."""
+"""Memory that is used again."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 PIECES = 4
-"""How many there should be: one with the device, one that waits for it, one being filled, one on its way back."""
+"""Pieces that there should be: one with the device, one that waits for it, one being filled, one on its way back."""
 
 WAIT_SECONDS = 0.05
-"""How long to wait for a piece to come back when there are so many, before there is one more.
+"""Seconds to wait for a piece to come back when there are so many, before there is one more.
 
-Half as long each time that none came: somebody keeps them, as a model does that passes its inputs through.
+Half as long after each time that none came: somebody keeps them, as a model does that passes its inputs through.
 """
 
 LOOK_SECONDS = 0.0005
-"""How often Python's garbage is collected meanwhile: with it goes what JAX's own threads have let go."""
+"""Seconds between collections of Python's garbage meanwhile, which frees what a device's threads have let go."""
 
 SMALL = 1 << 20
 """Pieces up to this many bytes are always new; larger ones are multiples of it, to serve for each other."""
@@ -30,7 +30,7 @@ PRIVATE: dict[str, Any] = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if ha
 
 
 class Memory:
-    """Gives bytes that come back when nobody has them any more, neither here nor on a device.
+    """A store of bytes, which come back to it when nobody has them any more, neither here nor on a device.
 
     Fresh memory costs the system a fault a page, which takes longer than to copy data into it. The bytes begin at a
     page, so that a CPU device uses arrays of them as they are; the device's array then holds the one it was made of.
@@ -41,7 +41,7 @@ class Memory:
         self._pieces, self._patience = 0, WAIT_SECONDS
 
     def take(self, size: int) -> np.ndarray:
-        """Return so many bytes, with any values in them."""
+        """Return an array of so many bytes, uint8, with any values in them."""
         if size <= SMALL:
             return np.frombuffer(mmap.mmap(-1, max(1, size), **PRIVATE), np.uint8)[:size]
         return np.asarray(_Lent(self._piece(-(-size // SMALL) * SMALL), self._back))[:size]
@@ -68,7 +68,7 @@ class Memory:
 
 
 class _Lent:
-    """What an array and all views of it hold on to; when it goes, its memory comes back."""
+    """The owner of the memory of an array and of all its views; when it goes, its memory comes back."""
 
     def __init__(self, piece: mmap.mmap, back: queue.SimpleQueue[mmap.mmap]) -> None:
         self._piece, self._back = piece, back

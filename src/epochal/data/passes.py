@@ -15,7 +15,7 @@ from .trail import Event, Trail, TrailState, last_pass
 
 
 class PassState(TypedDict):
-    """What a resumed run needs to go on in a source.
+    """The position in a source, and what brings another one there.
 
     used: The number of batches of the pass that were used.
     iterator: The source's own state before the next batch; None if it has none.
@@ -225,7 +225,7 @@ class Passes:
                 self.generators.set({name: state for name, state in program.items() if not is_own(name)})
 
     def _restore_state(self, state: object, epoch: int, begins: bool) -> None:
-        """Give a state back to the iterator or the source; an iterator that begins an epoch is fine as it is."""
+        """Restore the state of the iterator or the source; an iterator that begins an epoch is right as it is."""
         source = self._source
         if self._first_epoch is not None:
             source.set_epoch(epoch)
@@ -247,7 +247,7 @@ class Passes:
         self.reading = reading
 
     def _do_again(self, saved: PassState, goes_on: bool) -> None:
-        """Do with a source what was done with another one, as far as that brings it to the same order."""
+        """Repeat what was done with another source, as far as that brings this one to the same order."""
         trail, used = self.trail, saved["used"]
         trail.load_state_dict(saved["trail"])
         events, last = trail.events, last_pass(trail.events)
@@ -280,7 +280,7 @@ class Passes:
         return bool(self.trail.repeats or workers) and not self._source.watches_epochs
 
     def _do_event(self, event: Event, is_past: bool) -> None:
-        """Do one thing again that was done with a source; `is_past` if another pass began later."""
+        """Repeat one thing that was done with a source; `is_past` if another pass began later."""
         if event.kind == "epoch":
             if self._first_epoch is not None:
                 self._source.set_epoch(event.epoch)

@@ -23,6 +23,6 @@ class PendingWarnings:
             self._waiting.append(text)
 
     def show(self, stacklevel: int) -> None:
-        """Give the warnings that wait, in their order; `stacklevel` is counted from the caller."""
+        """Show the warnings that wait, in their order; `stacklevel` is counted from the caller."""
         while self._waiting:
             warnings.warn(self._waiting.pop(0), stacklevel=stacklevel + 1)

@@ -128,7 +128,7 @@ class Reader:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the pass has given as many batches as it said."""
+        """Whether the pass has given as many batches as it said that there are."""
         return self._current.is_complete
 
     @property

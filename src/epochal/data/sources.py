@@ -1,4 +1,4 @@
-"""What a user gives that yields batches: iterables, iterators, lists of batches, batches by index."""
+"""Sources of batches: iterables, iterators, lists of batches, batches by index."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Order: TypeAlias = Callable[[int, int], Iterable[int]]
 
 
 class Source:
-    """What a user gave, from which batches come, pass after pass.
+    """A source of batches that a user gave, which is gone through pass after pass.
 
     Args:
         given: What the user gave: an iterable; an iterator; or batches by index, `given[i]` for i below `len(given)`
@@ -48,7 +48,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """The name of its class, for errors."""
         return type(self.given).__name__
 
     def length(self) -> int | None:
@@ -111,7 +111,7 @@ class Source:
         yield from (part for part in self._parts() if callable(getattr(part, method, None)))
 
     def outline(self) -> list[object]:
-        """Return what tells whether somebody has written to the source's attributes, or to those of its parts."""
+        """Return the attributes of the source and of its parts, which are others when somebody has written to one."""
         attributes = (getattr(part, "__dict__", {}) for part in self._parts())
         return [
             (name, value if isinstance(value, (int, float, str)) else id(value))

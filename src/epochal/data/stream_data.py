@@ -1,4 +1,4 @@
-"""Batches from what a user gives that yields them."""
+"""Batches from iterables and other sources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNKNOWN_BATCHES = 256
 
 
 class StreamState(PassState):
-    """What a resumed run needs to go on in a source.
+    """The position in a source, what brings another one there, and the order.
 
     seed: Decides the order of batches by index; None if they aren't shuffled.
     in_step: Whether each batch was read only when it was needed.
@@ -133,7 +133,7 @@ class StreamData:
         self._cursor.begin(epoch, batch)
 
     def prepare(self, epoch: int) -> None:
-        """Do nothing: a thread reads."""
+        """Do nothing: the thread gets ready by itself."""
 
     def next_size(self) -> int:
         """Return the number of samples in the next batch; 0 at the epoch's end.
@@ -170,7 +170,7 @@ class StreamData:
     # What the thread does
 
     def _read(self, epoch: int, batch: int) -> Iterator[ReadItem]:
-        """Yield the chunks of an epoch from a batch on, then its end; of a list, also those of the epochs after it."""
+        """Yield the chunks of an epoch from a batch on, then its end; of a list, the epochs after it follow."""
         last = self.epochs - 1 if self._reads_ahead else epoch
         for number in range(epoch, max(last, epoch) + 1):
             saved, self._restored = self._restored, None

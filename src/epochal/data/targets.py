@@ -1,4 +1,4 @@
-"""Which targets go with which outputs, told by their shapes; the first axis, the batch, isn't looked at."""
+"""Rules about the shapes of targets and outputs; the first axis, the batch, isn't looked at."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was done with a source since a run began, so that a resumed run can bring another one there."""
+"""The trail of a source: what was done with it since a run began, so that a resumed run can do it with another."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Trail:
 
     @property
     def repeats(self) -> bool:
-        """Whether two passes or more began, all alike and without random numbers: so none depends on those before."""
+        """Whether two passes or more began, all alike and without random numbers, so that none depends on another."""
         digests = [event.digest for event in self.events if event.kind == "pass"]
         return len(digests) > 1 and len(set(digests)) == 1 and not self.moves
 

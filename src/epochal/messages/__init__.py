@@ -1,1 +1,1 @@
-"""What people write and read: arguments that are checked, mistakes that are explained, lines that are printed."""
+"""Checked arguments, explained mistakes, printed lines: all that people write and read."""

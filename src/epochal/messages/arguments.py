@@ -1,4 +1,4 @@
-"""What to say of an argument that nobody takes: whose it was to be, and the nearest one."""
+"""Errors about arguments that nobody takes, which name the nearest one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def unknown_argument(owner: str, name: str, known: Iterable[str]) -> TypeError:
 
 
 def names_arguments(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a call of this function with an unknown keyword say which it may have meant."""
+    """Wrap a function so that the error for an unknown keyword names the nearest one."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -48,7 +48,7 @@ class NamesArguments:
 
 
 def constructor_arguments(cls: type) -> list[str]:
-    """Return what a class's constructor takes, with what those take to which it passes `**kwargs` on."""
+    """Return the names of a constructor's arguments, also of the base classes' to which it passes `**kwargs` on."""
     found: list[str] = []
     for base in cls.__mro__:
         if (init := vars(base).get("__init__")) is None:
@@ -68,7 +68,7 @@ def _unknown_among(owner: str, function: Callable[..., object], given: Iterable[
 
 
 def _taken(function: Callable[..., object]) -> tuple[list[str], bool]:
-    """Return what a function takes by keyword, and whether it takes any other keyword too."""
+    """Return the names of a function's keyword arguments, and whether it takes any other keyword too."""
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return [p.name for p in parameters if p.kind in kinds], any(p.kind is p.VAR_KEYWORD for p in parameters)

@@ -1,4 +1,4 @@
-"""What to install when a library can't be imported."""
+"""Errors about libraries that can't be imported, which say what to install."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INSTALLED_BY = {
 
 @contextmanager
 def needed_by(what: str) -> Generator[None]:
-    """Let an import inside that fails say what needs the library, and what to install.
+    """Wrap imports so that the error for a missing library says what needs it, and what to install.
 
     Raises:
         ImportError: With the command to type; what isn't about a library of ours goes on as it is.

@@ -1,4 +1,4 @@
-"""Names: of what lies in nests, and what to say about one that nobody knows."""
+"""Names: of things in nests, of classes, and errors about unknown ones."""
 
 from __future__ import annotations
 

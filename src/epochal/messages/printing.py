@@ -9,7 +9,7 @@ from typing import Any, Literal
 Name = Literal["stdout", "stderr"]
 
 _told: dict[Name, object] = {}
-"""By each name the stream that was last complained about, so that this is done once."""
+"""The stream of each name that a warning was about, so that there is one warning a stream."""
 
 
 def say(line: str, to: Name = "stdout") -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 NOT_SUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
-"""What file systems answer that can't do something: sync a folder, or lock a file."""
+"""Errors of file systems that can't do something: sync a folder, or lock a file."""
 
 STALE_SECONDS = 86400.0
 """The age from which another machine's temporary file counts as left by a kill."""
@@ -150,7 +150,7 @@ def _is_closed_folder(path: Path, error: OSError) -> bool:
 
 
 def sync_if_there(path: Path) -> None:
-    """Do as `sync` does, unless there is no such file, which somebody has taken away then."""
+    """Wait as `sync` does, unless the file is gone, which others may have removed."""
     with contextlib.suppress(FileNotFoundError):
         sync(path)
 

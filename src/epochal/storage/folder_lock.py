@@ -71,7 +71,7 @@ class FolderLock:
         return not self._file.closed and (status.st_dev, status.st_ino) == self.file_id()
 
     def close(self) -> None:
-        """Give the folder free."""
+        """Release the folder."""
         _held.discard(self)
         self._file.close()
 
