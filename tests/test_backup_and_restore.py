@@ -180,7 +180,7 @@ def test_saves_are_taken_when_they_are_due(tmp_path, save_freq, batches, monkeyp
     monkeypatch.setattr(
         BackupAndRestore,
         "save_run",
-        lambda self, state: counts.append((state["count"], setattr(self, "save_due", False))),
+        lambda self, state: counts.append((state.count, setattr(self, "save_due", False))),
     )
     train(tmp_path, save_freq=save_freq, epochs=2)
     assert [count for count, _ in counts][:-1] == batches  # the last is the finished run

@@ -1,6 +1,7 @@
 """Kills, failing calls, full disks and power losses: what was saved is whole, and a run goes on bit for bit."""
 
 import contextlib
+import dataclasses
 import errno
 import itertools
 import os
@@ -303,11 +304,10 @@ def test_on_a_full_disk_the_best_file_stays_the_temporary_one_goes_and_the_messa
 
 
 def test_on_a_full_disk_the_saved_run_stays(small_disk):
-    state = {"junk": np.zeros(150_000, np.uint8)}
-
     class Fills(BackupAndRestore):
-        def save_run(self, saved):
-            super().save_run({**saved, **state})
+        def save_run(self, state):
+            large = np.zeros(150_000, np.uint8)
+            super().save_run(dataclasses.replace(state, logs={**state.logs, "large": large}))
 
     with pytest.raises(
         OSError, match=r"could not write .*generation-00000001\.run: No space left on device; about 15\d,\d\d\d"
