@@ -4,6 +4,7 @@ Reads lines of JSON, `[script, its output's file, its arguments …]`; answers e
 exit status when it has ended.
 """
 
+import importlib
 import json
 import os
 import runpy
@@ -12,6 +13,9 @@ import sys
 import numpy as np
 
 from epochal.data import seeds
+
+for module in ("models", "layers", "callbacks", "engines.jax.engine", "saving"):
+    importlib.import_module(f"epochal.{module}")
 
 for line in sys.stdin:
     script, output, *sys.argv[1:] = json.loads(line)
