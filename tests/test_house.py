@@ -12,12 +12,12 @@ TESTS = Path(__file__).parent
 FILES = {path.relative_to(SOURCE).as_posix(): path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py")}
 
 # How many break a rule still: no more may, and fewer are better. (The last is to be 30.)
-LONG_FILES = 7
+LONG_FILES = 6
 LONG_FUNCTIONS = 2
 LONG_TEST_FILES = 1
-OBSCURE_SENTENCES = 66
-CLASSES_WITHOUT_EXAMPLE = 62
-ANY_PER_1000_LINES = 55
+OBSCURE_SENTENCES = 30
+CLASSES_WITHOUT_EXAMPLE = 40
+ANY_PER_1000_LINES = 44
 
 OBSCURE = re.compile(r"what it is that|those of|\b(say whether|take up|do the same)\b", re.IGNORECASE)
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
