@@ -1,5 +1,7 @@
 """A batch's gradients in parts, for batches whose activations don't fit the memory."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -8,16 +8,18 @@ Two facts, measured with jaxlib 0.10.2 on a CPU:
   when `dz` has few columns. A barrier in between keeps it as it was written.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.core import ShapedArray
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive
 
 NARROW = 64
 """Dense layers of at most this many outputs keep their kernel's gradient as JAX writes it."""
@@ -38,31 +40,41 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
 
     for eqn in jaxpr.eqns:
         inputs, name = [read(v) for v in eqn.invars], eqn.primitive.name
+        out: Any
         if name == "conv_general_dilated":
             out = _convolution(*inputs, **eqn.params)
         elif name == "dot_general" and _is_narrow_kernel_gradient(eqn):
-            out = lax.optimization_barrier(eqn.primitive.bind(*inputs, **eqn.params))
+            out = lax.optimization_barrier(_bind(eqn.primitive, inputs, eqn.params))
         elif name == "jit":
             out = _evaluate(eqn.params["jaxpr"].jaxpr, eqn.params["jaxpr"].consts, *inputs)
         else:
-            out = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
+            params = cast("Mapping[str, Any]", eqn.primitive.get_bind_params(eqn.params))
+            out = _bind(eqn.primitive, inputs, params)
         values.update(zip(eqn.outvars, out if eqn.primitive.multiple_results or name == "jit" else [out], strict=True))
     return [read(v) for v in jaxpr.outvars]
 
 
-def _convolution(lhs: Any, rhs: Any, *, dimension_numbers: Any, **params: Any) -> Any:
+def _convolution(lhs: Array, rhs: Array, *, dimension_numbers: lax.ConvDimensionNumbers, **params: Any) -> Array:
     """Convolve in NHWC/HWIO order, with transposes around it that XLA can't fold back."""
     last, spatial = lhs.ndim - 1, range(1, lhs.ndim - 1)
     nhwc = (0, last, *spatial)
     hwio = (last, last - 1, *(axis - 1 for axis in spatial))
     wanted = lax.ConvDimensionNumbers(nhwc, hwio, nhwc)
+
+    def convolved(lhs: Array, rhs: Array) -> Array:
+        return _bind(lax.conv_general_dilated_p, (lhs, rhs), {"dimension_numbers": wanted, **params})
+
     if dimension_numbers == wanted:
-        return lax.conv_general_dilated_p.bind(lhs, rhs, dimension_numbers=wanted, **params)
+        return convolved(lhs, rhs)
     (n, c, *hw), (o, i, *kernel), (out_n, out_c, *out_hw) = dimension_numbers
     lhs = lax.optimization_barrier(lax.transpose(lhs, (n, *hw, c)))
     rhs = lax.optimization_barrier(lax.transpose(rhs, (*kernel, i, o)))
-    out = lax.conv_general_dilated_p.bind(lhs, rhs, dimension_numbers=wanted, **params)
+    out = convolved(lhs, rhs)
     return lax.transpose(lax.optimization_barrier(out), np.argsort((out_n, *out_hw, out_c)))
+
+
+def _bind(primitive: Primitive, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    return cast("Any", primitive.bind(*inputs, **params))
 
 
 def _is_narrow_kernel_gradient(eqn: JaxprEqn) -> bool:
@@ -80,9 +92,11 @@ def equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
     for eqn in jaxpr.eqns:
         yield eqn
         for param in eqn.params.values():
-            for inner in param if isinstance(param, (tuple, list)) else (param,):
-                if hasattr(inner := getattr(inner, "jaxpr", inner), "eqns"):
-                    yield from equations(inner)
+            inner = cast("Sequence[object]", param) if isinstance(param, (tuple, list)) else (param,)
+            for item in inner:
+                program: Any = getattr(item, "jaxpr", item)
+                if hasattr(program, "eqns"):
+                    yield from equations(program)
 
 
 def multiplications(jaxpr: Jaxpr) -> int:

@@ -1,9 +1,11 @@
 """Arrays on the device that compiled programs consume and replace, as one flat list."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +71,7 @@ class DeviceState(Generic[T]):
         """
         old = self.leaves[self._at[path]]
         if jnp.issubdtype(old.dtype, jax.dtypes.prng_key):
-            new = jax.random.wrap_key_data(jnp.asarray(value), impl=jax.random.key_impl(old))
+            new = device_array(np.array(value), old)
         else:
             array = np.asarray(value, old.dtype)
             if array.shape != old.shape:
@@ -119,7 +121,7 @@ class DeviceState(Generic[T]):
     def matches(self, arrays: Mapping[str, np.ndarray], prefix: str) -> bool:
         """Return whether arrays have the names, shapes and dtypes of all leaves whose paths begin with `prefix`."""
         own = {path for path in self.paths if path.startswith(prefix)}
-        return own == arrays.keys() and all(self._takes(path, array) for path, array in arrays.items())
+        return own == {*arrays} and all(self._takes(path, array) for path, array in arrays.items())
 
     def restore_compatible(self, arrays: Mapping[str, np.ndarray]) -> list[str]:
         """Restore the arrays that have the name, shape and dtype of a leaf; return the names of weights that don't.
@@ -157,15 +159,15 @@ class DeviceState(Generic[T]):
 
 def device_array(value: np.ndarray, like: Array) -> Array:
     """Put numbers on the device; they become random keys where `like` is some."""
-    array = jax.device_put(value)
+    array: Array = jax.device_put(value)
     if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like))
+        return cast("Array", jax.random.wrap_key_data(array, impl=jax.random.key_impl(like)))
     return array
 
 
 def storable(array: Array) -> Array:
-    """Return an array as files hold it: random keys as their numbers, any other array as it is."""
-    is_keys = isinstance(array, Array) and jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
+    """Return an array as files hold it: random keys as their numbers, any other array, or number, as it is."""
+    is_keys = jnp.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key)
     return jax.random.key_data(array) if is_keys else array
 
 

@@ -92,8 +92,14 @@ class JaxEngine:
         return Programs(self._steps, state, metrics, len(self.names), self._placement)
 
     @property
-    def objective(self) -> Objective | None:
-        """What a step minimises."""
+    def objective(self) -> Objective:
+        """What a step minimises.
+
+        Raises:
+            ValueError: If the engine only predicts.
+        """
+        if self._steps.objective is None:
+            raise ValueError("the engine was made without an objective: it only predicts.")
         return self._steps.objective
 
     @property

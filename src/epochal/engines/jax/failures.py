@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -12,7 +12,7 @@ from flax import nnx
 
 
 @contextmanager
-def named(what: str = "in the module") -> Iterator[None]:
+def named(what: str = "in the module") -> Generator[None]:
     """Add to an error the path of the innermost module that it came from, and the shapes of what that was given."""
     try:
         yield

@@ -1,10 +1,12 @@
 """What is inside a module: each layer's outputs and their shapes, and the gradients of its weights."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +15,13 @@ from flax import nnx
 
 from ...core.logs import fetch
 from ...data.nests import leaves, map_arrays
+from .module_split import split, variables_of
+from .module_store import Weight
+from .objective import Objective
+from .trees import Array, Graph, ModuleState, PyTree, map_pairs
 
-NamedLayers = list[tuple[str, nnx.Module]]
-NamedWeights = list[tuple[str, Any]]
+NamedLayers: TypeAlias = list[tuple[str, nnx.Module]]
+NamedWeights: TypeAlias = list[tuple[str, Weight]]
 
 
 class Inspection:
@@ -29,38 +35,39 @@ class Inspection:
 
     def __init__(
         self,
-        layers_of: Callable[[Any], NamedLayers],
+        layers_of: Callable[[nnx.Module], NamedLayers],
         weights_of: Callable[[nnx.Module], NamedWeights],
-        record: Callable[[Any, Any], dict[str, Any]],
+        record: Callable[[nnx.Module, PyTree], dict[str, Array]],
     ) -> None:
-        self._layers_of, self._weights_of, self._record = layers_of, weights_of, record
-        self._jitted_outputs = jax.jit(self._outputs, static_argnums=0)
-        self._jitted_gradients = jax.jit(self._gradients, static_argnums=(0, 1))
+        self._layers_of, self._weights_of = layers_of, weights_of
 
-    def outputs(self, module: nnx.Module, x: Any, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+        def outputs(graph: Graph, state: ModuleState, x: PyTree) -> OrderedDict[str, Array]:
+            return OrderedDict(record(_in_inference_mode(graph, state), x))  # jit would sort a plain dict
+
+        self._outputs: Callable[..., OrderedDict[str, Array]] = jax.jit(outputs, static_argnums=0)
+        self._gradients: Callable[..., ModuleState] = jax.jit(_gradients, static_argnums=(0, 1))
+
+    def outputs(self, module: nnx.Module, x: PyTree, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
         """Yield the outputs of every layer, batch after batch."""
-        graph, state = nnx.split(module)
+        graph, _, state = split(module, ())
         for rows in batches(len(leaves(x)[0]), batch_size):
-            found = self._jitted_outputs(graph, state, _rows(x, rows))
+            found = self._outputs(graph, state, _rows(x, rows))
             yield {name: fetch(value) for name, value in found.items()}
-
-    def _outputs(self, graph: Any, state: Any, x: Any) -> dict[str, Any]:
-        return OrderedDict(self._record(_in_inference_mode(graph, state), x))  # jit would sort a plain dict
 
     def gradients(
         self,
         module: nnx.Module,
-        objective: Any,
-        x: Any,
-        y: Any,
-        weight: Any,
+        objective: Objective,
+        x: PyTree,
+        y: PyTree,
+        weight: PyTree,
         batch_size: int,
-        is_trained: Any,
+        is_trained: nnx.filterlib.Filter,
     ) -> dict[str, dict[str, np.ndarray]]:
         """Return the gradient of the mean loss over all samples, by layer and by weight; trained weights only.
 
         Args:
-            module: What to look into.
+            module: Has the layers.
             objective: What is minimised, a mean over the batch.
             x: Samples.
             y: Their targets.
@@ -68,42 +75,45 @@ class Inspection:
             batch_size: Samples whose gradient is computed at once.
             is_trained: An nnx filter for the weights that are trained.
         """
-        graph, params, other = nnx.split(module, is_trained, ...)
-        total: Any = None
+        graph, params, other = split(module, is_trained)
+        total: ModuleState | None = None
         samples = len(leaves(x)[0])
         for rows in batches(samples, batch_size):
             share = np.float32((rows.stop - rows.start) / samples)
-            batch = _rows((x, y, weight), rows)
-            part = self._jitted_gradients(graph, objective, params, other, batch, share)
-            total = part if total is None else jax.tree.map(jnp.add, total, part)
+            part = self._gradients(graph, objective, params, other, _rows((x, y, weight), rows), share)
+            total = part if total is None else map_pairs(jnp.add, total, part)
         # The gradients make up a module like the one they are of, so its layers know their names.
         of_gradients = nnx.merge(graph, total, other, copy=True)
-        paths = {id(v): path for path, v in nnx.iter_graph(of_gradients) if isinstance(v, nnx.Variable)}
-        trained = nnx.filterlib.to_predicate(is_trained)
+        is_trained_at = nnx.filterlib.to_predicate(is_trained)
+        trained = {
+            id(variable) for path, variable in variables_of(of_gradients) if is_trained_at(cast("Any", path), variable)
+        }
         return {
-            name: {n: fetch(v.get_value()) for n, v in self._weights_of(layer) if _is_trained(v, paths, trained)}
+            name: {own: fetch(w.get_value()) for own, w in self._weights_of(layer) if id(_variable(w)) in trained}
             for name, layer in self._layers_of(of_gradients)
         }
 
-    def _gradients(self, graph: Any, objective: Any, params: Any, other: Any, batch: Any, share: Any) -> Any:
-        def loss_of(params: Any) -> Any:
-            return share * objective(_in_inference_mode(graph, params, other), batch, False)[0][0]
 
-        return jax.grad(loss_of)(params)
+def _gradients(
+    graph: Graph, objective: Objective, params: ModuleState, other: ModuleState, batch: PyTree, share: Array
+) -> ModuleState:
+    def loss_of(params: ModuleState) -> Array:
+        return share * objective(_in_inference_mode(graph, params, other), batch, False)[0][0]
 
-
-def _is_trained(weight: Any, paths: dict[int, Any], trained: Callable[[Any, Any], bool]) -> bool:
-    variable = weight if isinstance(weight, nnx.Variable) else weight.variable
-    return trained(paths[id(variable)], variable)
+    return cast("ModuleState", jax.grad(loss_of)(params))
 
 
-def _in_inference_mode(graph: Any, *states: Any) -> nnx.Module:
+def _variable(weight: Weight) -> nnx.Variable[object]:
+    return weight if isinstance(weight, nnx.Variable) else weight.variable
+
+
+def _in_inference_mode(graph: Graph, *states: ModuleState) -> nnx.Module:
     module = nnx.merge(graph, *states, copy=True)
     module.eval()
     return module
 
 
-def _rows(nest: Any, rows: slice) -> Any:
+def _rows(nest: PyTree, rows: slice) -> PyTree:
     return map_arrays(lambda array: array[rows], nest)
 
 

@@ -1,17 +1,19 @@
 """A batch's logs: metrics under their names, of one output or another."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 
 from .protocols import MeanMetricLike, MetricLike
 from .targets import prepared
-from .trees import Array, PyTree
+from .trees import Array, PyTree, map_leaves
 
 
 class Predicted(NamedTuple):
@@ -54,10 +56,10 @@ class Output:
             ValueError: If the nest is a single array.
         """
         if isinstance(nest, Mapping):
-            return nest.get(self.name)
+            return cast("Mapping[str, PyTree]", nest).get(self.name)
         if not isinstance(nest, (list, tuple)):
             raise ValueError(f"metrics by output need a list or a dict of targets and of outputs; got {nest!r}.")
-        return nest[self.number]
+        return cast("Sequence[PyTree]", nest)[self.number]
 
 
 @dataclass(frozen=True)
@@ -138,4 +140,4 @@ class LoggedMetric:
 
 def _with_shapes(state: PyTree) -> PyTree:
     """Return a state with the shapes of its arrays in their places."""
-    return jax.tree.map(lambda leaf: f"shape {jnp.shape(leaf)}", state)
+    return map_leaves(lambda leaf: f"shape {jnp.shape(leaf)}", state)

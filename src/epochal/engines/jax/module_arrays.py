@@ -1,16 +1,19 @@
 """The arrays that a module itself holds, compared with what they were at the last look."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
-from collections.abc import Iterator, KeysView
-from typing import Any
+from collections.abc import Iterable, Iterator, KeysView
+from typing import Any, cast
 
 import jax
 from flax import nnx
 
 from ...messages.names import path_name
+from .module_split import variables_of
 from .plain_arrays import PlainArrays
-from .trees import ModuleState, PyTree
+from .trees import Keys, ModuleState, Path, PyTree, with_keys
 
 
 class ModuleArrays:
@@ -22,7 +25,7 @@ class ModuleArrays:
 
     def __init__(self, module: nnx.Module) -> None:
         self._module = module
-        self._variables = {path_name(path): v for path, v in nnx.iter_graph(module) if isinstance(v, nnx.Variable)}
+        self._variables = {path_name(path): variable for path, variable in variables_of(module)}
         self._paths = {id(variable): path for path, variable in self._variables.items()}
         self._plain = PlainArrays(module)
         self._look()
@@ -41,7 +44,7 @@ class ModuleArrays:
         for path, variable in self._variables.items():
             value = variable.get_value()
             if value is not self._known[path] and (path not in self._nests or self._differs(path, value)):
-                for keys, leaf in jax.tree_util.tree_flatten_with_path(value)[0]:
+                for keys, leaf in with_keys(value):
                     yield array_path(path, keys), leaf
                 self._known[path] = value
                 if path in self._nests:
@@ -61,10 +64,11 @@ class ModuleArrays:
         """Put arrays that are no variables into the module; return the state of the others."""
         if not self._plain:
             return other
-        flat = nnx.to_flat_state(other)
+        flat = cast("Iterable[tuple[Path, Any]]", nnx.to_flat_state(other))
         for path, value in flat:
             self._plain.replace(path, value)
-        return nnx.from_flat_state([(path, value) for path, value in flat if path not in self._plain])
+        kept = [(path, value) for path, value in flat if path not in self._plain]
+        return cast("ModuleState", nnx.from_flat_state(cast("Any", kept)))
 
     def _look(self) -> None:
         self._known: dict[str, PyTree] = {path: variable.get_value() for path, variable in self._variables.items()}
@@ -77,6 +81,6 @@ class ModuleArrays:
         return len(leaves) != len(known) or any(a is not b for a, b in zip(leaves, known, strict=True))
 
 
-def array_path(variable: str, keys: tuple[object, ...]) -> str:
+def array_path(variable: str, keys: Keys) -> str:
     """Return the path of an array: that of its variable, and the keys to it in the nest that the variable holds."""
     return f"{variable}/{path_name(('value', *keys))}"

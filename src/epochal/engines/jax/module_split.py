@@ -1,9 +1,12 @@
 """A flax NNX module taken apart: its graph in both modes, the variables that are trained, and the others."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any, cast
 
 from flax import nnx
 
@@ -49,16 +52,32 @@ def split_module(module: nnx.Module, is_trained: nnx.filterlib.Filter, at_rest: 
     nnx.pop(module, nnx.Intermediate)
     copy = nnx.merge(*nnx.split(module))
     copy.eval()
-    inference = nnx.split(copy, is_trained, ...)[0]
+    inference, _, _ = split(copy, is_trained)
     copy.train()
-    for path, node in nnx.iter_graph(copy):
+    for path, node in nodes_of(copy):
         if path in at_rest:
             node.eval()
-    training, params, other = nnx.split(copy, is_trained, ...)
+    training, params, other = split(copy, is_trained)
     return SplitModule(training, inference, params, other)
 
 
 def node_ids(module: nnx.Module) -> set[int]:
     """Return the ids of a module's variables, but for what it has sown, and of the modules in it."""
-    nodes = (node for _, node in nnx.iter_graph(module) if isinstance(node, (nnx.Variable, nnx.Module)))
+    kinds = (nnx.Variable, nnx.Module)
+    nodes: list[object] = [node for _, node in nodes_of(module) if isinstance(node, kinds)]
     return {id(node) for node in nodes if not isinstance(node, nnx.Intermediate)}
+
+
+def split(module: nnx.Module, is_trained: nnx.filterlib.Filter) -> tuple[Graph, ModuleState, ModuleState]:
+    """Return a module's graph, the variables that are trained, and the others."""
+    return cast("tuple[Graph, ModuleState, ModuleState]", nnx.split(module, is_trained, ...))
+
+
+def nodes_of(module: nnx.Module) -> Iterator[tuple[Path, Any]]:
+    """Yield everything in a module's graph, each thing once, with its path."""
+    yield from cast("Iterator[tuple[Path, Any]]", nnx.iter_graph(module))
+
+
+def variables_of(module: nnx.Module) -> list[tuple[Path, nnx.Variable[Any]]]:
+    """Return a module's variables with their paths."""
+    return [(path, node) for path, node in nodes_of(module) if isinstance(node, nnx.Variable)]

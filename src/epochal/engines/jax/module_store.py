@@ -1,5 +1,7 @@
 """The weights of a module that no engine has, in the module's own arrays."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +15,7 @@ from jax.typing import ArrayLike, DTypeLike
 
 from ...core.dirty import DIRTY_STORES
 from .device_state import storable
+from .module_split import variables_of
 from .trees import Array, Path
 
 
@@ -60,7 +63,7 @@ class ModuleWeightStore:
     @property
     def variable_ids(self) -> Iterable[int]:
         """The ids of the module's variables."""
-        return (id(node) for _, node in nnx.iter_graph(self._module) if isinstance(node, nnx.Variable))
+        return (id(variable) for _, variable in variables_of(self._module))
 
     def read(self, weights: Iterable[Weight]) -> list[np.ndarray]:
         """Return host copies of the current values of weights; random keys as their numbers."""

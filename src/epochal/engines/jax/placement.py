@@ -1,8 +1,11 @@
 """Rows and orders on the device."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import jax
@@ -102,14 +105,14 @@ def check_width(rows: PyTree) -> None:
 
 def _place(rows: PyTree) -> Placed:
     check_width(rows)
-    arrays, tree = jax.tree.flatten(rows)
+    arrays: list[np.ndarray] = jax.tree.leaves(rows)
     x, y, _ = rows
     first_target = len(jax.tree.leaves(x))
     targets = range(first_target, first_target + len(jax.tree.leaves(y)))
     labels = [one_hot_labels(array) if at in targets else None for at, array in enumerate(arrays)]
     placed = jax.device_put([a if own is None else own for a, own in zip(arrays, labels, strict=True)])
     classes = tuple(0 if own is None else a.shape[1] for a, own in zip(arrays, labels, strict=True))
-    return Placed(placed, tree, classes, tuple(jnp.result_type(a) for a in arrays))
+    return Placed(placed, jax.tree.structure(rows), classes, tuple(jnp.result_type(a) for a in arrays))
 
 
 def one_hot_labels(array: np.ndarray) -> np.ndarray | None:
@@ -125,7 +128,7 @@ def fits(rows: PyTree) -> bool:
     arrays = leaves(rows)
     if any(isinstance(array, np.memmap) for array in arrays):
         return False
-    stats = jax.devices()[0].memory_stats()
+    stats = cast("dict[str, int] | None", jax.devices()[0].memory_stats())
     if not stats or "bytes_limit" not in stats:
         return True  # a CPU: what fits into the host's memory as NumPy arrays fits as jax arrays
     return sum(array.nbytes for array in arrays) <= (stats["bytes_limit"] - stats["bytes_in_use"]) // 2

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 import jax
 import numpy as np
 from flax import nnx
 from flax.nnx import graphlib
 
+from .module_split import nodes_of
 from .trees import Array, Path
 
 
@@ -22,8 +23,11 @@ class PlainArrays:
 
     def __init__(self, module: nnx.Module) -> None:
         self._module = module
-        arrays = ((path, node) for path, node in nnx.iter_graph(module) if isinstance(node, (jax.Array, np.ndarray)))
-        self._known: dict[Path, Any] = {path: node for path, node in arrays if _at(module, path) is node}
+        self._known: dict[Path, Array | np.ndarray] = {
+            path: node
+            for path, node in nodes_of(module)
+            if isinstance(node, (jax.Array, np.ndarray)) and _at(module, path) is node
+        }
 
     def __len__(self) -> int:
         return len(self._known)
@@ -54,11 +58,12 @@ def _at(node: Any, path: Iterable[Any]) -> Any:
 
 def _put(root: nnx.Module, path: Path, value: object) -> None:
     *above, key = path
-    owner = _at(root, tuple(above))
+    owner = _at(root, above)
     if isinstance(owner, tuple):
-        items: list[Any] = list(owner)
-        items[int(str(key))] = value
-        _put(root, tuple(above), type(owner)(items) if type(owner) is tuple else type(owner)(*items))
+        items: list[Any] = [*cast("tuple[Any, ...]", owner)]
+        items[cast("int", key)] = value
+        kind = cast("Callable[..., Any]", type(cast("Any", owner)))
+        _put(root, tuple(above), tuple(items) if kind is tuple else kind(*items))
     elif isinstance(owner, nnx.Pytree):
         object.__setattr__(owner, str(key), value)
     else:

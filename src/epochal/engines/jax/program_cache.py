@@ -1,5 +1,7 @@
 """The programs of an engine, each made when data of its layout first come."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

@@ -1,10 +1,12 @@
 """The span programs: any number of steps in one compiled call, one compilation for all lengths."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,7 @@ from ...core.wakes import MOST_BATCHES
 from .canonical import canonical, multiplications
 from .logged_metrics import LoggedValues
 from .placement import Layout
-from .trees import Array
+from .trees import Array, Structure
 
 LEAN = {"xla_cpu_multi_thread_eigen": False, "xla_cpu_experimental_ynn_fusion_type": ""}
 """For steps of few multiplications: XLA's thread pool and its YNN kernels cost more than they bring."""
@@ -69,11 +71,14 @@ class Program:
         rows = [jax.ShapeDtypeStruct((self._layout.size, *a.shape[1:]), a.dtype) for a in arrays]
         traced, shapes = jax.make_jaxpr(self._step, return_shape=True)(leaves, fixed, rows)
         self.counts = shapes[1].counts
+        structure = cast("Structure", jax.tree.structure(shapes))
         on_cpu = jax.default_backend() == "cpu"
-        evaluate: Callable[..., Any] = functools.partial(canonical, traced) if on_cpu else jaxpr_as_fun(traced)
+        evaluate: Callable[..., Any] = (
+            functools.partial(canonical, traced) if on_cpu else cast("Any", jaxpr_as_fun(traced))
+        )
 
         def step(*args: list[Array]) -> tuple[list[Array], LoggedValues]:
-            return jax.tree.unflatten(jax.tree.structure(shapes), evaluate(*jax.tree.leaves(args)))
+            return jax.tree.unflatten(structure, evaluate(*jax.tree.leaves(args)))
 
         lean = on_cpu and multiplications(traced.jaxpr) < LEAN_MULTIPLICATIONS
         span = functools.partial(self._span, step)

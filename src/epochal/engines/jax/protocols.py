@@ -1,5 +1,7 @@
 """What a step asks of an optimizer, of a loss and of a metric."""
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

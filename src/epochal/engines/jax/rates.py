@@ -1,18 +1,19 @@
 """The learning rates in an optimizer's state, where `optax.inject_hyperparams` has put them."""
 
+# pyright: reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import jax
 import optax
 
 from ...messages.names import path_name
 from .device_state import DeviceState
 from .protocols import OptimizerLike
 from .train_state import TrainState
-from .trees import Path, PyTree
+from .trees import Path, PyTree, with_keys
 
 GENERIC = {"inner", "inner_state", "inner_states", "inner_opt_state", "fast_state", "opt_state", "base_optimizer_state"}
 """Words of a path that tell nothing: optax's names for what a transform wraps."""
@@ -85,9 +86,9 @@ def rates_in(state: PyTree, above: Path = ()) -> Iterator[RateInState]:
     def is_injected(node: object) -> bool:
         return isinstance(node, (optax.InjectStatefulHyperparamsState, optax.InjectHyperparamsState))
 
-    for path, node in jax.tree_util.tree_flatten_with_path(state, is_leaf=is_injected)[0]:
+    for keys, node in with_keys(state, is_injected):
         if is_injected(node):
-            here = (*above, *map(_plain_key, path))
+            here = (*above, *map(_plain_key, keys))
             if "learning_rate" in node.hyperparams:
                 scheduled = "learning_rate" in getattr(node, "hyperparams_states", {})
                 yield RateInState((*here, "hyperparams", "learning_rate"), scheduled)

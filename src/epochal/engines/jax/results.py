@@ -1,5 +1,7 @@
 """What became of a span: its logs or its predictions, still on the device."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import jax

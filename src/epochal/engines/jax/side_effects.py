@@ -1,23 +1,30 @@
 """What a module writes into its own variables while it computes."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import jax
 from flax import nnx
 
 from ...messages.names import path_name
 from .precision import as_before
+from .trees import Array, Graph, ModuleState, with_keys
+
+States: TypeAlias = Sequence[ModuleState]
+"""The trained variables and the other ones."""
 
 
-def new_or_own(new: Any, given: Any, own: Any) -> Any:
-    """Return what a module has written in place of the value that it was given, else its own one, in full precision."""
+def new_or_own(new: Array, given: Array, own: Array) -> Array:
+    """Return the value that a module has written in place of the given one, else its own one, in full precision."""
     return own if new is given else as_before(new, own)
 
 
-def check_structure(after: Any, before: Any) -> None:
+def check_structure(after: States, before: States) -> None:
     """Raise a ValueError if a module has other variables, or a variable another nest, than before it was called."""
     if jax.tree.structure(after) == jax.tree.structure(before):
         return
@@ -29,7 +36,7 @@ def check_structure(after: Any, before: Any) -> None:
     )
 
 
-def warn_of_changed_attributes(after: Any, before: Any) -> None:
+def warn_of_changed_attributes(after: Graph, before: Graph) -> None:
     """Warn of attributes that are no arrays, such as counters, and that a module changes while it computes.
 
     Args:
@@ -48,12 +55,12 @@ def warn_of_changed_attributes(after: Any, before: Any) -> None:
         )
 
 
-def _changed(new: Any, old: Any) -> bool:
+def _changed(new: object, old: object) -> bool:
     new, old = getattr(new, "value", None), getattr(old, "value", None)
     return isinstance(new, (int, float)) and isinstance(old, (int, float)) and new != old
 
 
-def warn_of_dropped_writes(after: Any, before: Any) -> None:
+def warn_of_dropped_writes(after: States, before: States) -> None:
     """Warn of what a module has written in evaluation or prediction, where nothing is kept.
 
     DeviceBatch statistics are what training makes them: that evaluation leaves them alone is no news.
@@ -74,14 +81,14 @@ def warn_of_dropped_writes(after: Any, before: Any) -> None:
         )
 
 
-def _by_name(states: Any, besides: Any = ()) -> dict[str, Any]:
+def _by_name(states: States, besides: type | tuple[type, ...] = ()) -> dict[str, Array]:
     """Return the leaves of a module's states by their paths, besides those of some kind of variables."""
 
-    def is_left_out(node: Any) -> bool:
+    def is_left_out(node: object) -> bool:
         return isinstance(node, besides)
 
-    flat = [item for state in states for item in jax.tree_util.tree_flatten_with_path(state, is_leaf=is_left_out)[0]]
-    return {path_name(path).removesuffix("/value"): leaf for path, leaf in flat if not is_left_out(leaf)}
+    found = (item for state in states for item in with_keys(state, is_left_out))
+    return {path_name(keys).removesuffix("/value"): leaf for keys, leaf in found if not is_left_out(leaf)}
 
 
 def _listed(names: list[str]) -> str:

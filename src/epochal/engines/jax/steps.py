@@ -1,9 +1,11 @@
 """What one batch does: a training step, a test step, a prediction, as pure functions of arrays."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,10 +18,11 @@ from . import side_effects
 from .accumulation import Evaluate, Evaluated, in_parts
 from .failures import named
 from .logged_metrics import LoggedMetric, LoggedValues, Predicted
+from .module_split import split
 from .objective import Objective
 from .precision import cast_floats, wide
 from .train_state import TrainState
-from .trees import Array, DeviceBatch, Graph, ModuleState, PyTree
+from .trees import Array, DeviceBatch, Graph, ModuleState, PyTree, map_pairs
 from .updates import Update, evaluated
 
 
@@ -101,7 +104,7 @@ class Steps:
         module = nnx.merge(self.training, *given, copy=True)
         values, predicted = self._call_objective(module, batch, True)
         nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
-        graph, *after = nnx.split(module, self.is_trained, ...)
+        graph, *after = split(module, self.is_trained)
         side_effects.check_structure(tuple(after), (params, other))
         side_effects.warn_of_changed_attributes(graph, self.training)
         params, other = jax.tree.map(side_effects.new_or_own, tuple(after), given, (params, other))
@@ -136,12 +139,12 @@ class Steps:
         return wide(y_pred) if self.dtype else y_pred
 
     @contextmanager
-    def _in_inference_mode(self, state: TrainState) -> Iterator[nnx.Module]:
+    def _in_inference_mode(self, state: TrainState) -> Generator[nnx.Module]:
         """Give the module with the weights to test; what it writes into its variables is told, and dropped."""
         before = self._cast(state.evaluated_params), self._cast_frozen(state.other)
         module = nnx.merge(self.inference, *before, copy=True)
         yield module
-        side_effects.warn_of_dropped_writes(nnx.split(module, self.is_trained, ...)[1:], before)
+        side_effects.warn_of_dropped_writes(split(module, self.is_trained)[1:], before)
 
     # Precision
 
@@ -171,7 +174,7 @@ class Steps:
     def _average(self, average: ModuleState | None, params: ModuleState, optimizer: PyTree) -> ModuleState | None:
         """Move the averaged weights a little: Keras's rule, `decay * average + (1 - decay) * weights`."""
         if (decay := self.decay) is not None:
-            return jax.tree.map(lambda a, p: decay * a + (1 - decay) * p, average, params)
+            return map_pairs(lambda a, p: decay * a + (1 - decay) * p, average, params)
         return evaluated(params, optimizer) if self.averages else average
 
     # Metrics

@@ -1,9 +1,11 @@
 """Nests of arrays as JAX has them, and the types that JAX and flax leave open."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import jax
 from flax import nnx
@@ -24,6 +26,9 @@ DeviceBatch: TypeAlias = tuple[PyTree, PyTree, PyTree]
 Path: TypeAlias = tuple[Hashable, ...]
 """The keys that lead to something in a module."""
 
+Keys: TypeAlias = tuple[Any, ...]
+"""The keys that lead to an array in a nest, as JAX's functions of paths give them."""
+
 Graph: TypeAlias = nnx.GraphDef[nnx.Module]
 
 ModuleState: TypeAlias = nnx.State[Any, Any]
@@ -40,6 +45,11 @@ def map_pairs(function: Callable[[Array, Array], PyTree], first: PyTree, second:
     return jax.tree.map(function, first, second)
 
 
+def with_keys(tree: PyTree, is_leaf: Callable[[Any], bool] | None = None) -> list[tuple[Keys, Any]]:
+    """Return the arrays in a nest, or what `is_leaf` finds, each with the keys that lead to it."""
+    return cast("list[tuple[Keys, Any]]", jax.tree_util.tree_flatten_with_path(tree, is_leaf=is_leaf)[0])
+
+
 def by_path(tree: PyTree) -> dict[str, Array]:
     """Return the arrays in a nest by their paths, such as `params/dense/kernel`."""
-    return {path_name(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]}
+    return {path_name(keys): leaf for keys, leaf in with_keys(tree)}

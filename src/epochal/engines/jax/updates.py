@@ -1,12 +1,14 @@
 """How a training step changes the weights: an optax transform, and everything that it may ask for."""
 
+# pyright: reportUnknownMemberType=false, reportMissingTypeStubs=false
+
 from __future__ import annotations
 
 import functools
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +17,10 @@ from flax import nnx
 from optax import contrib
 
 from .device_state import storable
-from .module_split import AtPaths
+from .module_split import AtPaths, split
 from .precision import as_before
 from .protocols import OptimizerLike
-from .trees import Array, ModuleState, Path, PyTree, by_path, map_leaves
+from .trees import Array, ModuleState, Path, PyTree, by_path, map_leaves, map_pairs, with_keys
 
 Loss: TypeAlias = Callable[[PyTree], Array]
 """`params -> loss` of the step's own batch."""
@@ -33,7 +35,7 @@ AVERAGED = ("z", "slow")
 class Counted(NamedTuple):
     """A transform's state, and how many steps it has seen."""
 
-    count: Array
+    count: Array  # pyright: ignore[reportIncompatibleMethodOverride]
     inner: PyTree
 
 
@@ -81,12 +83,19 @@ class Update:
         self, params: PyTree, state: PyTree, gradients: PyTree, value: Array, loss: Loss
     ) -> tuple[PyTree, PyTree]:
         """Return what is added to the weights, and the transform's state as the transform itself returns it."""
-        known = {
+
+        def value_of(params: PyTree) -> Array:
+            return jnp.asarray(loss(params), jnp.float32)
+
+        def gradients_of(params: PyTree, _step: object = 0) -> PyTree:
+            return cast("PyTree", jax.grad(loss)(params))
+
+        known: dict[str, PyTree] = {
             "value": jnp.asarray(value, jnp.float32),
             "grad": gradients,
-            "value_fn": lambda params: jnp.asarray(loss(params), jnp.float32),
+            "value_fn": value_of,
             "obj_fn": loss,
-            "grad_fn": lambda params, _step=0: jax.grad(loss)(params),
+            "grad_fn": gradients_of,
         }
         return self.transform.update(gradients, state, params, **{name: known[name] for name in self.extra})
 
@@ -106,7 +115,7 @@ def prepared(optimizer: OptimizerLike, params: ModuleState) -> tuple[Update, PyT
     if _nodes_of(first, optax.LookaheadState):
         transform = _with_slow_weights(transform)
     transform = _counted(transform)
-    state = jax.tree.map(jnp.asarray, transform.init(params))
+    state = map_leaves(lambda leaf: jnp.asarray(leaf), transform.init(params))
     extra = _extra_arguments(transform, state, params)
     has_own_average = bool(_nodes_of(state, (Slow, contrib.ScheduleFreeState)))
     update = Update(transform, extra, keeps_dtypes=False, has_own_average=has_own_average)
@@ -121,7 +130,7 @@ def optimizer_outline(module: nnx.Module, optimizer: OptimizerLike, trained: Col
         optimizer: Is going to train them.
         trained: The paths of the variables that are trained.
     """
-    params = nnx.split(module, AtPaths(frozenset(trained)), ...)[1]
+    _, params, _ = split(module, AtPaths(frozenset(trained)))
     updates: list[Update] = []
 
     def init(params: ModuleState) -> PyTree:
@@ -235,7 +244,7 @@ def _shapes_after(update: Update, state: PyTree, params: PyTree) -> PyTree:
         return sum((jnp.sum(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(params)), jnp.float32(0))
 
     def step(params: PyTree, state: PyTree) -> PyTree:
-        gradients = map_leaves(jnp.zeros_like, params)
+        gradients = map_leaves(lambda leaf: jnp.zeros_like(leaf), params)
         return update.transformed(params, state, gradients, jnp.float32(0), loss)[1]
 
     return jax.eval_shape(step, params, state)
@@ -250,9 +259,9 @@ def _settled(update: Update, state: PyTree, params: PyTree) -> PyTree:
     for _ in range(3):
         after = _shapes_after(update, state, params)
         _check_same_shapes(_by_keys(state), _by_keys(after))
-        if jax.tree.all(jax.tree.map(lambda old, new: old.dtype == new.dtype, state, after)):
+        if jax.tree.all(map_pairs(lambda old, new: old.dtype == new.dtype, state, after)):
             break
-        state = jax.tree.map(lambda old, new: old.astype(new.dtype), state, after)
+        state = map_pairs(lambda old, new: old.astype(new.dtype), state, after)
     return state
 
 
@@ -272,4 +281,4 @@ def _check_same_shapes(before: Mapping[str, Array], after: Mapping[str, Array]) 
 
 def _by_keys(nest: PyTree) -> dict[str, Array]:
     """Return the arrays in a nest by their keys as Python writes them."""
-    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_flatten_with_path(nest)[0]}
+    return {jax.tree_util.keystr(keys): leaf for keys, leaf in with_keys(nest)}
