@@ -19,7 +19,7 @@ from typing import Any, cast
 import numpy as np
 from jax import Array, lax
 from jax.core import ShapedArray
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive, Var
 
 NARROW = 64
 """Dense layers of at most this many outputs keep their kernel's gradient as JAX writes it."""
@@ -31,12 +31,10 @@ def canonical(traced: ClosedJaxpr, *args: Any) -> list[Any]:
 
 
 def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], *args: Any) -> list[Any]:
-    values: dict[Any, Any] = dict(zip(jaxpr.constvars, consts, strict=True)) | dict(
-        zip(jaxpr.invars, args, strict=True)
-    )
+    values: dict[Var, Any] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
 
-    def read(variable: Any) -> Any:
-        return variable.val if isinstance(variable, Literal) else values[variable]
+    def read(atom: Var | Literal) -> Any:
+        return atom.val if isinstance(atom, Literal) else values[atom]
 
     for eqn in jaxpr.eqns:
         inputs, name = [read(v) for v in eqn.invars], eqn.primitive.name

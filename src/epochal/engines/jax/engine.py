@@ -56,7 +56,7 @@ class JaxEngine:
         self,
         module: nnx.Module,
         objective: Objective | None,
-        predict: Callable[[Any, PyTree], PyTree],
+        predict: Callable[[nnx.Module, PyTree], PyTree],
         metrics: Sequence[LoggedMetric] = (),
         optimizer: OptimizerLike | None = None,
         dtype: DTypeLike | None = None,

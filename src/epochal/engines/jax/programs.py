@@ -102,12 +102,8 @@ class Program:
             return (at < count) & go_on
 
         def one(carry: Carry, row: Array | int, arrays: list[Array]) -> Carry:
-            at, leaves, table, _ = carry
-            # Without the barrier XLA repeats the gather in each use of the batch.
-            rows = lax.optimization_barrier([lax.dynamic_slice_in_dim(a, row, size) for a in arrays])
-            leaves, values = step(leaves, fixed, rows)
-            table = lax.dynamic_update_slice(table, values.numbers[None], (at + 1, 0))
-            return at + 1, leaves, table, jnp.isfinite(values.numbers[0]) | (stop_when_not_finite == 0)
+            carry, loss = _run_step(step, fixed, carry, _rows(arrays, row, size))
+            return *carry[:3], jnp.isfinite(loss) | (stop_when_not_finite == 0)
 
         def one_in_place(carry: Carry) -> Carry:
             return one(carry, start + carry[0] * size, arrays)
@@ -130,3 +126,16 @@ class Program:
         body = one_in_place if order is None else functools.partial(one_block, order)
         done, leaves, table, _ = lax.while_loop(is_unfinished, body, carry)
         return leaves, table.at[0, 0].set(done.astype(jnp.float32))
+
+
+def _rows(arrays: list[Array], first: Array | int, size: int) -> list[Array]:
+    """Return the rows of a batch. Without the barrier XLA repeats the gather in each use of the batch."""
+    return lax.optimization_barrier([lax.dynamic_slice_in_dim(a, first, size) for a in arrays])
+
+
+def _run_step(step: FlatStep, fixed: list[Array], carry: Carry, rows: list[Array]) -> tuple[Carry, Array]:
+    """Return what comes after a step, its logs in the table, and its loss."""
+    at, leaves, table, go_on = carry
+    leaves, values = step(leaves, fixed, rows)
+    table = lax.dynamic_update_slice(table, values.numbers[None], (at + 1, 0))
+    return (at + 1, leaves, table, go_on), values.numbers[0]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from ...data.targets import lacks_last_axis, stay_integers
+from .trees import Array, PyTree
 
 
 def prepared(
-    y: Any, y_pred: Any, weight: Any = None, mask: Any = None, steps_are_samples: bool = True
-) -> tuple[Any, Any, Any]:
+    y: PyTree, y_pred: PyTree, weight: Array | None = None, mask: Array | None = None, steps_are_samples: bool = True
+) -> tuple[PyTree, PyTree, Array | None]:
     """Return targets, outputs and weights as every loss and metric gets them, a user's own too.
 
     Targets are of the outputs' dtype, but for integers that number classes: those are of 32 bits. Where only a last
@@ -24,15 +23,16 @@ def prepared(
         mask: Which steps count, `(batch, steps)` and perhaps more such axes, or None if all do.
         steps_are_samples: Whether outputs whose steps have weights or a mask are taken as `(batch × steps, …)`.
     """
-    if mask is not None or (weight is not None and weight.ndim > 1):
-        weight = _weights_of_steps(weight, mask)
+    weight = _weights_of_steps(weight, mask)
+    if weight is not None and (mask is not None or weight.ndim > 1):
         for what, array in (("targets", y), ("outputs", y_pred)):
             if array.shape[: weight.ndim] != weight.shape:
                 raise ValueError(
                     f"{what} of shape {array.shape} have other steps than what weighs them: {weight.shape}"
                 )
         if steps_are_samples:
-            y, y_pred = (a.reshape(-1, *a.shape[weight.ndim :]) for a in (y, y_pred))
+            steps = weight.ndim
+            y, y_pred = (a.reshape(-1, *a.shape[steps:]) for a in (y, y_pred))
             weight = weight.reshape(-1)
     if not hasattr(y, "dtype") or not hasattr(y_pred, "dtype"):
         return y, y_pred, weight
@@ -48,7 +48,7 @@ def prepared(
     return y, y_pred, weight
 
 
-def _weights_of_steps(weight: Any, mask: Any) -> Any:
+def _weights_of_steps(weight: Array | None, mask: Array | None) -> Array | None:
     """Return a weight for each step: its sample's or its own, and 0 where the mask says that it doesn't count."""
     if mask is None:
         return weight
