@@ -1,0 +1,67 @@
+"""Optimizers by their names."""
+
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeGuard
+
+import optax
+
+from .optax_optimizer import OptaxOptimizer
+from .optimizer import OPTIMIZERS, Optimizer
+
+
+class TransformLike(Protocol):
+    """Anything with the two functions of a transform, such as an `optax.MultiSteps`."""
+
+    @property
+    def init(self) -> Callable[..., Any]:
+        """The function that makes the first state of the weights."""
+        ...
+
+    @property
+    def update(self) -> Callable[..., Any]:
+        """The function that changes gradients and state."""
+        ...
+
+
+def get(identifier: str | Mapping[str, Any] | Optimizer | type[Optimizer] | TransformLike) -> Optimizer:
+    """Return the optimizer that an identifier stands for.
+
+    Args:
+        identifier: A Keras name in any case, for its defaults; what Keras saves
+            (``{"class_name": …, "config": {…}}``); an `Optimizer`; a class, which is called for its defaults; or a
+            transform of optax, which trains as it was given.
+
+    Raises:
+        ValueError: If the name is unknown (the nearest names are listed), or the config was saved with a function (a
+            schedule, a bare transform), which a file can't hold.
+        TypeError: If it is anything else.
+
+    Example:
+        >>> from epochal import optimizers
+        >>> optimizers.get("adam").learning_rate
+        0.001
+        >>> optimizers.get({"class_name": "SGD", "config": {"learning_rate": 0.1, "momentum": 0.9}}).momentum
+        0.9
+    """
+    if isinstance(identifier, optax.GradientTransformation):
+        return OptaxOptimizer(identifier)
+    if not isinstance(identifier, (Optimizer, type)) and _works_as_transform(identifier):
+        return OptaxOptimizer(optax.GradientTransformationExtraArgs(identifier.init, identifier.update))
+    if isinstance(identifier, (str, Mapping)):
+        name, config = OPTIMIZERS.parse(identifier)
+        if name == OptaxOptimizer.__name__ or isinstance(config.get("learning_rate"), dict):
+            raise ValueError(f"{name} was saved with a function, which a file can't hold: compile again with your own")
+    return OPTIMIZERS.get(identifier)
+
+
+def known_names() -> list[str]:
+    """Return the names of all optimizers."""
+    return OPTIMIZERS.names()
+
+
+def _works_as_transform(identifier: object) -> TypeGuard[TransformLike]:
+    return all(callable(getattr(identifier, name, None)) for name in ("init", "update"))
