@@ -194,7 +194,7 @@ def test_weights_files_of_modules(tmp_path):
 
 def test_averaged_weights_of_a_module():
     model = compiled(Net())
-    model.fit(X, Y, epochs=2, verbose=0, callbacks=[SwapEMAWeights(0.9)])
+    model.fit(X, Y, epochs=2, batch_size=20, verbose=0, callbacks=[SwapEMAWeights(0.9)])
     assert np.isfinite(model.predict(X)).all()
 
 

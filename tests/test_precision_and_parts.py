@@ -1,14 +1,14 @@
 """bfloat16, and gradients accumulated over parts of a batch."""
 
+import functools
+
 import numpy as np
 import pytest
 from flax import nnx
 from nnx_nets import X, Y, compiled
 
 from epochal import set_random_seed
-from epochal.callbacks import (
-    BackupAndRestore,
-)
+from epochal.callbacks import BackupAndRestore
 from epochal.layers import BatchNormalization, Dense, Dropout
 from epochal.models import Sequential
 from epochal.optimizers import SGD
@@ -19,22 +19,25 @@ def layers(seed=3):
     return Sequential([Dense(16, activation="relu", input_dim=6), Dense(1)])
 
 
+@functools.cache
+def trained_in(parts, batch_size):
+    """Return the history and the weights."""
+    model = layers()
+    model.compile(SGD(0.1), "mse", ["mae", "r2_score"], ["mse"], accumulate=parts)
+    sample_weight = np.linspace(0.5, 2, 40, dtype=np.float32)
+    fitted = model.fit(X, Y, batch_size=batch_size, epochs=2, verbose=0, seed=1, sample_weight=sample_weight)
+    return fitted.history, model.get_weights()
+
+
 @pytest.mark.parametrize("batch_size", [16, 10, 7, 3])
 @pytest.mark.parametrize("parts", [2, 3, 4])
 def test_gradients_in_parts_are_those_of_the_whole_batch(batch_size, parts):
-    histories, weights = [], []
-    for accumulate in (1, parts):
-        model = layers()
-        model.compile(SGD(0.1), "mse", ["mae", "r2_score"], ["mse"], accumulate=accumulate)
-        sample_weight = np.linspace(0.5, 2, 40, dtype=np.float32)
-        fitted = model.fit(X, Y, batch_size=batch_size, epochs=2, verbose=0, seed=1, sample_weight=sample_weight)
-        histories.append(fitted.history)
-        weights.append(model.get_weights())
-    assert list(histories[0]) == ["loss", "mae", "r2_score", "mse"]
-    for name, values in histories[0].items():
-        np.testing.assert_allclose(histories[1][name], values, rtol=1e-4, err_msg=name)
-    for a, b in zip(*weights, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    (whole, weights), (history, weights_in_parts) = trained_in(1, batch_size), trained_in(parts, batch_size)
+    assert list(whole) == ["loss", "mae", "r2_score", "mse"]
+    for name, values in whole.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-4, err_msg=name)
+    for a, b in zip(weights, weights_in_parts, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
 
 
 def test_parts_carry_statistics_and_random_streams():
