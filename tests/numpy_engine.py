@@ -30,93 +30,123 @@ class Model:
         self.weights = np.array(weights[0])
 
 
-class Rows:
-    """The logs of a span that has run."""
+class SpanOfRows:
+    """What became of a span, which has run when it is returned; an engine with a device would wait in the methods.
 
-    cold = False
-    counts = (0, 0)
+    Args:
+        rows: What each batch logs, in the order of the engine's `names`; for a prediction, `(outputs,)`.
+        size: Samples a batch.
+    """
+
+    cold = False  # nothing is compiled
+    counts = (0, 0)  # `rows` has the batches' means, no sums
 
     def __init__(self, rows, size):
         self._rows, self._size = rows, size
 
     def count(self):
+        """Return how many batches were run."""
         return len(self._rows)
 
     def rows(self):
+        """Return the logged values, one row a batch."""
         return self._rows
 
     def sums(self):
+        """Return the sums over the samples, one row a batch: the loop makes the epoch's means of them."""
         return np.array(self._rows) * self._size
 
 
 class NumpyEngine:
-    """Gradient descent on squared errors. `spans` tells how many batches each call to `train` ran."""
+    """Gradient descent on squared errors: a whole engine, to read and to copy; see `epochal.core.protocols.Engine`.
+
+    Args:
+        model: Holds the weights, and the learning rate in `optimizer.lr`.
+
+    Attributes:
+        names: What each batch logs.
+        spans: How many batches each call to `train` ran.
+    """
 
     names = ("loss", "error")
-    lost = False
+    lost = False  # no call consumes the weights
 
     def __init__(self, model):
         self.model, self.spans = model, []
 
+    # Spans
+
     def train(self, span, stop_when_not_finite):
-        rows = []
-        for x, residual, values in self._batches(span):
-            self.model.weights -= self.model.optimizer.lr * 2 * x.T @ residual / len(x)
-            rows.append(values)
-            if stop_when_not_finite and not np.isfinite(values[0]):
+        """Run a span of training steps."""
+        logged = []
+        for x, y in inputs_and_targets(span):
+            logged.append(self._logs(x, y))
+            self.model.weights -= self.model.optimizer.lr * 2 * x.T @ self._residual(x, y) / len(x)
+            if stop_when_not_finite and not np.isfinite(logged[-1][0]):
                 break
-        self.spans.append(len(rows))
-        return Rows(rows, span.chunk.size)
+        self.spans.append(len(logged))
+        return SpanOfRows(logged, span.chunk.size)
 
     def test(self, span, stop_when_not_finite):
-        return Rows([values for _, _, values in self._batches(span)], span.chunk.size)
+        """Run a span of evaluation steps, which change nothing."""
+        return SpanOfRows([self._logs(x, y) for x, y in inputs_and_targets(span)], span.chunk.size)
 
     def predict(self, span, stop_when_not_finite):
-        return Rows([(x @ self.model.weights,) for x, _ in inputs(span)], span.chunk.size)
+        """Compute the outputs of a span of batches."""
+        return SpanOfRows([(x @ self.model.weights,) for x, _ in inputs_and_targets(span)], span.chunk.size)
 
-    def _batches(self, span):
-        for x, y in inputs(span):
-            residual = self._residual(x, y)
-            yield x, residual, [float(np.mean(residual**2)), float(np.mean(abs(residual)))]
+    def _logs(self, x, y):
+        residual = self._residual(x, y)
+        return [float(np.mean(residual**2)), float(np.mean(abs(residual)))]
 
     @np.errstate(invalid="ignore")
     def _residual(self, x, y):
         return x @ self.model.weights - y
 
+    def last_rate(self):
+        """Return the learning rate of the last step."""
+        return self.model.optimizer.lr
+
+    def check_structure(self):
+        """Do nothing: the weights are always two numbers."""
+
+    # Metrics: the loop makes the means; this engine has no others
+
     def reset_metrics(self, phase):
-        pass
+        """Begin an epoch or an evaluation."""
 
     def metric_results(self, phase):
+        """Return the metrics that are no plain means."""
         return {}
 
+    def metric_states(self):
+        """Return what they have counted."""
+
+    def restore_metric_states(self, states):
+        """Restore what they had counted."""
+
+    # The state, as a saved run holds it
+
     def state_dict(self):
+        """Return everything that a step changes, in copies."""
         return {"arrays": {"params/weights": self.model.weights.copy()}, "lr": self.model.optimizer.lr}
 
     def load_state_dict(self, state):
+        """Restore the state returned by `state_dict`."""
         self.model.weights, self.model.optimizer.lr = state["arrays"]["params/weights"].copy(), state["lr"]
 
-    def metric_states(self):
-        return None
-
-    def restore_metric_states(self, states):
-        pass
-
     def load_compatible(self, state, keeps_rate):
+        """Restore what fits of another engine's state; here that is all of it."""
         self.load_state_dict(state | ({"lr": self.model.optimizer.lr} if keeps_rate else {}))
         return []
 
     def identity(self):
+        """Describe what a saved state must fit."""
         return {"weights": 2}
 
-    def last_rate(self):
-        return self.model.optimizer.lr
 
-    def check_structure(self):
-        pass
-
-
-def inputs(span):
-    """Yield x and y of each batch."""
+def inputs_and_targets(span):
+    """Yield x and y of each batch of a span: its rows as they lie, or in the chunk's order."""
     x, y, _ = span.chunk.rows.arrays
     for start in range(span.start, span.start + span.count * span.chunk.size, span.chunk.size):
         rows = slice(start, start + span.chunk.size)

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from numpy_engine import NumpyEngine, Recorder, Rows, X, Y, fit, make_run
+from numpy_engine import NumpyEngine, Recorder, SpanOfRows, X, Y, fit, make_run
 
 from epochal.callbacks import Callback, WhenNotFinite
 from epochal.core import loop
@@ -79,7 +79,7 @@ class InterruptedEngine(NumpyEngine):
             ctrl_c()
 
 
-class Waited(Rows):
+class Waited(SpanOfRows):
     def __init__(self, rows, size, engine):
         super().__init__(rows, size)
         self.engine = engine

@@ -47,7 +47,7 @@ class JaxEngine:
         at_rest: The paths of the modules that stay in inference mode, also in training.
 
     Attributes:
-        names: The logged values of a batch: those of the objective, then the metrics.
+        names: The logged values of a batch: what the objective returns, then the metrics.
         is_trained: An nnx filter for the variables that are trained.
         weights: The current weights.
     """

@@ -53,7 +53,7 @@ class ModuleArrays:
             yield path_name(path), value
 
     def replace(self, params: ModuleState, other: ModuleState) -> None:
-        """Let the module hold other arrays, those of the two parts of its state. Nobody else may use them."""
+        """Let the module hold the arrays of the two parts of its state, which nobody else may use."""
         marked = [(v, v.get_metadata("trainable")) for v in self._variables.values() if v.has_metadata("trainable")]
         nnx.update(self._module, params, self._without_plain_arrays(other))
         for variable, trainable in marked:  # since it was compiled, perhaps: the state has the metadata of then

@@ -61,7 +61,7 @@ def _changed(new: object, old: object) -> bool:
 
 
 def warn_of_dropped_writes(after: States, before: States) -> None:
-    """Warn of what a module has written in evaluation or prediction, where nothing is kept.
+    """Warn of writes into a module's variables in evaluation or prediction, which aren't kept.
 
     DeviceBatch statistics are what training makes them: that evaluation leaves them alone is no news.
     """
@@ -82,7 +82,7 @@ def warn_of_dropped_writes(after: States, before: States) -> None:
 
 
 def _by_name(states: States, besides: type | tuple[type, ...] = ()) -> dict[str, Array]:
-    """Return the leaves of a module's states by their paths, besides those of some kind of variables."""
+    """Return the leaves of a module's states by their paths, but for some kinds of variables."""
 
     def is_left_out(node: object) -> bool:
         return isinstance(node, besides)
