@@ -144,6 +144,14 @@ class NumpyEngine:
         """Describe what a saved state must fit."""
         return {"weights": 2}
 
+    def fits(self, arrays):
+        """Return True: there is no device on which arrays might not fit."""
+        return True
+
+    def joined(self, outputs):
+        """Return the outputs of several batches in one array."""
+        return np.concatenate(outputs)
+
 
 def inputs_and_targets(span):
     """Yield x and y of each batch of a span: its rows as they lie, or in the chunk's order."""

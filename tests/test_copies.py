@@ -103,7 +103,7 @@ def test_a_dropped_model_is_freed_with_its_arrays():
     callback = EarlyStopping("loss")
     fit(model, callbacks=[callback])
     kernel = weakref.ref(model.layers[0].weights[0].get_value())
-    engine, dropped = weakref.ref(model._engine), weakref.ref(model)
+    engine, dropped = weakref.ref(model.trainee.runtime.engine), weakref.ref(model)
     optimizer = model.optimizer
     del model, callback
     gc.collect()

@@ -20,7 +20,7 @@ from epochal.optimizers import SGD
 def test_a_step_that_raises_says_that_the_state_is_gone_and_how_to_get_it_back():
     model = linear()
     model.fit(X, Y, verbose=0)
-    engine = model._engine
+    engine = model.trainee.runtime.engine
     program = next(iter(engine._programs))
 
     def consume(leaves, *others):
@@ -37,7 +37,7 @@ def test_a_step_that_raises_says_that_the_state_is_gone_and_how_to_get_it_back()
 def test_a_step_that_raises_before_it_begins_leaves_the_state_alone():
     model = linear()
     model.fit(X, Y, verbose=0)
-    next(iter(model._engine._programs))._compiled = lambda *_: 1 / 0
+    next(iter(model.trainee.runtime.engine._programs))._compiled = lambda *_: 1 / 0
     before = model.get_weights()
     with pytest.raises(ZeroDivisionError, match="division by zero") as caught:
         model.fit(X, Y, verbose=0)

@@ -42,7 +42,7 @@ def test_a_frozen_layer_has_no_gradient_and_no_optimizer_state():
     assert fitted(model, epochs=2) == [False, False, True, True]
     assert list(model.gradients(x, y)["top"]) == ["kernel", "bias"]
     assert model.gradients(x, y)["still"] == {}
-    moments = [path for path in model._optimizer_leaves() if path.endswith("kernel/value")]
+    moments = [path for path in model.trainee.runtime.optimizer_arrays() if path.endswith("kernel/value")]
     assert len(moments) == 2, "of one kernel only: its mean and its square"
 
 

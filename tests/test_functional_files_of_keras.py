@@ -47,7 +47,7 @@ def test_weights_of_a_functional_model_of_keras_load(name, keras_outputs):
 
 def test_compile_settings_of_keras_by_output_are_taken_over(keras_outputs):
     model, x = keras_model(), keras_outputs["x"]
-    assert model._settings["loss"] == {"left": losses.LogCosh(), "right": losses.BinaryCrossentropy()}
+    assert model.trainee.config.loss == {"left": losses.LogCosh(), "right": losses.BinaryCrossentropy()}
     y = {"left": keras_outputs["left"], "right": keras_outputs["right"] > 0.5}
     logs = model.test_on_batch({"a": x, "b": -x}, y, return_dict=True)
     assert set(logs) == {"loss", "left_loss", "right_loss", "left_mae", "right_accuracy"}

@@ -22,6 +22,7 @@ from epochal.layers import (
     multiply,
 )
 from epochal.models import Model, Sequential
+from epochal.models.modules import layers_of
 from epochal.optimizers import SGD
 
 # What is computed
@@ -206,7 +207,7 @@ def test_a_numbered_name_gives_way_in_another_model():
     assert first.name == "dense"
     other = Dense(2)
     model = Model(a, first(other(a)))
-    assert [name for name, _ in model._named_layers()] == ["dense", "dense_1"]
+    assert [name for name, _ in layers_of(model.module)] == ["dense", "dense_1"]
 
 
 def test_dropout_in_a_graph_differs_from_step_to_step():

@@ -46,7 +46,7 @@ def test_compile_settings_of_keras_are_taken_over():
     model = load_model(DATA / "images.h5")
     assert isinstance(model.optimizer, optimizers.SGD)
     assert model.optimizer.lr == 0.125
-    assert model._settings["loss"] == losses.CategoricalCrossentropy()
+    assert model.trainee.config.loss == losses.CategoricalCrossentropy()
     logs = model.test_on_batch(np.ones((4, 6, 6, 2), "float32"), np.eye(3)[[0, 1, 2, 0]], return_dict=True)
     assert list(logs) == ["loss", "accuracy", "auc"]
 

@@ -84,12 +84,12 @@ def test_a_graph_is_drawn_when_somebody_needs_it_and_again_after_a_layer_was_add
     model = in_a_row(3)
     assert "_module" not in vars(model)
     assert [layer.name for layer in model.layers] == ["same", "same_1", "same_2"]
-    first = model._module
-    assert model._module is first
+    first = model.trainee.network.module
+    assert model.trainee.network.module is first
     model.add(Dense(4, name="top"))
     assert model.output_shape == (None, 4)
     assert [layer.name for layer in model.layers][-1] == "top"
-    assert model._module is not first
+    assert model.trainee.network.module is not first
     assert model.predict(np.ones((2, 2)), verbose=0).shape == (2, 4)
 
 

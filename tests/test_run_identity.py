@@ -13,7 +13,6 @@ from epochal.core.identity import described, differences
 from epochal.data.digest import digest_of
 from epochal.layers import Add, Dense, Dropout, Input, Lambda, Layer
 from epochal.models import Model, Sequential
-from epochal.models.identity import current_rate, identity_of
 from epochal.optimizers import SGD
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype("float32")
@@ -123,8 +122,8 @@ def test_a_loss_of_ones_own_is_known_by_what_it_does_and_holds(refused):
 def differing(then, now):
     for model in (then, now):
         model.predict(X[:1])
-        model._declared_rate = current_rate(model.optimizer)
-    return differences(identity_of(then, None), identity_of(now, None))
+        model.trainee.declared_rate.fit_begins(model.optimizer)
+    return differences(then.trainee.identity(), now.trainee.identity())
 
 
 class Halved(nnx.Module):

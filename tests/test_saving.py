@@ -183,7 +183,7 @@ def test_compile_settings_come_back(tmp_path, settings):
     other = load_model(tmp_path / "m.h5")
     assert type(other.optimizer) is type(model.optimizer)
     assert other.optimizer.get_config() == model.optimizer.get_config()
-    assert other._settings["loss"] == model._settings["loss"]
+    assert other.trainee.config.loss == model.trainee.config.loss
     x, y = np.ones((4, 3), "float32"), np.eye(2)[[0, 1, 1, 0]]
     assert model.test_on_batch(x, y, return_dict=True) == other.test_on_batch(x, y, return_dict=True)
 

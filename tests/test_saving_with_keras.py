@@ -202,7 +202,11 @@ def test_compile_settings_of_keras_come_over(tmp_path):
     model.fit(inputs((5,)), np.eye(2)[[0, 1, 1]], verbose=0)
     model.save(tmp_path / "m.h5")
     other = load_model(tmp_path / "m.h5")
-    assert (other.optimizer.lr, other.optimizer.momentum, other._settings["loss"].label_smoothing) == (0.5, 0.25, 0.25)
+    assert (other.optimizer.lr, other.optimizer.momentum, other.trainee.config.loss.label_smoothing) == (
+        0.5,
+        0.25,
+        0.25,
+    )
     expected = model.evaluate(inputs((5,)), np.eye(2)[[0, 1, 1]], verbose=0, return_dict=True)
     assert other.evaluate(inputs((5,)), np.eye(2)[[0, 1, 1]], verbose=0, return_dict=True) == pytest.approx(
         expected, rel=1e-4

@@ -10,6 +10,7 @@ from numpy_engine import Recorder
 from seeded_models import CLASSES, X, Y, compiled, linear
 
 from epochal.callbacks import CSVLogger, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
+from epochal.engines.jax.engine import JaxEngine
 from epochal.layers import BatchNormalization, Dense, Dropout
 
 # Spans
@@ -29,13 +30,13 @@ def noisy():
     )
     options = {"batch_size": 4, "seed": 7, "verbose": 0, "validation_data": (X[:12], CLASSES[:12])}
     model.fit(X, CLASSES, epochs=0, **options)
-    start = model._engine.state_dict()
+    start = model.trainee.runtime.engine.state_dict()
 
     def run():
-        model._engine.load_state_dict(start)
+        model.trainee.runtime.engine.load_state_dict(start)
         logs = Recorder(replay=True)
         history = model.fit(X, CLASSES, epochs=3, callbacks=[logs], **options)
-        return model._engine.state_dict()["arrays"], logs.logs("on_train_batch_end"), history.history
+        return model.trainee.runtime.engine.state_dict()["arrays"], logs.logs("on_train_batch_end"), history.history
 
     return run
 
@@ -55,7 +56,7 @@ def test_a_run_cut_into_spans_is_the_same_run_bit_for_bit(spans_of, noisy, cut):
 def test_data_copied_piece_by_piece_give_the_same_run_bit_for_bit(spans_of, monkeypatch, noisy):
     spans_of(1000)
     state, *logged = noisy()
-    monkeypatch.setattr("epochal.models.model.fits", lambda rows: False)
+    monkeypatch.setattr(JaxEngine, "fits", lambda engine, rows: False)
     monkeypatch.setattr("epochal.data.chunks.CHUNK_BYTES", 500)
     again = noisy()
     assert list(again[1:]) == logged
@@ -68,7 +69,7 @@ def test_one_program_for_all_span_lengths_and_another_for_the_smaller_batch(span
     for cut in (1, 5, 12):
         spans_of(cut)
         model.fit(X, Y, batch_size=4, epochs=1, verbose=0)
-    assert [program.traces for program in model._engine._programs] == [1, 1]
+    assert [program.traces for program in model.trainee.runtime.engine._programs] == [1, 1]
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -127,7 +128,7 @@ def test_a_changed_learning_rate_takes_effect_at_the_next_span_and_recompiles_no
     model.fit(X[:48], Y[:48], batch_size=8, verbose=0, callbacks=[LambdaCallback(on_batch_end=change)])
     same = [np.array_equal(a[0], b[0]) for a, b in itertools.pairwise(seen)]
     assert same == [False, True, False, True, False]
-    assert [program.traces for program in model._engine._programs] == [1]
+    assert [program.traces for program in model.trainee.runtime.engine._programs] == [1]
 
 
 def test_an_injected_optax_rate_is_read_and_set():

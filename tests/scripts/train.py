@@ -180,4 +180,4 @@ result = {
 }
 (folder / "result.json").write_text(json.dumps(result, indent=1))
 Generation({"weights": model.get_weights()}).write(folder / "weights")
-Generation(model._engine.state_dict()).write(folder / "engine")
+Generation(model.trainee.runtime.engine.state_dict()).write(folder / "engine")

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..data.batches import Span
+from ..data.nests import Nest
 from ..storage.generation import PlainState
 from .layer_node import LayerNode
 from .run_state import RunState
@@ -74,6 +75,14 @@ class Engine(Protocol):
 
     def predict(self, span: Span, stop_when_not_finite: bool) -> Result:
         """Start a span of prediction steps; a batch's row is its output. There is no loss that could end it."""
+        ...
+
+    def fits(self, arrays: Nest) -> bool:
+        """Return whether arrays can stay on the device; else they are copied there chunk by chunk."""
+        ...
+
+    def joined(self, outputs: Sequence[Any]) -> Any:
+        """Return the outputs of several batches, one after the other, in one nest of arrays."""
         ...
 
     def last_rate(self) -> float | None:
@@ -252,6 +261,9 @@ class Model(Protocol):
 
     stop_training: bool
     """Whether the fit is to end after this batch."""
+
+    history: Any
+    """The `History` of the last fit."""
 
     data_wait: float
     """Seconds for which batches were waited for, of all that was trained, evaluated and predicted."""

@@ -28,3 +28,8 @@ def lacks_last_axis(shape: Shape, other: Shape) -> bool:
 def weighs_steps(weight: Shape, output: Shape) -> bool:
     """Return whether weights of that shape weigh the steps of an output, `(batch, steps, …, values)`."""
     return 1 < len(weight) < len(output) and weight[1:] == output[1 : len(weight)]
+
+
+def sized(shape: Shape, like: Shape) -> Shape:
+    """Return a shape whose open axes, but for the batch, have the sizes that another one has there."""
+    return tuple(like[at] if n is None and 0 < at < len(like) else n for at, n in enumerate(shape))

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
-from flax import nnx
 
-from ..layers.graph import Graph
-from .underway import Underway
-
-LEFT_OUT = ("_compiled_with", "_inspection", "_losses_by_output", "_needs_no_target")
-"""What is made again when it is needed."""
-
-EMPTY = {
-    "_engine": None,
-    "_engine_trains": False,
-    "_underway": None,
-    "_traced": None,
-    "_made": None,
-    "_output": None,
-    "symbols": None,
-}
-"""What a copy begins with."""
+from ..layers.frozen import Selection
+from .compile_config import CompileConfig
+from .identity import DeclaredRate
+from .network import Network
+from .trainee import Trainee
 
 
-def contents(model: Any) -> dict[str, Any]:
-    """Return everything that a copy of a model needs: its layers with their weights, settings, the optimizer's state.
+@dataclass
+class Contents:
+    """Everything that a copy of a model needs; a fit under way is none of that.
 
-    A fit under way is none of that.
+    Attributes:
+        name: Of the model.
+        network: Its layers, holding the weights.
+        config: How it is trained, None if it isn't compiled.
+        selection: Which variables are trained.
+        declared_rate: The learning rate that the script has chosen.
+        optimizer: The optimizer's state by path.
     """
-    if model.built:
-        model.module  # noqa: B018 (which brings the weights there)
-    state = {name: EMPTY.get(name, value) for name, value in vars(model).items() if name not in LEFT_OUT}
-    leaves = model._optimizer_leaves()
-    return state | {"_optimizer_state": {path: np.array(leaf) for path, leaf in jax.device_get(leaves).items()}}
 
+    name: str
+    network: Network
+    config: CompileConfig | None
+    selection: Selection
+    declared_rate: DeclaredRate
+    optimizer: dict[str, np.ndarray]
 
-def fill(model: Any, state: dict[str, Any]) -> None:
-    """Make a model that has nothing yet of what `contents` returned."""
-    vars(model).update(state | {"_underway": Underway(), "symbols": {}})
-    if model._module is not None:
-        model._read_signature()
-        for _, node in nnx.iter_graph(model._module):
-            if isinstance(node, Graph):
-                node.hold()
+    @classmethod
+    def of(cls, trainee: Trainee) -> Contents:
+        """Return what there is of a model now."""
+        runtime = trainee.runtime
+        if trainee.network.module is not None:
+            runtime.module  # noqa: B018 (which brings the weights there)
+        arrays: dict[str, Any] = jax.device_get(dict(runtime.optimizer_arrays()))
+        optimizer = {path: np.array(array) for path, array in arrays.items()}
+        return cls(trainee.name, trainee.network, trainee.config, trainee.selection, trainee.declared_rate, optimizer)
+
+    def fill(self, trainee: Trainee) -> None:
+        """Make a model of this network what the other one was."""
+        trainee.restore_config(self.config, self.selection)
+        trainee.declared_rate = self.declared_rate
+        trainee.runtime.loaded_optimizer = self.optimizer

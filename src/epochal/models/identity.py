@@ -12,7 +12,9 @@ from ..core.identity import code_of, described
 from ..core.user_code import is_users, package_of
 from ..layers.base import Layer
 from ..layers.graph import Graph
-from .network import layers_of
+from .compile_config import CompileConfig
+from .modules import layers_of
+from .network import Network
 
 NO_SETTINGS = {"name", "numbered", "built", "input_shape", "seed", "deterministic", "use_running_average", "class"}
 """Attributes that don't decide what a layer computes, or that change while it trains."""
@@ -21,17 +23,37 @@ OVERRIDES = ("compute_loss", "train_step", "test_step", "call", "__call__")
 """Methods that become part of the compiled step."""
 
 
-def identity_of(model: Any, class_weight: Mapping[int, float] | None) -> dict[str, Any]:
+class DeclaredRate:
+    """The learning rate that the script has chosen, in `compile` or by hand, and not one that a callback has set.
+
+    Attributes:
+        rate: A number, a schedule, or several by name.
+    """
+
+    def __init__(self) -> None:
+        self.rate: Any = None
+        self._left: Any = None  # the optimizer and the rate with which the last fit ended
+
+    def fit_begins(self, optimizer: Any) -> None:
+        """Note the rate, unless it is what the last fit has left."""
+        if (current := _current_rate(optimizer)) != self._left:
+            _, self.rate = current
+
+    def fit_ends(self, optimizer: Any) -> None:
+        """Note what the fit leaves."""
+        self._left = _current_rate(optimizer)
+
+
+def identity_of(model: Any, network: Network, config: CompileConfig, declared: DeclaredRate) -> dict[str, Any]:
     """Return a model's layers, its losses, metrics and learning rate, as they were compiled, as JSON values."""
-    settings: dict[str, Any] = model._settings
+    settings = ("loss", "loss_weights", "metrics", "weighted_metrics", "wrt")
     return {
         "model": _own(model),
-        "layers": {name: _of_layer(layer) for name, layer in layers_of(model._module)},
-        "wiring": _wiring(model._graph),
-        **{name: described(settings[name]) for name in ("loss", "loss_weights", "metrics", "weighted_metrics", "wrt")},
-        "class_weight": described(class_weight),
-        "learning_rate": described(model._declared_rate[1]),
-        "optimizer": _transform(model.optimizer),
+        "layers": {name: _of_layer(layer) for name, layer in layers_of(network.module)},
+        "wiring": _wiring(network.graph),
+        **{name: described(getattr(config, name)) for name in settings},
+        "learning_rate": described(declared.rate),
+        "optimizer": _transform(config.optimizer),
     }
 
 
@@ -104,7 +126,7 @@ def _transform(optimizer: Any) -> dict[str, Any]:
     return {} if transform is None else {"transform": described(transform)}
 
 
-def current_rate(optimizer: Any) -> tuple[Any, Any]:
+def _current_rate(optimizer: Any) -> tuple[Any, Any]:
     """Return an optimizer, which another one isn't, and its learning rate: a number, a schedule, or several by name."""
     if (schedule := optimizer.schedule) is not None:
         return optimizer, schedule

@@ -13,6 +13,7 @@ from .. import initializers, saving
 from ..layers import building
 from ..messages.arguments import names_arguments
 from ..saving import graphs
+from .files import ModelFiles
 from .model import Model
 from .overrides import check_overrides
 from .sequential import Sequential
@@ -48,8 +49,8 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
         weights = file.weights(outlined)
         model = _built(file.config, custom, [])
         _give_class(model, file.model_class, custom)
-        model._adopt(weights)
-        model._resume(file, custom)
+        model.trainee.runtime.load_owned(weights)
+        ModelFiles(model.trainee).resume(file, custom, model.compile)
     return model
 
 
@@ -82,8 +83,8 @@ def _outlined(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[
 
     def outline() -> list[Any]:
         made.append(_built(config, custom, left_out))
-        return [variable.get_value() for variable in made[0]._weights().values()]
+        return [variable.get_value() for variable in made[0].trainee.runtime.weights().values()]
 
     with building.outlined():
         shapes = jax.eval_shape(outline)
-    return made[0]._saved_layers(shapes)
+    return ModelFiles(made[0].trainee).layers_with(shapes)

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from flax.nnx import graphlib
 
 
 def register(kind: type[Any]) -> None:
-    """Let models of a class be parts: a copy of a module that has one gets a model of its own, with a copied module."""
+    """Let models of a class be parts: a copy of a module that has one gets a model of its own, with a copied module.
+
+    Args:
+        kind: The class: has `trainee`, and `assemble_copy(children)` that makes a copy of an object without parts.
+    """
     graphlib.register_graph_node_type(
-        kind, flatten=_flatten, set_key=_set, pop_key=_pop, create_empty=_empty, clear=_clear, init=_init
+        kind,
+        flatten=lambda model: (model.trainee.network.children(), model),
+        set_key=lambda model, key, value: model.assemble_copy([(key, value)]),
+        pop_key=_refuse_to_pop,
+        create_empty=_with_attributes_of,
+        clear=lambda model: None,
+        init=lambda model, children: model.assemble_copy(children),
     )
 
 
-def _flatten(model: Any) -> tuple[list[tuple[str, Any]], Any]:
-    if model._module is not None:
-        return [("module", model._module)], model
-    return [("listed", model._listed)], model
-
-
-def _empty(model: Any) -> Any:
+def _with_attributes_of(model: Any) -> Any:
     copy = object.__new__(type(model))
     vars(copy).update(vars(model))
-    _clear(copy)
-    copy._is_copy = True
     return copy
 
 
-def _clear(model: Any) -> None:
-    model._module, model._listed, model._engine, model._optimizer_state = None, [], None, {}
-
-
-def _init(model: Any, children: Iterable[tuple[Any, Any]]) -> None:
-    for key, value in children:
-        _set(model, key, value)
-
-
-def _set(model: Any, key: Any, value: Any) -> None:
-    setattr(model, f"_{key}", value)
-
-
-def _pop(model: Any, key: Any) -> Any:
+def _refuse_to_pop(model: Any, key: Any) -> Any:
     raise ValueError(f"{key!r} can't be taken out of a model.")

@@ -28,6 +28,11 @@ class Signature:
     names: tuple[str, ...]
     shapes: tuple[Shape, ...]
 
+    @property
+    def shape(self) -> Any:
+        """The shape of the only port; a list of them for several, None for none."""
+        return self.shapes[0] if len(self.shapes) == 1 else list(self.shapes) or None
+
     def arranged(self, given: Any, what: str, optional: Sequence[bool] = ()) -> Any:
         """Return a user's nest in the model's order: one array for one port, else a tuple.
 
@@ -130,9 +135,14 @@ def signature_of_nest(kind: str, nest: Any) -> Signature:
     return Signature(kind, names, tuple(tuple(like.shape) for _, like in leaves))
 
 
-def sized(shape: Shape, like: Shape) -> Shape:
-    """Return a shape whose open axes, but for the batch, have the sizes that another one has there."""
-    return tuple(like[at] if n is None and 0 < at < len(like) else n for at, n in enumerate(shape))
+def check_built_for(inputs: Signature, input_shape: Any, name: str) -> None:
+    """Raise a ValueError if a model that is built for some inputs is to be built for one of another shape."""
+    if input_shape is None or len(inputs.shapes) != 1:
+        return
+    wanted, shape = tuple(input_shape), inputs.shapes[0]
+    differs = any(None not in (a, b) and a != b for a, b in zip(wanted[1:], shape[1:], strict=False))
+    if len(wanted) != len(shape) or differs:
+        raise ValueError(f"{name} is built already, for inputs of shape {shape}; got {wanted}.")
 
 
 def _path_name(kind: str, path: Sequence[Any]) -> str:

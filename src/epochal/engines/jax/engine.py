@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -14,12 +15,12 @@ from jax.typing import DTypeLike
 
 from ...core.logs import fetch
 from ...data.batches import HostArrays, Span
-from ...data.nests import Batch, map_arrays
+from ...data.nests import Batch, Nest, map_arrays
 from .device_state import DeviceState, first_few
 from .logged_metrics import LoggedMetric
 from .module_split import AtPaths, node_ids, split_module
 from .objective import Objective
-from .placement import Placement, check_width
+from .placement import Placement, check_width, fits
 from .program_cache import Phase, Programs
 from .protocols import OptimizerLike
 from .rates import OptimizerRates
@@ -114,6 +115,14 @@ class JaxEngine:
                 "layers or variables were added to the module, or taken out of it, since it was compiled: a layer's "
                 "parts are made in its constructor or in build. Compile it again."
             )
+
+    def fits(self, arrays: Nest) -> bool:
+        """Return whether arrays can stay on the device beside what else may be needed there."""
+        return fits(arrays)
+
+    def joined(self, outputs: Sequence[PyTree]) -> PyTree:
+        """Return the outputs of several batches, one after the other, in one nest of NumPy arrays."""
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
     # Spans
 

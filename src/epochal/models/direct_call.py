@@ -1,0 +1,60 @@
+"""A model called like a function: on tensors, as a part of a layer, inside its own step, or on arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flax import nnx
+
+from ..layers import Lambda, calling
+from ..layers.tensors import tensors_in
+from .trainee import Trainee
+
+
+def call_model(
+    model: Any, trainee: Trainee, is_copy: bool, x: Any, more: tuple[Any, ...], training: bool | None
+) -> Any:
+    """Return a model's outputs; see `Model.__call__`.
+
+    Args:
+        model: What a layer that calls it has as a part.
+        trainee: Its network and weights.
+        is_copy: Whether it is in a copy of a layer of which it is a part.
+        x: The inputs, arrays or tensors.
+        more: Further arguments of a plain module.
+        training: In which mode; None if nobody says.
+    """
+    network = trainee.network
+    if tensors_in((x, more)):
+        network.build_for(x)
+        mode = {} if training is None else {"training": training}
+        return (network.graph or Lambda(trainee.runtime.module, name=trainee.name))(x, *more, **mode)
+    if _is_called_within(is_copy):
+        calling.ensure_built(model, (x, *more), {})
+        return calling.called_in_mode(trainee.runtime.built_module, (x, *more), training)
+    in_step = trainee.own_loss.module
+    if in_step is None:
+        network.learn(x)
+    if network.inputs is not None and not more:
+        x = network.cast(network.inputs.arranged(x, "x"))
+    if in_step is not None:
+        return in_step(x, *more) if training is None else calling.called_in_mode(in_step, (x, *more), training)
+    return _called_on_arrays(trainee.runtime.module, (x, *more), bool(training))
+
+
+def _is_called_within(is_copy: bool) -> bool:
+    """Return whether a layer calls the model, which is a part of it."""
+    calls = calling.under_way()
+    at_hand = calls is not None and calls.step is None and calls.found is None
+    return calls is not None and (is_copy or (at_hand and bool(calls.layers)))
+
+
+def _called_on_arrays(own: nnx.Module, args: tuple[Any, ...], training: bool) -> Any:
+    """Return the outputs of a copy of a module; in training mode, what the copy has moved is kept."""
+    module = nnx.merge(*nnx.split(own))
+    module.train() if training else module.eval()
+    outputs = module(*args)
+    if training:
+        nnx.pop(module, nnx.Intermediate)
+        nnx.update(own, nnx.state(module, nnx.Not(nnx.Param)))
+    return outputs

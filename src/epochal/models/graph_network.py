@@ -1,0 +1,124 @@
+"""A network of layers between inputs and outputs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from flax import nnx
+
+from ..core.layer_node import LayerNode
+from ..layers.calls import Ends, ends_of
+from ..layers.graph import Graph
+from .layer_nodes import graph_nodes
+from .samples import kept, taken_as
+from .signature import Signature, check_built_for
+
+
+class GraphNetwork:
+    """A graph of layers.
+
+    Args:
+        graph: The layers and their calls.
+        name: What errors call it; the graph's if None.
+        ends: The tensors that it was made of; they are drawn anew when they are needed if None.
+
+    Attributes:
+        inputs: The names and shapes of the inputs.
+        outputs: The names and shapes of the outputs.
+        symbols: The symbolic inputs and outputs of the graph, and of graphs nested in it.
+    """
+
+    def __init__(self, graph: Graph, name: str | None = None, ends: Ends | None = None) -> None:
+        self._graph, self._name = graph, name or str(graph.name)
+        self.symbols: dict[Graph, Ends] = {} if ends is None else {graph: ends}
+        graph.kept_by(self)
+        self.inputs = Signature("input", graph.input_names, graph.input_shapes)
+        self.outputs = Signature("output", graph.output_names, graph.output_shapes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"symbols": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._graph.kept_by(self)
+        for _, node in nnx.iter_graph(self._graph):
+            if isinstance(node, Graph):
+                node.hold()
+
+    @property
+    def module(self) -> Graph:
+        """The graph, which is a module."""
+        return self._graph
+
+    @property
+    def graph(self) -> Graph:
+        """The graph."""
+        return self._graph
+
+    @property
+    def parts(self) -> list[Any]:
+        """The graph."""
+        return [self._graph]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it sets it for all layers."""
+        return self._graph.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._graph.trainable = value
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others have some of the layers too."""
+        return self._graph.shares_layers
+
+    @property
+    def cast(self) -> Callable[[Any], Any]:
+        """`cast(x)` returns arranged inputs in the dtypes that the layers take."""
+        return functools.partial(cast_inputs, self._graph.taken_dtypes)
+
+    def build(self, input_shape: Any) -> None:
+        """Check the shape: the layers have their variables."""
+        check_built_for(self.inputs, input_shape, self._name)
+
+    def build_for(self, x: Any) -> None:
+        """Do nothing: the layers have their variables."""
+
+    def learn(self, x: Any) -> None:
+        """Do nothing: all is known."""
+
+    def arrange(self, x: Any) -> Any:
+        """Return inputs in the graph's order, with the axis of 1 that single numbers lack, in dtypes that keep them."""
+        x = self.inputs.with_last_axes(self.inputs.arranged(x, "x"))
+        self.inputs.check(x, "x", self._name)
+        dtypes = self._graph.taken_dtypes
+        arrays = x if len(dtypes) > 1 else (x,)
+        found = tuple(kept(array, taken_as(dtype), "x") for array, dtype in zip(arrays, dtypes, strict=True))
+        return found if len(dtypes) > 1 else found[0]
+
+    def ends(self) -> Ends:
+        """Return the tensors that it was made of, in the nests in which they were given."""
+        return ends_of(self._graph)
+
+    def layer_nodes(self) -> list[LayerNode]:
+        """Return the inputs and the layers with their shapes, and which takes whose output."""
+        return list(graph_nodes(self._graph))
+
+    def children(self) -> list[tuple[str, Any]]:
+        """Return the graph."""
+        return [("module", self._graph)]
+
+    def with_children(self, children: Iterable[tuple[Any, Any]]) -> GraphNetwork:
+        """Return a network of another graph."""
+        return GraphNetwork(dict(children)["module"], self._name)
+
+
+def cast_inputs(dtypes: Sequence[str | None], x: Any) -> Any:
+    """Return arranged inputs in some dtypes; None leaves one as it is."""
+    arrays = x if len(dtypes) > 1 else (x,)
+    cast = tuple(a if dtype is None else a.astype(dtype) for a, dtype in zip(arrays, dtypes, strict=True))
+    return cast if len(dtypes) > 1 else cast[0]

@@ -1,0 +1,180 @@
+"""Who holds the weights of a network and runs its steps: its module at first, then an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from ..core.protocols import WeightStore
+from ..engines.jax.engine import JaxEngine
+from ..engines.jax.module_store import ModuleWeightStore
+from ..layers import current
+from ..layers.base import weights_of
+from ..layers.frozen import Selection
+from ..messages.names import path_name
+from .layer_stack import not_built
+from .modules import call, layers_of
+from .network import Network
+from .plan import Plan
+from .settings import Settings, changed, settings_of
+
+
+class Runtime:
+    """The engine of a network, made at the first use, and the weights, wherever they are.
+
+    Args:
+        network: What the engine runs.
+        name: What errors call the model.
+
+    Attributes:
+        engine: Runs the steps; None as long as nobody has needed it.
+        trains: Whether the engine can train, or predict only.
+        loaded_optimizer: An optimizer's state from a file, by path, which waits for an engine that trains.
+    """
+
+    def __init__(self, network: Network, name: str) -> None:
+        self._network, self._name = network, name
+        self.engine: JaxEngine | None = None
+        self.trains = False
+        self.loaded_optimizer: Mapping[str, Any] = {}
+        self._compiled_with: Settings | None = None  # settings of layers, as they were
+        if network.module is not None:
+            self.pull()  # its layers may be those of a model that nobody will have any more
+
+    # The module
+
+    @property
+    def built_module(self) -> nnx.Module:
+        """The module, as it stands.
+
+        Raises:
+            ValueError: If the layers have no variables yet.
+        """
+        if (module := self._network.module) is None:
+            raise ValueError(not_built(self._name))
+        return module
+
+    @property
+    def module(self) -> nnx.Module:
+        """The module, holding the weights after the last finished batch."""
+        self.pull()
+        self._store.write_back()
+        return self.built_module
+
+    # The engine
+
+    def engine_for(self, plan: Plan | None, selection: Selection, y: Any, dtype: Any) -> JaxEngine:
+        """Return the engine, holding what others have written into the module.
+
+        Args:
+            plan: How it trains; None for predictions alone, for which any engine will do.
+            selection: Which variables it trains.
+            y: Arranged targets, whose shapes say which metrics names mean; None if there are none.
+            dtype: What floats are computed in; None: as they come.
+        """
+        if self.engine is None or (plan is not None and not self.trains):
+            if plan is None:
+                self.engine = JaxEngine(self.module, None, call, dtype=dtype, adapt=self._network.cast)
+            else:
+                self.engine = self._training_engine(plan, selection, y)
+            self.trains = plan is not None
+        self.engine.weights.pull_external_writes()
+        return self.engine
+
+    def _training_engine(self, plan: Plan, selection: Selection, y: Any) -> JaxEngine:
+        config, logged = plan.config, plan.metrics(y)
+        objective, module = plan.objective(logged), self.module
+        trained, at_rest = selection.of(module)
+        engine = JaxEngine(
+            module, objective, call, logged, config.optimizer, config.dtype, config.accumulate,
+            self._network.cast, trained, at_rest,
+        )  # fmt: skip
+        self._compiled_with = settings_of(module)
+        if self.loaded_optimizer:
+            engine.weights.load_optimizer(self.loaded_optimizer)
+            self.loaded_optimizer = {}
+        return engine
+
+    def drop_engine(self) -> None:
+        """Let the module hold the weights again, and forget the optimizer's state."""
+        self.loaded_optimizer, self._compiled_with = {}, None
+        if self.engine is not None:
+            self.engine.weights.write_back()
+            self.engine, self.trains = None, False
+
+    def late_settings(self) -> list[str]:
+        """Return in words which settings of layers are others than they were when the steps were compiled."""
+        return [] if self._compiled_with is None else changed(self.built_module, self._compiled_with)
+
+    # Weights
+
+    @property
+    def _store(self) -> WeightStore:
+        return ModuleWeightStore(self.built_module) if self.engine is None else self.engine.weights
+
+    def pull(self) -> None:
+        """Read what the user, or other models that have these layers too, have written into them."""
+        if self._network.module is not None:
+            self._store.pull_external_writes()
+
+    def show(self) -> None:
+        """Let a user's own module, and layers that others have too, hold the weights; others do when they are asked."""
+        if self._network.is_shared:
+            self._store.write_back()
+
+    def weights(self) -> dict[str, Any]:
+        """Return all weights by `layer/weight`, in the layers' order."""
+        if (module := self._network.module) is None:
+            raise ValueError(f"{self._name} isn't built, so it has no weights yet.")
+        found: dict[str, Any] = {}
+        for layer_name, layer in layers_of(module):
+            for name, weight in weights_of(layer):
+                own = f"{layer_name}/{name}"
+                found[own if own not in found else f"{path_name([layer_name])}/{name}"] = weight
+        return found
+
+    def read(self) -> list[np.ndarray]:
+        """Return host copies of all weights."""
+        weights = self.weights()
+        self.pull()
+        return self._store.read(weights.values())
+
+    def write(self, values: Sequence[Any]) -> None:
+        """Replace all weights by copies of arrays of the same shapes.
+
+        Raises:
+            ValueError: If the number or a shape differs; then nothing is changed.
+        """
+        weights = self.weights()
+        current.check(list(weights.items()), values, self._name)
+        self.pull()
+        self._store.write(weights.values(), values)
+        self._written()
+
+    def load_owned(self, values: Sequence[np.ndarray]) -> None:
+        """Replace all weights by arrays of the right shapes and dtypes that nobody else will use."""
+        weights = self.weights()
+        self.pull()
+        self._store.load_owned(weights.values(), values)
+        self._written()
+
+    def _written(self) -> None:
+        """Let an optimizer whose state waits go on from the weights that have been written."""
+        waiting = self.loaded_optimizer
+        self.loaded_optimizer = {path: array for path, array in waiting.items() if not path.startswith("params/")}
+        if self.engine is not None:
+            self.show()
+
+    def device_values(self, weights: Iterable[Any]) -> list[Any]:
+        """Return current values of weights on the device, random keys as numbers; the next step consumes them."""
+        self.pull()
+        return self._store.device_values(weights)
+
+    def optimizer_arrays(self) -> Mapping[str, Any]:
+        """Return the optimizer's state by path, on the device; the next step consumes it."""
+        if self.engine is None or not self.trains:
+            return self.loaded_optimizer
+        return self.engine.weights.optimizer_arrays()

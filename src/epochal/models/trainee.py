@@ -1,0 +1,297 @@
+"""A network with all that it takes to train it: what a trainer asks of a model of layers or of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from flax import nnx
+from flax.nnx import graphlib
+
+from ..core.directions import direction_of
+from ..core.logs import other_name, without_validation
+from ..core.user_code import runs_user_code
+from ..engines.jax.engine import JaxEngine
+from ..engines.jax.logged_metrics import LoggedMetric
+from ..layers.frozen import Selection
+from ..layers.parts import is_model
+from ..messages.arguments import names_arguments
+from ..messages.printing import warn
+from ..training import Batch
+from ..training.activity import Activity
+from .compile_config import CompileConfig
+from .identity import DeclaredRate, identity_of
+from .network import Network
+from .own_loss import OwnLoss
+from .plan import Plan
+from .runtime import Runtime
+from .show_module import ShowModule
+
+
+class Trainee:
+    """A network, how it is trained, and its engine; satisfies `training.Trainable`.
+
+    Args:
+        network: What is trained.
+        name: What errors call the model.
+        own_loss: The user's `compute_loss`, if there is one.
+
+    Attributes:
+        activity: Which fits are going on.
+        runtime: The engine and the weights.
+        plan: What `compile` said, for this network; None before.
+        selection: Which variables are trained.
+        declared_rate: The learning rate that the script has chosen.
+    """
+
+    def __init__(self, network: Network, name: str, own_loss: OwnLoss) -> None:
+        self.network, self.name, self.own_loss = network, name, own_loss
+        self.activity = Activity()
+        self.runtime = Runtime(network, name)
+        self.plan: Plan | None = None
+        self.selection = Selection({}, True, None)
+        self.declared_rate = DeclaredRate()
+
+    @property
+    def current_module(self) -> Any:
+        """The module, holding the weights after the last finished batch; within `compute_loss`, that of the step."""
+        in_step = self.own_loss.module
+        return self.runtime.module if in_step is None else in_step
+
+    # How it is trained
+
+    @property
+    def config(self) -> CompileConfig | None:
+        """What `compile` was told; None before."""
+        return None if self.plan is None else self.plan.config
+
+    @property
+    def compiled_plan(self) -> Plan:
+        """What `compile` said.
+
+        Raises:
+            ValueError: If there is nothing to train by.
+        """
+        if self.plan is None or (self.plan.config.loss is None and not self.own_loss.is_overridden):
+            raise ValueError(f"{self.name} isn't compiled: call model.compile(optimizer=…, loss=…) first.")
+        return self.plan
+
+    @names_arguments
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        loss_weights: Any = None,
+        dtype: str | None = None,
+        accumulate: int = 1,
+        wrt: Any = None,
+    ) -> None:
+        """Say how to train. The weights stay as they are; the optimizer starts afresh.
+
+        What `trainable` of the model and of its layers is now decides which weights are trained.
+
+        Of several outputs each may have its own loss, weight and metrics: in a list in their order, or in a dict by
+        name. What is given once is for all. An output without a loss isn't trained.
+
+        Args:
+            optimizer: A name, an `epochal.optimizers` instance or any optax transform.
+            loss: A name, an `epochal.losses` instance or `function(y_true, y_pred)`; needed unless `compute_loss`
+                is overridden.
+            metrics: A list of names, `epochal.metrics` instances or functions, logged under the names given; for
+                several outputs, a flat list is for each of them.
+            weighted_metrics: Like `metrics`, but sample weights count.
+            loss_weights: What the losses of several outputs are multiplied by in the one that is minimised.
+            dtype: What floats are computed in, such as "bfloat16"; weights, losses and logs stay float32. None: as
+                they come.
+            accumulate: In how many parts, one after the other, a batch goes through the model. The gradients and
+                logs are those of the whole batch, but for rounding; batch normalization sees the parts, and where an
+                output has a mask each part's loss is a mean over its own steps.
+            wrt: An nnx filter for the variables to train, such as `nnx.LoRAParam` or `nnx.PathContains("head")`; None
+                for all of type `nnx.Param`. What `trainable` keeps from training isn't trained either way.
+
+        Raises:
+            TypeError: If `wrt` is no filter.
+            RuntimeError: If a fit is going on.
+            ValueError: If a name is unknown, in which case the nearest are listed, or `wrt` selects nothing.
+        """
+        config = CompileConfig.checked(optimizer, loss, metrics, weighted_metrics, loss_weights, dtype, accumulate, wrt)
+        selection = Selection.made(_modules_in(self.network.parts), self.network.trainable, config.wrt)
+        if self.network.module is not None:
+            selection.of(self.network.module)  # what can't be trained is an error now
+        self.change_network()
+        self.plan, self.selection = Plan(config, self.network, self.own_loss), selection
+        config.optimizer.start_from(0)
+        if self.network.outputs is not None:
+            self.plan.losses  # noqa: B018 (an error in them is one now)
+
+    def restore_config(self, config: CompileConfig | None, selection: Selection) -> None:
+        """Train as another model of such a network does."""
+        self.plan = None if config is None else Plan(config, self.network, self.own_loss)
+        self.selection = selection
+
+    def replace_optimizer(self, optimizer: Any) -> None:
+        """Train with another optimizer from now on, which starts afresh."""
+        if self.plan is None:
+            raise AttributeError(f"{self.name} isn't compiled: give the optimizer to compile(optimizer=…, loss=…).")
+        config = self.plan.config.with_optimizer(optimizer)
+        self.change_network()
+        self.plan = Plan(config, self.network, self.own_loss)
+        config.optimizer.start_from(0)
+
+    def check_idle(self) -> None:
+        """Raise a RuntimeError if a fit is going on, whose compiled steps a change would leave behind."""
+        self.activity.check_idle(self.name, "be compiled or get other layers")
+
+    def change_network(self) -> None:
+        """Forget what is compiled, since the network or the way it is trained has changed."""
+        self.check_idle()
+        self.runtime.drop_engine()
+        if self.plan is not None:
+            self.plan = Plan(self.plan.config, self.network, self.own_loss)
+
+    def load_optimizer(self, arrays: Mapping[str, Any]) -> None:
+        """Go on with an optimizer's state from a file."""
+        self.runtime.loaded_optimizer = arrays
+        if self.config is not None and (steps := arrays.get("optimizer/count")) is not None:
+            self.config.optimizer.start_from(int(steps))
+
+    def logged_metrics(self) -> list[LoggedMetric]:
+        """Return the metrics in log order; none before the outputs are known."""
+        if self.runtime.engine is not None and self.runtime.trains:
+            return list(self.runtime.engine.metrics)
+        return [] if self.plan is None or self.network.outputs is None else self.plan.metrics()
+
+    def log_names(self) -> list[str]:
+        """Return the names of what is logged, in log order; none before the outputs are known."""
+        if self.runtime.engine is not None and self.runtime.trains:
+            return list(self.runtime.engine.names)
+        if self.plan is None or self.network.outputs is None:
+            return []
+        return [*self.plan.loss_names, *(metric.name for metric in self.plan.metrics())]
+
+    def direction(self, name: str) -> str | None:
+        """Return which way a logged value is better: "min", "max", or "unknown" if its metric doesn't tell.
+
+        None if no metric is logged under this name.
+        """
+        name = without_validation(name)
+        logged = () if self.runtime.engine is None else self.runtime.engine.metrics
+        found = next((metric for metric in logged if metric.name in (name, other_name(name))), None)
+        return None if found is None else found.metric.direction or direction_of(found.own_name) or "unknown"
+
+    def track_average(self, decay: float | None) -> None:
+        """Keep an exponential average of the weights inside the step; None stops.
+
+        While it is kept, everybody but the training step sees the average: validation, `predict`,
+        `get_weights` and files.
+        """
+        self._training_engine().track_average(decay)
+
+    def use_average(self) -> None:
+        """Go on with the averaged weights as the weights."""
+        self._training_engine().use_average()
+
+    def _training_engine(self) -> JaxEngine:
+        if (engine := self.runtime.engine) is None or not self.runtime.trains:
+            raise ValueError(f"{self.name} isn't being trained, so no average of its weights can be kept.")
+        return engine
+
+    # What a trainer asks
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, the batch axis in front; a list of them for several, None where it isn't known."""
+        return None if self.network.outputs is None else self.network.outputs.shape
+
+    def check_compiled(self) -> None:
+        """Raise a ValueError if there is nothing to train by."""
+        self.compiled_plan  # noqa: B018 (which raises)
+
+    def arrange(self, x: Any, y: Any, sample_weight: Any) -> Batch:
+        """Return data to train or to evaluate on in the order, the shapes and the dtypes in which steps take them."""
+        if y is None and not self.own_loss.is_overridden:
+            raise ValueError("training and evaluation need targets: pass y, or batches (x, y).")
+        return self.compiled_plan.arrange(self.arrange_inputs(x), y, sample_weight)
+
+    def arrange_inputs(self, x: Any) -> Any:
+        """Return samples as `arrange` does."""
+        self.network.learn(x)
+        return self.network.arrange(x)
+
+    def engine_for(self, y: Any, trains: bool) -> JaxEngine:
+        """Return the engine; it is made at the first use, when shapes are known."""
+        dtype = None if self.config is None else self.config.dtype
+        return self.runtime.engine_for(self.plan if trains else None, self.selection, y, dtype)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what the model and its steps are made of, as JSON values."""
+        return identity_of(self.own_loss.model, self.network, self.compiled_plan.config, self.declared_rate)
+
+    def own_callbacks(self, callbacks: Sequence[Any]) -> list[Any]:
+        """Return what shows the weights in a user's own module, if hooks that the user wrote may look there."""
+        is_looked_at = self.network.graph is None and any(map(runs_user_code, callbacks))
+        return [ShowModule()] if is_looked_at else []
+
+    @contextmanager
+    def around_fit(self) -> Iterator[None]:
+        """Warn of what has no effect; whatever ends the fit, let the module hold the trained weights."""
+        self._warn_of_late_freezing()
+        module = self.runtime.built_module
+        if self.selection.is_empty(module):
+            warn(f"{self.name} has no weights to train: trainable is False for all of them.", stacklevel=5)
+        self._warn_of_late_settings()
+        engine, optimizer = self.runtime.engine, self.compiled_plan.config.optimizer
+        if engine is not None:
+            engine.check_structure()
+        self.declared_rate.fit_begins(optimizer)
+        try:
+            yield
+        finally:
+            self.declared_rate.fit_ends(self.compiled_plan.config.optimizer)
+            if engine is not None and not engine.lost:
+                engine.weights.write_back()
+        self._warn_of_late_settings()
+
+    @contextmanager
+    def around_batch(self) -> Iterator[None]:
+        """Warn of layers that were frozen too late; show the weights after it where others may look at them."""
+        self._warn_of_late_freezing()
+        yield
+        self.runtime.show()
+
+    def _warn_of_late_freezing(self) -> None:
+        """Warn if `trainable` of a layer was changed after `compile`."""
+        if names := self.selection.changed():
+            warn(
+                f"trainable of {_first_of(names)} was changed after compile, which takes it up: compile {self.name} "
+                "again, or it goes on training what it did.",
+                stacklevel=6,
+            )
+
+    def _warn_of_late_settings(self) -> None:
+        """Warn if a setting of a layer is another one than the steps are compiled with."""
+        if late := self.runtime.late_settings():
+            warn(
+                f"{_first_of(late)}: the steps of {self.name} were compiled before that change, so it has no effect on "
+                "them. Compile the model again.",
+                stacklevel=6,
+            )
+
+
+def _first_of(names: list[str]) -> str:
+    """Return the first three of some names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _modules_in(parts: list[Any]) -> Iterator[nnx.Module]:
+    """Yield the modules among parts of a network, and those in models among them."""
+    for part in parts:
+        if not is_model(part):
+            yield part
+        else:
+            implementation: Any = graphlib.get_node_impl(part)
+            children = implementation.node_dict(part)
+            yield from _modules_in([children["module"]] if "module" in children else children["listed"])

@@ -1,0 +1,153 @@
+"""What a user passes to `fit`, `evaluate` and `predict` becomes data, and the engine that runs steps on them."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from ..core.protocols import Engine
+from ..core.run import Validation
+from ..data import inputs
+from ..data.array_data import ArrayData
+from ..data.batches import BATCH_SIZE
+from ..data.class_weights import ClassWeights
+from ..data.nests import leaves
+from ..data.stream_data import StreamData
+from ..data.targets import sized
+from ..messages.printing import warn
+from .options import FitOptions
+from .trainable import Batch, Trainable
+
+AnyData = ArrayData | StreamData
+
+
+class Datasets:
+    """Makes data of what a user passes, in the order in which a model takes it.
+
+    Args:
+        trainable: The model.
+    """
+
+    def __init__(self, trainable: Trainable) -> None:
+        self._trainable = trainable
+
+    def to_train_on(
+        self, x: Any, y: Any, sample_weight: Any, weights: ClassWeights | None, options: FitOptions
+    ) -> tuple[AnyData, Engine, Batch | None]:
+        """Return the training data, the engine, and the arrays that `validation_split` keeps from the data."""
+        trainable = self._trainable
+        if _is_stream(x, y):
+            if options.validation_split or sample_weight is not None or options.batch_size:
+                raise ValueError(
+                    "validation_split, sample_weight and batch_size go with arrays x and y; an iterable of batches "
+                    "has its own batches, each (x, y) or (x, y, sample_weight)."
+                )
+            stream = inputs.from_batches(
+                x, options.steps_per_epoch, arrange=lambda *batch: self._weighed(trainable.arrange(*batch), weights),
+                shuffle=options.shuffle, seed=options.seed, first_epoch=options.initial_epoch,
+            )  # fmt: skip
+            return stream, trainable.engine_for(stream.peek()[1], trains=True), None
+        batch, held_out = trainable.arrange(*inputs.arrays(x, y, sample_weight)), None
+        if options.validation_split:
+            batch, held_out = inputs.split(*batch, options.validation_split)
+        batch = self._weighed(batch, weights)
+        if weights is not None:
+            weights.warn_of_unseen()
+        engine = trainable.engine_for(batch[1], trains=True)
+        size = _batch_size(options.batch_size, options.steps_per_epoch, batch[0])
+        data = inputs.from_arrays(
+            *batch, fits=engine.fits, batch_size=size, shuffle=options.shuffle, seed=options.seed,
+            steps=options.steps_per_epoch,
+        )  # fmt: skip
+        return data, engine, held_out
+
+    def to_validate_on(
+        self, given: Any, options: FitOptions, engine: Engine, beside: AnyData
+    ) -> tuple[Validation | None, Batch | None]:
+        """Return the validation of a fit, and its arrays if it has any.
+
+        Args:
+            given: What the user passed; None for no validation.
+            options: Those of the fit.
+            engine: The fit's.
+            beside: The training data.
+        """
+        steps, freq = options.validation_steps, options.validation_freq
+        if given is None:
+            if steps is not None or freq != 1:
+                warn("validation_steps and validation_freq have no effect: there is no validation_data.", stacklevel=4)
+            return None, None
+        given = (given,) if inputs.is_array(given) else given
+        if _is_arrays_to_validate_on(given):
+            batch = self._trainable.arrange(*inputs.arrays(*given))
+            size = _batch_size(options.batch_size, steps, batch[0])
+            return Validation(inputs.from_arrays(*batch, fits=engine.fits, batch_size=size, steps=steps), freq), batch
+        stream = inputs.from_batches(
+            given, steps, arrange=self._trainable.arrange, steps_name="validation_steps", first_epoch=None
+        )
+        if not stream.beside(beside):
+            stream.peek()
+        return Validation(stream, freq), None
+
+    def to_evaluate_on(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None
+    ) -> tuple[AnyData, Engine]:
+        """Return data with targets, each batch once, and the engine."""
+        return self._each_once(x, y, sample_weight, batch_size, steps, trains=True)
+
+    def to_predict_on(self, x: Any, batch_size: int | None, steps: int | None) -> tuple[AnyData, Engine]:
+        """Return data whose targets, if they come with any, don't matter, and the engine."""
+        return self._each_once(x, None, None, batch_size, steps, trains=False)
+
+    def _each_once(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None, trains: bool
+    ) -> tuple[AnyData, Engine]:
+        arrange = self._trainable.arrange if trains else self._arrange_inputs
+        if _is_stream(x, y):
+            stream = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps", first_epoch=None)
+            return stream, self._trainable.engine_for(stream.peek()[1], trains)
+        batch = arrange(*inputs.arrays(x, y, sample_weight))
+        engine = self._trainable.engine_for(batch[1], trains)
+        size = _batch_size(batch_size, steps, batch[0])
+        return inputs.from_arrays(*batch, fits=engine.fits, batch_size=size, steps=steps), engine
+
+    def _arrange_inputs(self, x: Any, _y: Any, _sample_weight: Any) -> Batch:
+        return self._trainable.arrange_inputs(x), None, None
+
+    def one_batch(
+        self, x: Any, y: Any, sample_weight: Any, class_weights: ClassWeights | None = None
+    ) -> tuple[ArrayData, Engine]:
+        """Return data of one batch, at its begin, and the engine."""
+        batch = self._weighed(self._trainable.arrange(*inputs.arrays(x, y, sample_weight)), class_weights)
+        engine = self._trainable.engine_for(batch[1], trains=True)
+        data = inputs.from_arrays(*batch, fits=engine.fits, batch_size=len(leaves(batch[0])[0]))
+        data.begin(0)
+        return data, engine
+
+    def _weighed(self, batch: Batch, class_weights: ClassWeights | None) -> Batch:
+        """Return arranged data with the weights of their classes multiplied in."""
+        if class_weights is None:
+            return batch
+        x, y, sample_weight = batch
+        shape = self._trainable.output_shape
+        return x, y, class_weights.weigh(y, sample_weight, sized(shape, y.shape) if hasattr(y, "shape") else shape)
+
+
+def _is_stream(x: Any, y: Any) -> bool:
+    """Return whether this is an iterable of batches, and not samples in arrays."""
+    return y is None and not inputs.is_arrays(x)
+
+
+def _is_arrays_to_validate_on(given: Any) -> bool:
+    """Return whether validation data are `(x, y)` or `(x, y, sample_weight)`, and not a list of such batches."""
+    if isinstance(given, tuple) and len(cast("tuple[Any, ...]", given)) == 1:
+        return True
+    if not isinstance(given, (tuple, list)) or len(cast("list[Any]", given)) not in (2, 3):
+        return False
+    return isinstance(given, tuple) or not isinstance(given[0], tuple)
+
+
+def _batch_size(given: int | None, steps: int | None, x: Any) -> int:
+    """Return how many samples a batch has: of steps that nobody gave a size, so many that they take all the data."""
+    if given is not None:
+        return given
+    return BATCH_SIZE if steps is None else -(-len(leaves(x)[0]) // steps)

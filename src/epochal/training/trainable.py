@@ -1,0 +1,96 @@
+"""What a trainer asks of the model that it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from ..core.protocols import Engine
+
+Batch = tuple[Any, Any, Any]
+"""`(x, y, sample_weight)`: each an array, a nest of arrays or None, samples first."""
+
+
+class Trainable(Protocol):
+    """A model as its trainer knows it: data go in, an engine comes out.
+
+    One whose data need no arranging is this short:
+
+        class Linear:
+            name, output_shape = "linear", (None,)
+            stop_training, history, data_wait = False, None, 0.0  # since callbacks get it as `self.model`
+
+            def __init__(self, engine):
+                self.engine = engine
+                self.fit = Trainer(self).fit
+
+            def check_compiled(self): ...
+            def arrange(self, x, y, sample_weight): return x, y, sample_weight
+            def arrange_inputs(self, x): return x
+            def engine_for(self, y, trains): return self.engine
+            def identity(self): return {}
+            def own_callbacks(self, callbacks): return []
+            def around_fit(self): return contextlib.nullcontext()
+            def around_batch(self): return contextlib.nullcontext()
+    """
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        ...
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, the batch axis in front; a list of them if there are several."""
+        ...
+
+    def check_compiled(self) -> None:
+        """Raise a ValueError if nothing says how to train it."""
+        ...
+
+    def arrange(self, x: Any, y: Any, sample_weight: Any) -> Batch:
+        """Return data to train or to evaluate on in the order, the shapes and the dtypes in which steps take them.
+
+        Args:
+            x: Samples: a NumPy array, or a nest of them.
+            y: Their targets, or None.
+            sample_weight: The weight of each sample, or None.
+
+        Raises:
+            ValueError: If the model can't take these inputs, or can't be trained towards these targets.
+        """
+        ...
+
+    def arrange_inputs(self, x: Any) -> Any:
+        """Return samples to predict on, as `arrange` does."""
+        ...
+
+    def engine_for(self, y: Any, trains: bool) -> Engine:
+        """Return the engine that runs the steps.
+
+        Args:
+            y: Arranged targets; None if there are none.
+            trains: Whether it must be able to train and to evaluate, or to predict only.
+        """
+        ...
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what the model and its steps are made of, as JSON values: a saved run must have the same."""
+        ...
+
+    def own_callbacks(self, callbacks: Sequence[Any]) -> Sequence[Any]:
+        """Return callbacks that the model itself needs in a fit, to go before those of the user.
+
+        Args:
+            callbacks: The user's.
+        """
+        ...
+
+    def around_fit(self) -> AbstractContextManager[None]:
+        """Return a context for a fit: warn of what has no effect before it, show the trained weights after it."""
+        ...
+
+    def around_batch(self) -> AbstractContextManager[None]:
+        """Return a context for a batch that is trained by hand, as `around_fit` does."""
+        ...
