@@ -89,6 +89,20 @@ def test_functions_are_restored_under_their_names(tmp_path):
     assert again.evaluate(X, y, verbose=0, return_dict=True) == want
 
 
+def Huber(y, p):
+    return ((y - p) ** 4).mean(-1)
+
+
+def test_a_function_with_another_spelling_of_a_known_name_is_not_taken_for_it(tmp_path):
+    model = compiled(Dense(3, input_dim=4), loss=Huber, metrics=[Huber])
+    model.save(tmp_path / "m.h5")
+    with pytest.warns(UserWarning, match="not compiled: unknown loss '<Huber>'"):
+        load_model(tmp_path / "m.h5")
+    again = load_model(tmp_path / "m.h5", custom_objects={"Huber": Huber})
+    y = np.ones((64, 3))
+    assert again.evaluate(X, y, verbose=0) == model.evaluate(X, y, verbose=0)
+
+
 @pytest.mark.parametrize("name", ["glorot_uniform", "he_normal", "lecun_uniform", "orthogonal", "variance_scaling"])
 @pytest.mark.parametrize("shape", [(0, 4), (4, 0), (3, 3, 0, 2)])
 def test_initializers_of_empty_shapes(name, shape):

@@ -149,9 +149,9 @@ def get(identifier: str | Activation | None) -> Activation:
     return linear if identifier is None else ACTIVATIONS.get(identifier)
 
 
-def known_names() -> list[str]:
-    """Return the names of all activations."""
-    return ACTIVATIONS.names()
+def is_known(name: str) -> bool:
+    """Return whether `get` takes a name."""
+    return name in ACTIVATIONS
 
 
 def name_of(function: Activation) -> str | None:

@@ -17,7 +17,7 @@ with needed_by(__name__):
         sparse_categorical_crossentropy,
     )
     from .distributions import KLDivergence, Poisson, kl_divergence, poisson
-    from .lookup import get, known_names
+    from .lookup import get, is_known
     from .loss import Loss
     from .margin import Hinge, SquaredHinge, hinge, squared_hinge
     from .regression import (
@@ -60,8 +60,8 @@ __all__ = [
     "get",
     "hinge",
     "huber",
+    "is_known",
     "kl_divergence",
-    "known_names",
     "log_cosh",
     "mean_absolute_error",
     "mean_absolute_percentage_error",

@@ -30,6 +30,6 @@ def get(identifier: str | Mapping[str, Any] | LossFunction | Loss | type[Loss]) 
     return LOSSES.get(identifier)
 
 
-def known_names() -> list[str]:
-    """Return the names of all losses, aliases last."""
-    return LOSSES.names()
+def is_known(name: str) -> bool:
+    """Return whether `get` takes a name, in any spelling."""
+    return name in LOSSES

@@ -24,7 +24,7 @@ with needed_by(__name__):
     )
     from .auc import AUC
     from .confusion import F1Score, Precision, Recall
-    from .lookup import get, known_names, name_of
+    from .lookup import get, is_known, name_of
     from .metric import MeanMetric, Metric
     from .regression import (
         CosineSimilarity,
@@ -56,7 +56,7 @@ __all__ = [
     "binary_accuracy",
     "categorical_accuracy",
     "get",
-    "known_names",
+    "is_known",
     "name_of",
     "sparse_categorical_accuracy",
     "sparse_top_k_categorical_accuracy",

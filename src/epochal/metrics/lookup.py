@@ -63,9 +63,9 @@ def get(
     return metric.bind(output_shape)
 
 
-def known_names() -> list[str]:
-    """Return the names of all metrics, aliases last; the losses' names, which are metrics too, aren't among them."""
-    return [*FITTING, *METRICS.names()]
+def is_known(name: str) -> bool:
+    """Return whether `get` takes a name, in any spelling; the losses' names are metrics too."""
+    return name.lower() in FITTING or name in METRICS or name in LOSSES
 
 
 def name_of(function: object) -> str | None:
@@ -138,7 +138,7 @@ def _made(name: str, config: Config) -> Metric:
         return METRICS.make(name, config)
     if name in LOSSES:
         return LossMetric(LOSSES.make(name, METRICS.understood(config)))
-    raise unknown("metric", name, [*known_names(), *LOSSES.names()])
+    raise unknown("metric", name, [*FITTING, *METRICS.names(), *LOSSES.names()])
 
 
 def _check(metric: Metric, loss: Loss | None) -> None:

@@ -12,7 +12,7 @@ with needed_by(__name__):
     from .adaptive import Adadelta, Adagrad, RMSprop
     from .descent import SGD, Lion
     from .learning_rates import LearningRates
-    from .lookup import get, known_names
+    from .lookup import get, is_known
     from .optax_optimizer import OptaxOptimizer
     from .optimizer import Optimizer
 
@@ -30,5 +30,5 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "get",
-    "known_names",
+    "is_known",
 ]

@@ -58,9 +58,9 @@ def get(identifier: str | Mapping[str, Any] | Optimizer | type[Optimizer] | Tran
     return OPTIMIZERS.get(identifier)
 
 
-def known_names() -> list[str]:
-    """Return the names of all optimizers."""
-    return OPTIMIZERS.names()
+def is_known(name: str) -> bool:
+    """Return whether `get` takes a name, in any spelling."""
+    return name in OPTIMIZERS
 
 
 def _works_as_transform(identifier: object) -> TypeGuard[TransformLike]:

@@ -91,7 +91,7 @@ def layer_config(name: str, layer: object) -> Json:
 
 
 def _activation_name(layer: str, function: object) -> str:
-    if (name := function_name(function, activations.known_names())).startswith("<"):
+    if (name := function_name(function, activations.is_known)).startswith("<"):
         raise ValueError(f"layer {layer!r}: its activation {name} is a function that a file can't name: {SAVE_WEIGHTS}")
     return name
 

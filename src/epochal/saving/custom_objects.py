@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 from .json_values import Json, as_list, as_object
@@ -11,15 +11,15 @@ CustomObjects: TypeAlias = Mapping[str, object]
 """A user's classes and functions, by the names that a file has for them."""
 
 
-def function_name(function: object, taken: Iterable[str]) -> str:
+def function_name(function: object, is_taken: Callable[[str], bool]) -> str:
     """Return a function's name, in angle brackets if looking it up wouldn't find the function again.
 
     Args:
         function: The function.
-        taken: The names of epochal's own functions of this kind.
+        is_taken: Whether a name, in any spelling, is of epochal's own of this kind.
     """
     name = str(getattr(function, "__name__", type(function).__name__))
-    return name if name.isidentifier() and name not in taken else f"<{name.strip('<>')}>"
+    return name if name.isidentifier() and not is_taken(name) else f"<{name.strip('<>')}>"
 
 
 def own_object(name: str, custom: CustomObjects) -> object | None:

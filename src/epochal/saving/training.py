@@ -52,7 +52,7 @@ def keras_training_config(
         names: The names of the outputs if they come in a dict, else None.
     """
     optimizer = as_object(training["optimizer_config"]) or {}
-    if str(optimizer.get("class_name")).lower() not in optimizers.known_names():
+    if not optimizers.is_known(str(optimizer.get("class_name"))):
         return None
     if isinstance((as_object(optimizer.get("config")) or {}).get("learning_rate"), dict):
         return None
@@ -86,14 +86,14 @@ def _named(given: object) -> object:
     if isinstance(given, (str, Mapping)):
         return cast(object, given)
     if isinstance(given, FunctionLoss):
-        return function_name(given.function, losses.known_names())
+        return function_name(given.function, losses.is_known)
     if isinstance(given, type):
         return {"class_name": given.__name__, "config": {}}
     if isinstance(given, (losses.Loss, metrics.Metric)):
         return {"class_name": type(given).__name__, "config": given.get_config()}
     if (name := metrics.name_of(given)) is not None:
         return name
-    return function_name(given, [*losses.known_names(), *metrics.known_names()])
+    return function_name(given, metrics.is_known)
 
 
 def compile_arguments(training: object, custom: CustomObjects) -> dict[str, Any]:
