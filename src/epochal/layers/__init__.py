@@ -8,12 +8,13 @@ from ..messages.extras import needed_by
 
 with needed_by(__name__):
     from .attention import MultiHeadAttention
-    from .base import Lambda, Layer
+    from .base import Layer
     from .bidirectional import Bidirectional
     from .convolution import Conv1D, Conv2D
     from .dense import Activation, Dense
     from .dropout import Dropout
     from .embedding import Embedding
+    from .functions import Lambda
     from .gated import GRU, LSTM
     from .masking import Masking
     from .merging import Add, Average, Concatenate, Multiply, add, average, concatenate, multiply

@@ -1,32 +1,46 @@
-"""What a layer is."""
+"""The base of all layers."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
-import jax
-import numpy as np
 from flax import nnx
+from jax.typing import ArrayLike
 
-from .. import activations
 from ..messages.arguments import constructor_arguments, unknown_argument
 from ..messages.numeric import whole
-from . import building, calling, current, final, parts, tensors, weights
-from .calls import OfFirstCall
-from .frozen import frozen_variables
-from .weights import is_parameter, variable_of
+from . import building, calling, current, final, tensors, weights
+from .call_context import add_loss
+from .entries import with_entries
+from .frozen import truth_of
+from .listing import placed_weights_of, places_of, trained_of, weights_in_attributes, weights_of
+from .masks import accepted
+from .members import layers_in, members_of
+from .symbolic_ends import EndOfFirstCall
+from .types import (
+    AnyWeight,
+    Config,
+    DTypeLike,
+    InitializerLike,
+    NamedWeights,
+    Nest,
+    NumpyArray,
+    PlacedWeight,
+    Shape,
+    Variable,
+)
 
-Shape = tuple[int | None, ...]
+__all__ = ["Layer", "placed_weights_of", "places_of", "trained_of", "truth_of", "weights_of"]
 
 
 class Layer(nnx.Module, pytree=False):
-    """The base of the layers here.
+    """The base of all layers, also of your own.
 
     One of your own is written as for Keras: make its layers in the constructor, its weights in `build`, and compute in
     `call`. Layers, models and other modules may lie in attributes, and in lists, tuples and dicts there.
 
+        >>> from epochal.layers import Dense
         >>> class Residual(Layer):
         ...     def __init__(self, units, **kwargs):
         ...         super().__init__(**kwargs)
@@ -44,20 +58,23 @@ class Layer(nnx.Module, pytree=False):
         ...
         ...     def get_config(self):
         ...         return {**super().get_config(), "units": self.units}
+        >>> Residual(4)(np.ones((2, 4))).shape
+        (2, 4)
 
     Args:
         name: In the model; the class's name in snake case, numbered, if None.
         input_shape: Of one sample, for a model's first layer, which is then built at once.
         input_dim: The same for a vector: `input_dim=64` is `input_shape=(64,)`.
         trainable: Whether training changes the weights; see the attribute.
+        **unknown: Refused.
 
     Attributes:
-        uses_mask: Whether `call` takes `mask`, that of its first argument or None. One that takes `<argument>_mask`
-            gets the mask of that argument.
+        uses_mask: Whether `call` takes `mask`, the mask of its first argument or None, or `<argument>_mask`, the mask
+            of that argument. Set for a class whose `call` has such an argument.
+        keeps_mask: Whether the mask of the first argument is also the mask of the output; a number if of so many
+            outputs. A layer with another mask overrides `output_mask`.
         input: The symbolic tensor that it takes in a model, or the list of them; of its first call, if it has several.
-        output: What it makes of that, so that `Model(model.input, layer.output)` gives what is in between.
-        keeps_mask: Whether the mask of the first argument is also that of the output; a number if of so many outputs.
-            A layer with another mask overrides `output_mask`.
+        output: The symbolic output of that call, so that `Model(model.input, layer.output)` is the part up to it.
 
     Raises:
         TypeError: If there is no such argument; the nearest is named.
@@ -67,20 +84,20 @@ class Layer(nnx.Module, pytree=False):
     uses_mask = False
     keeps_mask: int = False
     supports_masking = False
-    input = OfFirstCall("input")
-    output = OfFirstCall("output")
+    input = EndOfFirstCall("input")
+    output = EndOfFirstCall("output")
     attribute_order: tuple[str, ...] = ()  # when attributes were first set: the order of weights in files
-    made_weights: Sequence[nnx.Variable] = ()  # by add_weight
+    made_weights: Sequence[Variable] = ()  # by add_weight
     deterministic: bool | None = None  # set by train() and eval(), as in flax; None: nobody said
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**{"pytree": False} | kwargs)  # so that attributes may be plain lists of layers
+    def __init_subclass__(cls, pytree: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(pytree=pytree, **kwargs)  # pyright: ignore[reportUnknownMemberType]  # False, so that attributes may be plain lists of layers
         if "__call__" in vars(cls):
             raise TypeError(f"{cls.__name__}: write what the layer computes in `call`; `__call__` also draws graphs.")
         if "build" in vars(cls):
-            cls.build = building.either_way(vars(cls)["build"])
+            cls.build = building.in_either_form(vars(cls)["build"])
         if "call" in vars(cls) and "uses_mask" not in vars(cls):
-            cls.uses_mask = any(name == "mask" or name.endswith("_mask") for name in calling.accepted(cls.call))
+            cls.uses_mask = any(name == "mask" or name.endswith("_mask") for name in accepted(cls.call))
 
     def __init__(
         self,
@@ -89,7 +106,7 @@ class Layer(nnx.Module, pytree=False):
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
         trainable: bool = True,
-        **unknown: Any,
+        **unknown: object,
     ) -> None:
         for argument in unknown:
             raise unknown_argument(type(self).__name__, argument, constructor_arguments(type(self)))
@@ -101,99 +118,108 @@ class Layer(nnx.Module, pytree=False):
         self._trainable = truth_of(trainable)
         self.input_shape = (whole("input_dim", input_dim, 1),) if input_dim is not None else _sample_shape(input_shape)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the output for arrays; for tensors, those that will hold it in a model.
+    def __call__(self, *args: Nest, **kwargs: Nest) -> Nest:
+        """Return the output for arrays; for tensors, the tensors that will hold it in a model.
 
         Args:
-            *args: What `call` takes.
-            **kwargs: The same, and `training`, which every layer may be given: it is for all layers inside, too.
+            *args: The arguments of `call`.
+            **kwargs: Others of them, and `training`, which every layer may be given: it is for all layers inside, too.
         """
-        calling.check_made(self)
+        calling.check_constructed(self)
         if tensors.tensors_in((args, kwargs)):
             return tensors.connect(self, args, kwargs)
-        return calling.called(self, args, kwargs)[0]
+        return calling.call_layer(self, args, kwargs)[0]
 
-    def _setattr(self, name: str, value: Any) -> None:
-        if name in _TAKEN:
+    def _setattr(self, name: str, value: Nest) -> None:
+        if name in _RESERVED:
             raise AttributeError(
                 f"{type(self).__name__} can't have an attribute {name!r}: every layer has a method or a property of "
                 "this name. Choose another one."
             )
         calling.check_attribute(self, name, value)
         final.check(self, name, value)
-        super()._setattr(name, parts.kept(value))
+        super()._setattr(name, with_entries(value))  # pyright: ignore[reportUnknownMemberType]
         if name in vars(self) and name not in self.attribute_order:
             object.__setattr__(self, "attribute_order", (*self.attribute_order, name))
 
-    def build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def build_for(self, args: tuple[Nest, ...], kwargs: dict[str, Nest]) -> None:
         """Make the variables for these arguments of `call`, arrays or tensors, if there are none yet."""
         if not self.built:
             building.build(self, args, kwargs)
             self.built = True
 
-    @building.either_way
-    def build(self, input_shape: Any) -> None:
+    @building.in_either_form
+    def build(self, input_shape: Nest) -> None:
         """Make the variables for inputs of a shape; a layer of one's own overrides it in one of two forms.
 
-        As in Keras: `build(self, input_shape)` gets the shape with the batch axis in front, `(None, 64)`, a list or a
-        dict of shapes if `call` takes one of inputs, or as `x_shape` that of the argument `x` of `call`. Or
-        `build(self, shape, rngs)`, where `shape` is without the batch axis, and `rngs` the streams to draw from.
-        Whoever calls it may use either form.
+        As in Keras: `build(self, input_shape)` gets the shape with the batch axis in front, such as `(None, 64)`, or a
+        list or dict of shapes if `call` takes a list or dict of inputs; an argument `x_shape` gets the shape of the
+        argument `x` of `call`. Or `build(self, shape, rngs)`, where `shape` is without the batch axis, and `rngs` the
+        streams to draw from. Whoever calls it may use either form.
+
+        Args:
+            input_shape: With the batch axis in front.
         """
-        if building.is_default(self):
+        if building.has_default_build(self):
             building.build_by_calling(self, input_shape)
 
     def add_weight(
         self,
-        shape: Any = None,
-        initializer: Any = None,
-        dtype: Any = None,
+        shape: int | Sequence[int] | None = None,
+        initializer: InitializerLike | None = None,
+        dtype: DTypeLike | None = None,
         trainable: bool = True,
         name: str | None = None,
-        **others: Any,
+        **others: object,
     ) -> Any:
         """Make a weight, in `__init__` or in `build`; keep it in an attribute.
 
-        In `call` it is used like an array, `x @ self.w`; `assign`, `assign_add` and `assign_sub` change it, and what
-        they write is kept from step to step in training. (In evaluation and prediction it isn't.)
+        In `call` it is used like an array, `x @ self.w`; `assign`, `assign_add` and `assign_sub` change it, and their
+        changes are kept from step to step in training. (In evaluation and prediction they aren't.)
 
         Args:
-            shape: Its shape; `()` if None.
-            initializer: A name, an initializer of `epochal.initializers`, `function(shape, dtype)` or
+            shape: A whole number for each axis; `()` if None.
+            initializer: Its first value: a name, an initializer of `epochal.initializers`, `function(shape, dtype)` or
                 `function(key, shape, dtype)`; if None, "glorot_uniform" for floats and "zeros" for others.
             dtype: "float32" if None.
             trainable: Whether the optimizer changes it.
-            name: What files and `summary` call it if no attribute has it.
+            name: Its name in files and in `summary` if no attribute has it.
             **others: Keras's other arguments, with the values that change nothing.
 
         Raises:
-            ValueError: If it isn't one that can be had here, such as a regularizer; or in `call`.
+            TypeError: If there is no such argument.
+            ValueError: If an argument has no counterpart here, such as a regularizer; or in `call`.
         """
         weight = weights.new_weight(self, shape, initializer, dtype, trainable, name, others)
         object.__setattr__(self, "made_weights", [*self.made_weights, weight])
         return weight
 
-    def add_loss(self, loss: Any) -> None:
+    def add_loss(self, loss: Nest) -> None:
         """Add to the loss that is minimised and logged, in training and in evaluation; to be called in `call`.
 
         Args:
             loss: One number, such as a mean over the batch, or a list of them.
-        """
-        calling.add_loss(self, loss)
 
-    def call(self, x: jax.Array) -> Any:
+        Raises:
+            ValueError: If it is an array of several numbers.
+        """
+        add_loss(self, loss)
+
+    def _identity(self, x: Nest) -> Nest:
         """Return the output for a batch.
 
         An argument `training` gets whether this is a training step, one called `mask` the mask of the first argument,
-        one called `<argument>_mask` that of another one.
+        one called `<argument>_mask` the mask of another one.
         """
         return x
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    call: Callable[..., Nest] = _identity  # of a declared type, since each layer's takes other arguments
+
+    def compute_mask(self, inputs: Nest, previous_mask: Nest) -> Nest:
         """Return the mask of the output, as Keras's layers do; `output_mask` by another name."""
         return previous_mask
 
-    def output_mask(self, x: Any, mask: Any) -> Any:
+    def output_mask(self, x: Nest, mask: Nest) -> Nest:
         """Return which steps of the output count, `(batch, steps)`, or None if all do.
 
         Args:
@@ -208,8 +234,8 @@ class Layer(nnx.Module, pytree=False):
     def trainable(self) -> bool:
         """Whether training changes the weights of this layer; setting it sets it for the layers within too.
 
-        A model takes it up when it is compiled. Weights that aren't trained have no gradient and no optimizer state,
-        and batch normalization among them uses its moving averages, also in training, and leaves them as they are.
+        A change holds from the model's next `compile` on. Weights that aren't trained have no gradient and no optimizer
+        state, and batch normalization among them uses its moving averages, also in training, and leaves them alone.
         """
         return self._trainable
 
@@ -220,50 +246,54 @@ class Layer(nnx.Module, pytree=False):
             layer.trainable = self._trainable
 
     @property
-    def trainable_weights(self) -> list[nnx.Variable]:
+    def trainable_weights(self) -> list[AnyWeight]:
         """The variables that training changes: none if the layer isn't `trainable`."""
         current.write_back(weights_of(self))
         return [variable for variable, trained in trained_of(self) if trained]
 
     @property
-    def non_trainable_weights(self) -> list[nnx.Variable]:
+    def non_trainable_weights(self) -> list[AnyWeight]:
         """The variables that training leaves alone, or that are no parameters, such as moving averages."""
         current.write_back(weights_of(self))
         return [variable for variable, trained in trained_of(self) if not trained]
 
     @property
-    def weights(self) -> list[nnx.Variable]:
-        """The variables, those of the layers inside included, in Keras's order: trainable ones first.
+    def weights(self) -> list[AnyWeight]:
+        """The variables, also of the layers inside, in Keras's order: trainable ones first.
 
-        They hold the values after the last finished batch when they are asked for here.
+        They hold the values after the last finished batch.
         """
         return [variable for _, variable in current.write_back(weights_of(self))]
 
     def sublayers(self) -> Iterator[Any]:
         """Yield the layers and models directly inside: in attributes, and in lists, tuples and dicts there."""
-        seen: set[int] = set()
-        for part in parts.parts(self):
-            for value in _layers_in(part.value):
-                if id(value) not in seen:
-                    seen.add(id(value))
-                    yield value
+        inside = (layer for member in members_of(self) for layer in layers_in(member.value, Layer))
+        yield from {id(layer): layer for layer in inside}.values()
 
-    def placed_weights(self) -> list[tuple[str, Any, str]]:
-        """Return the name, the variable and the place of each weight, those of the layers inside included."""
-        return [(item.name, item.weight, item.place) for item in weights.of_layer(self, placed_weights_of)]
+    def placed_weights(self) -> list[PlacedWeight]:
+        """Return the name, the variable and the place of each weight, also of the layers inside."""
+        return weights_in_attributes(self)
 
-    def named_weights(self) -> list[tuple[str, Any]]:
+    def named_weights(self) -> NamedWeights:
         """Return the variables by Keras's names and in Keras's order: trainable ones first."""
         return [(name, weight) for name, weight, _ in self.placed_weights()]
 
-    def get_weights(self) -> list[np.ndarray]:
+    @classmethod
+    def lists_own_weights(cls) -> bool:
+        """Return whether a class overrides `named_weights`, to say by itself which weights it has."""
+        return cls.named_weights is not Layer.named_weights
+
+    def get_weights(self) -> list[NumpyArray]:
         """Return copies of the weights after the last finished batch, trainable ones first; none before it is built."""
         return current.read(weights_of(self))
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace the weights by arrays of the same shapes, in the order of `get_weights`.
 
         Models that have the layer go on from them with the next batch, also when this is called in a hook.
+
+        Args:
+            weights: One array for each weight.
 
         Raises:
             ValueError: If the number or a shape differs; then nothing is changed.
@@ -282,156 +312,36 @@ class Layer(nnx.Module, pytree=False):
 
     def places(self) -> list[str]:
         """Return for each of `named_weights` the group, below the layer's own, that has it in Keras's `.weights.h5`."""
-        if not _lists_own(type(self)):
+        if not self.lists_own_weights():
             return [place for _, _, place in self.placed_weights()]
         return ["" for _ in self.named_weights()]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         """Return the settings as Keras's own JSON values."""
         return {"name": self.name, "trainable": self.trainable}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: Config) -> Any:
         """Return a new layer with the settings that `get_config` returned."""
         return cls(**config)
 
 
-_TAKEN = {
+_RESERVED = {
     name
     for name, value in ((name, getattr(Layer, name)) for name in dir(Layer) if not name.startswith("_"))
     if callable(value) or (isinstance(value, property) and value.fset is None)
 }
-"""Names that a layer's attributes can't have, since they are those of methods and properties."""
+"""Names that a layer's attributes can't have, since methods and properties have them."""
 
 
-def _sample_shape(given: Sequence[int | None] | None) -> Shape | None:
+def _sample_shape(shape: Sequence[int | None] | None) -> Shape | None:
     """Return the shape of a sample, its sizes as Python's numbers."""
-    return None if given is None else tuple(None if size is None else whole("input_shape", size) for size in given)
+    return None if shape is None else tuple(None if size is None else whole("input_shape", size) for size in shape)
 
 
-class Activated(Layer):
-    """A layer that ends in an activation; `linear` is what comes before it, its logits."""
+def __getattr__(name: str) -> Any:  # TODO: for models/ and saving/, until they import it from functions
+    if name in ("as_layer", "Lambda"):
+        from . import functions
 
-    keeps_mask = True
-
-    def __init__(self, activation: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.activation = activations.get(activation)
-
-    def linear(self, x: jax.Array) -> jax.Array:
-        """Return what the activation is applied to."""
-        return x
-
-    def call(self, x: jax.Array) -> jax.Array:
-        return self.activation(self.linear(x))
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"activation": activations.name_of(self.activation)}
-
-
-class Lambda(Layer):
-    """A plain function, or any `flax.nnx` module, as a layer.
-
-    Args:
-        function: Takes one or more arrays, the batch axis first, and returns one or more.
-    """
-
-    def __init__(self, function: Callable[..., Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.function = function
-
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
-
-
-def _layers_in(value: Any) -> Iterator[Any]:
-    """Yield a value if it is a layer or a model, else the layers and models in it if it is another module."""
-    if isinstance(value, Layer) or parts.is_model(value):
-        yield value
-    elif isinstance(value, nnx.Pytree):
-        for part in parts.parts(value):
-            yield from _layers_in(part.value)
-
-
-def as_layer(layer: Any) -> nnx.Module:
-    """Return a layer for what a user put into a model.
-
-    Raises:
-        TypeError: If it is neither a layer, nor an `nnx.Module`, nor a function.
-    """
-    if isinstance(layer, Layer):
-        calling.check_made(layer)
-    if isinstance(layer, nnx.Module):
-        return layer
-    if isinstance(layer, type):
-        raise TypeError(f"layers must be instances; got the class {layer.__name__}. Write {layer.__name__}(…).")
-    if callable(layer):
-        return Lambda(cast("Callable[[jax.Array], jax.Array]", layer))
-    raise TypeError(f"a layer is a Layer, a flax.nnx.Module or a function; got {layer!r}.")
-
-
-def weights_of(layer: nnx.Module) -> list[tuple[str, Any]]:
-    """Return a layer's variables with names: a Keras layer's own order, else parameters first, then other state.
-
-    A variable that holds a nest of arrays is as many weights, each a `weights.Item`.
-    """
-    return [(name, weight) for name, weight, _ in placed_weights_of(layer)]
-
-
-def places_of(layer: nnx.Module) -> list[str]:
-    """Return for each of a layer's weights where a `.weights.h5` file of Keras has it, below the layer's group."""
-    return [place for _, _, place in placed_weights_of(layer)]
-
-
-def placed_weights_of(layer: Any) -> list[tuple[str, Any, str]]:
-    """Return the names, the weights and the places of a layer or of any other module."""
-    if not isinstance(layer, Layer):
-        return [(name, weight, "") for name, weight in weights.of_module(layer)]
-    if not _lists_own(type(layer)):
-        return layer.placed_weights()
-    if not layer.built:
-        return []
-    named = layer.named_weights()
-    placed = [(name, weight, place) for (name, weight), place in zip(named, layer.places(), strict=True)]
-    return placed if _lists_all(type(layer)) else placed + _unlisted(layer, {id(weight) for _, weight in named})
-
-
-def _unlisted(layer: Layer, listed: set[int]) -> list[tuple[str, Any, str]]:
-    """Return what a subclass of a layer that lists its weights has beside them."""
-    others = (item for item in weights.of_layer(layer, placed_weights_of) if id(item.weight) not in listed)
-    return [(item.name, item.weight, item.place) for item in others]
-
-
-@functools.cache
-def _lists_own(kind: type[Layer]) -> bool:
-    """Say whether a class says by itself which weights it has."""
-    return kind.named_weights is not Layer.named_weights
-
-
-@functools.cache
-def _lists_all(kind: type[Layer]) -> bool:
-    """Say whether no subclass of the one that says which weights there are could add some, when it is made or built."""
-    for base in kind.__mro__:
-        if "named_weights" in vars(base):
-            return True
-        if {"__init__", "build"} & vars(base).keys():
-            return False
-    return True
-
-
-def trained_of(layer: nnx.Module) -> list[tuple[Any, bool]]:
-    """Return a layer's variables, each with whether training changes it."""
-    frozen = frozen_variables(layer)
-    none = isinstance(layer, Layer) and not layer.trainable
-    return [(v, not none and is_parameter(v) and id(variable_of(v)) not in frozen) for _, v in weights_of(layer)]
-
-
-def truth_of(trainable: Any) -> bool:
-    """Return a value for `trainable`.
-
-    Raises:
-        TypeError: If it is neither True nor False.
-    """
-    if not isinstance(trainable, (bool, np.bool_)):
-        raise TypeError(f"trainable is True or False; got {trainable!r}.")
-    return bool(trainable)
+        return getattr(functions, name)
+    raise AttributeError(name)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Unpack
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .base import Layer, Shape
+from .base import Layer
 from .names import snake_case
 from .recurrent import Recurrent
 from .settings import one_of
+from .types import Array, Config, LayerOptions, Mask, NamedWeights, Nest, Shape
 
-MERGES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+MERGES: dict[str, Callable[[Array, Array], Array]] = {
     "concat": lambda one, other: jnp.concatenate([one, other], axis=-1),
     "sum": lambda one, other: one + other,
     "mul": lambda one, other: one * other,
@@ -23,7 +23,13 @@ MERGES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 
 class Bidirectional(Layer):
-    """A recurrent layer and its like that goes the other way.
+    """Runs a recurrent layer forward and another one backward through the sequence, and merges their outputs.
+
+    `(batch, steps, features)` to `(batch, 2 × units)`, or `(batch, units)` where `merge_mode` isn't "concat".
+
+        >>> from epochal.layers import LSTM
+        >>> Bidirectional(LSTM(3))(np.ones((2, 5, 4))).shape
+        (2, 6)
 
     With `return_sequences` both outputs are in the order in which `layer` goes, and 0 at masked steps; without, they
     are those of the last steps that count. As in Keras, `zero_output_for_mask` of the layers changes neither.
@@ -32,7 +38,7 @@ class Bidirectional(Layer):
         layer: An `LSTM`, `GRU` or `SimpleRNN` that hasn't been called; a copy of it is taken.
         merge_mode: How the two outputs become one: "concat", "sum", "mul" or "ave"; None returns a tuple of them.
         backward_layer: What goes the other way; a copy of `layer`, with weights of its own, if None.
-        **kwargs: `name`, `input_shape`.
+        **kwargs: `name`, `input_shape`, `trainable`.
 
     Raises:
         TypeError: If a layer isn't recurrent.
@@ -46,7 +52,7 @@ class Bidirectional(Layer):
         layer: Recurrent,
         merge_mode: str | None = "concat",
         backward_layer: Recurrent | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**kwargs)
         self.merge_mode = one_of("merge_mode", merge_mode, (*MERGES, None))
@@ -68,27 +74,27 @@ class Bidirectional(Layer):
             layer.build(shape, rngs)
             layer.built = True
 
-    def call(self, x: jax.Array, initial_state: Any = None, mask: jax.Array | None = None) -> Any:
+    def call(self, x: Array, initial_state: Sequence[Array] | None = None, mask: Mask = None) -> Nest:
         """Return the merged output; with `return_state` a tuple of it, the states forward, and those backward.
 
         Args:
             x: The inputs, `(batch, steps, features)`.
-            initial_state: A list of the states to start with: those of the forward layer, then those of the other.
-                Zeros if None.
+            initial_state: A list of the states to start with: of the forward layer, then of the other one. Zeros if
+                None.
             mask: Which steps count, `(batch, steps)`; all if None.
         """
         middle = len(self.forward_layer.states)
         starts = (None, None) if initial_state is None else (initial_state[:middle], initial_state[middle:])
         layers = (self.forward_layer, self.backward_layer)
-        made = [layer.call(x, start, mask) for layer, start in zip(layers, starts, strict=True)]
-        (one, *states), (other, *more) = made if self.return_state else [[output] for output in made]
+        returned = [layer.call(x, start, mask) for layer, start in zip(layers, starts, strict=True)]
+        (one, *states), (other, *more) = returned if self.return_state else [[output] for output in returned]
         if self.return_sequences:
             other = jnp.flip(other, axis=1)
         merged = (one, other) if self.merge_mode is None else (MERGES[self.merge_mode](one, other),)
-        returned = (*merged, *states, *more)
-        return returned if len(returned) > 1 else merged[0]
+        outputs = (*merged, *states, *more)
+        return outputs if len(outputs) > 1 else merged[0]
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> NamedWeights:
         return [
             (f"{layer.name}/{name}", variable)
             for layer in (self.forward_layer, self.backward_layer)
@@ -96,23 +102,23 @@ class Bidirectional(Layer):
         ]
 
     def places(self) -> list[str]:
-        parts = (("forward_layer", self.forward_layer), ("backward_layer", self.backward_layer))
-        return [f"{part}/{place}" for part, layer in parts for place in layer.places()]
+        layers = {"forward_layer": self.forward_layer, "backward_layer": self.backward_layer}
+        return [f"{group}/{place}" for group, layer in layers.items() for place in layer.places()]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {
             "merge_mode": self.merge_mode,
-            "layer": _described(self.forward_layer),
-            "backward_layer": _described(self.backward_layer),
+            "layer": _entry(self.forward_layer),
+            "backward_layer": _entry(self.backward_layer),
         }
 
 
-def _copy_of(layer: Any, what: str, direction: str | None = None) -> Recurrent:
+def _copy_of(layer: object, argument: str, direction: str | None = None) -> Recurrent:
     """Return a copy of a layer, named as Keras does for a direction."""
     if not isinstance(layer, Recurrent):
-        raise TypeError(f"{what} is an LSTM, a GRU or a SimpleRNN; got {layer!r}.")
+        raise TypeError(f"{argument} is an LSTM, a GRU or a SimpleRNN; got {layer!r}.")
     if layer.built:
-        raise ValueError(f"{what} has been called, so it has weights already: give a new {type(layer).__name__}.")
+        raise ValueError(f"{argument} has been called, so it has weights already: give a new {type(layer).__name__}.")
     copied = nnx.clone(layer)
     name = layer.name or snake_case(layer)
     copied.name = f"{direction}_{name.removeprefix('forward_')}" if direction else name
@@ -130,5 +136,6 @@ def _check_alike(forward: Recurrent, backward: Recurrent) -> None:
             )
 
 
-def _described(layer: Recurrent) -> dict[str, Any]:
+def _entry(layer: Recurrent) -> Config:
+    """Return a layer's entry in the configuration of another one, as Keras saves it."""
     return {"module": "keras.layers", "class_name": type(layer).__name__, "config": layer.get_config()}

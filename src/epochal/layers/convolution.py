@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
-import jax
 from flax import nnx
 
 from .. import initializers
-from .base import Activated, Shape
+from .activated import Activated
 from .settings import check_axes, initializer_settings, kernel_and_bias, known, one_of, positive, sizes
+from .types import ActivationLike, Array, Config, InitializerLike, LayerOptions, NamedWeights, Shape
 
 
 class _Convolution(Activated):
@@ -18,7 +18,7 @@ class _Convolution(Activated):
 
     Attributes:
         axes: The axes of a sample, as an error names them.
-        paddings: What `padding` may be.
+        paddings: The values that `padding` may have.
     """
 
     keeps_mask = False
@@ -33,11 +33,11 @@ class _Convolution(Activated):
         padding: str = "valid",
         dilation_rate: int | Sequence[int] = 1,
         groups: int = 1,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        **kwargs: Any,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(activation, **kwargs)
         rank = self.axes.count(",")
@@ -69,13 +69,13 @@ class _Convolution(Activated):
             rngs=rngs,
         )
 
-    def linear(self, x: jax.Array) -> jax.Array:
+    def linear(self, x: Array) -> Array:
         return self.convolution(x)
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> NamedWeights:
         return kernel_and_bias(self.convolution)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
@@ -89,7 +89,10 @@ class _Convolution(Activated):
 
 
 class Conv1D(_Convolution):
-    """Convolution over steps: `(batch, steps, channels)` to `(batch, new_steps, filters)`.
+    """Convolves over steps: `(batch, steps, channels)` to `(batch, new_steps, filters)`.
+
+        >>> Conv1D(8, 3, padding="causal")(np.ones((2, 10, 4))).shape
+        (2, 10, 8)
 
     Args:
         filters: The number of output channels.
@@ -98,14 +101,14 @@ class Conv1D(_Convolution):
         padding: "valid", "same", or "causal": as many zeros in front that no output depends on later steps.
         dilation_rate: The distance of the window's steps.
         groups: Into how many groups input channels and filters fall.
-        activation: A name or function; None is the identity.
+        activation: A name or a function; None is the identity.
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(kernel_size, channels / groups, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`.
+        **kwargs: `name`, `input_shape`, `trainable`.
 
     Raises:
-        ValueError: If `groups` doesn't divide the filters or, when built, the channels.
+        ValueError: If `groups` doesn't divide the filters or, when built, the channels; or inputs have other axes.
     """
 
     axes = "steps, channels"
@@ -113,23 +116,26 @@ class Conv1D(_Convolution):
 
 
 class Conv2D(_Convolution):
-    """Convolution over height and width; inputs `(batch, height, width, channels)`.
+    """Convolves over height and width: `(batch, height, width, channels)` to `(batch, rows, columns, filters)`.
+
+        >>> Conv2D(8, (3, 3), strides=2, padding="same")(np.ones((2, 9, 9, 1))).shape
+        (2, 5, 5, 8)
 
     Args:
         filters: The number of output channels.
-        kernel_size: One number or two.
-        strides: One number or two.
+        kernel_size: How many rows and columns the window has; one number or two.
+        strides: By how many it moves; one number or two.
         padding: "valid" or "same".
-        dilation_rate: One number or two.
+        dilation_rate: The distance of the window's rows and columns; one number or two.
         groups: Into how many groups input channels and filters fall.
-        activation: A name or function; None is the identity.
+        activation: A name or a function; None is the identity.
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(height, width, channels / groups, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`.
+        **kwargs: `name`, `input_shape`, `trainable`.
 
     Raises:
-        ValueError: If `groups` doesn't divide the filters or, when built, the channels.
+        ValueError: If `groups` doesn't divide the filters or, when built, the channels; or inputs have other axes.
     """
 
     axes = "height, width, channels"

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from ..core.dirty import DIRTY_STORES
+from .types import AnyWeight, NamedWeights, NumpyArray
+from .untyped import asarray
 from .weights import variable_of
 
 
-def write_back(named: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Let variables hold what they are after the last finished batch of any model that trains them; return them."""
+def write_back(named: NamedWeights) -> NamedWeights:
+    """Let weights hold their values after the last finished batch of any model that trains them; return them."""
     DIRTY_STORES.write_back(id(variable_of(weight)) for _, weight in named)
     return named
 
 
-def read(named: list[tuple[str, Any]]) -> list[np.ndarray]:
-    """Return copies of what variables hold after the last finished batch of any model that trains them."""
-    return [np.array(variable.get_value()) for _, variable in write_back(named)]
+def read(named: NamedWeights) -> list[NumpyArray]:
+    """Return copies of weights after the last finished batch of any model that trains them."""
+    return [np.array(weight.get_value()) for _, weight in write_back(named)]
 
 
-def write(named: list[tuple[str, Any]], values: Sequence[Any], owner: str) -> None:
-    """Replace what variables hold; models that train them go on from it with the next batch.
+def write(named: NamedWeights, values: Sequence[ArrayLike], owner: str) -> None:
+    """Replace the values of weights; models that train them go on from these with the next batch.
+
+    Args:
+        named: The weights.
+        values: Arrays of their shapes.
+        owner: What errors call the layer.
 
     Raises:
         ValueError: If the number or a shape differs; then nothing is changed.
     """
     check(named, values, owner)
     write_back(named)
-    for (_, variable), value in zip(named, values, strict=True):
-        variable.set_value(jnp.asarray(value, variable.dtype))
+    for (_, weight), value in zip(named, values, strict=True):
+        weight.set_value(asarray(value, weight.dtype))
     DIRTY_STORES.note_write()
 
 
-def check(named: Sequence[tuple[str, Any]], values: Sequence[Any], owner: str) -> None:
-    """Raise if values don't fit variables."""
+def check(named: Sequence[tuple[str, AnyWeight]], values: Sequence[ArrayLike], owner: str) -> None:
+    """Raise a ValueError if values don't fit weights, in number or in shape."""
     if len(values) != len(named):
         raise ValueError(f"{owner} has {len(named)} weights; got {len(values)}.")
-    for (name, variable), value in zip(named, values, strict=True):
-        if np.shape(value) != variable.shape:
-            raise ValueError(f"{name} has shape {variable.shape}; got an array of shape {np.shape(value)}.")
+    for (name, weight), value in zip(named, values, strict=True):
+        if np.shape(value) != weight.shape:
+            raise ValueError(f"{name} has shape {weight.shape}; got an array of shape {np.shape(value)}.")

@@ -2,40 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
-import jax
 from flax import nnx
 
 from .. import initializers
-from .base import Activated, Shape
+from .activated import Activated
 from .settings import initializer_settings, kernel_and_bias, known, positive
+from .types import ActivationLike, Array, Config, InitializerLike, LayerOptions, NamedWeights, Shape
 
 
 class Activation(Activated):
-    """Applies an activation: a name such as "relu" or "softmax", or any function of one array."""
+    """Applies an activation to arrays of any shape.
+
+        >>> Activation("relu")(np.array([[-1.0, 2.0]])).tolist()
+        [[0.0, 2.0]]
+
+    Args:
+        activation: A name such as "relu" or "softmax", or any function of one array.
+        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+
+    Raises:
+        ValueError: If there is no activation of that name.
+    """
 
 
 class Dense(Activated):
-    """`activation(x @ kernel + bias)` over the last axis.
+    """Computes `activation(x @ kernel + bias)` over the last axis: `(batch, …, inputs)` to `(batch, …, units)`.
+
+        >>> Dense(3)(np.ones((2, 4))).shape
+        (2, 3)
 
     Args:
         units: The size of the output.
-        activation: A name or function; None is the identity.
+        activation: A name or a function; None is the identity.
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(inputs, units)`.
         bias_initializer: Of the bias, `(units,)`.
-        **kwargs: `name`, `input_shape`, `input_dim`.
+        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+
+    Raises:
+        ValueError: If `units` is no positive whole number or, when built, the size of the inputs isn't known.
     """
 
     def __init__(
         self,
         units: int,
-        activation: Any = None,
+        activation: ActivationLike = None,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        **kwargs: Any,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(activation, **kwargs)
         self.units, self.use_bias = positive("units", units), use_bias
@@ -52,11 +69,11 @@ class Dense(Activated):
             rngs=rngs,
         )
 
-    def linear(self, x: jax.Array) -> jax.Array:
+    def linear(self, x: Array) -> Array:
         return self.affine(x)
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> NamedWeights:
         return kernel_and_bias(self.affine)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"units": self.units, "use_bias": self.use_bias} | initializer_settings(self)

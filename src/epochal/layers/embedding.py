@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from .. import initializers
-from .base import Layer, Shape
+from .base import Layer
 from .settings import initializer_settings, positive
+from .types import Array, CommonOptions, Config, InitializerLike, Mask, NamedWeights, Nest, Shape
 
 
 class Embedding(Layer):
-    """A learned vector for each integer: `(batch, …)` to `(batch, …, output_dim)`.
+    """Looks a learned vector up for each integer: `(batch, …)` to `(batch, …, output_dim)`.
+
+        >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
+        (1, 3, 4)
 
     Args:
         input_dim: How many integers there are, from 0.
         output_dim: The size of a vector.
         embeddings_initializer: Of the table, `(input_dim, output_dim)`.
         mask_zero: Whether 0 is padding: then layers that take notice of masks, such as `LSTM`, leave it out.
-        input_length: The length of the sequences, for a model's first layer.
+        input_length: The length of the sequences, in steps, for a model's first layer.
+        **kwargs: `name`, `input_shape`, `trainable`.
+
+    Raises:
+        ValueError: If a size is no positive whole number.
     """
 
     def __init__(
         self,
         input_dim: int,
         output_dim: int,
-        embeddings_initializer: Any = "uniform",
+        embeddings_initializer: InitializerLike = "uniform",
         mask_zero: bool = False,
         input_length: int | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[CommonOptions],
     ) -> None:
         if input_length is not None:
             kwargs.setdefault("input_shape", (positive("input_length", input_length),))
@@ -43,16 +50,16 @@ class Embedding(Layer):
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         self.table = nnx.Embed(self.input_dim, self.output_dim, embedding_init=self.embeddings_initializer, rngs=rngs)
 
-    def call(self, x: jax.Array) -> jax.Array:
+    def call(self, x: Array) -> Array:
         return self.table(x.astype(jnp.int32))
 
-    def output_mask(self, x: jax.Array, mask: Any) -> jax.Array | None:
-        """Return which integers are no padding."""
+    def output_mask(self, x: Array, mask: Nest) -> Mask:
+        """Return which integers are no padding, `(batch, …)`."""
         return x != 0 if self.mask_zero else None
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> NamedWeights:
         return [("embeddings", self.table.embedding)]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         settings = {"input_dim": self.input_dim, "output_dim": self.output_dim, "mask_zero": self.mask_zero}
         return super().get_config() | settings | initializer_settings(self)

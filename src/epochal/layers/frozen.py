@@ -9,14 +9,17 @@ from weakref import WeakKeyDictionary
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from .names import snake_case
+from .types import Path, Variable
+from .untyped import is_variable
 
-Path = tuple[Any, ...]
+TRUTH_VALUES: tuple[type[Any], ...] = (bool, np.bool_)
 
-_TAKEN: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-"""What each layer's `trainable` was when a model that has it was last compiled."""
+_WHEN_COMPILED: WeakKeyDictionary[nnx.Module, bool] = WeakKeyDictionary()
+"""The value of each layer's `trainable` when a model that has it was last compiled."""
 
 
 @dataclass(frozen=True)
@@ -24,25 +27,24 @@ class Selection:
     """Which variables a model trains, settled when it is compiled.
 
     Attributes:
-        said: What `trainable` of each layer was then.
-        whole: What the model's own was.
-        wrt: An nnx filter; None for all parameters.
+        said: The value of `trainable` of each layer then.
+        whole: That of the model.
+        wrt: An nnx filter that selects variables; None for all parameters.
         weights: The variables by their paths, each with whether it alone was frozen.
     """
 
-    said: Mapping[Any, bool]
+    said: Mapping[nnx.Module, bool]
     whole: bool
     wrt: Any
-    weights: Sequence[tuple[str, nnx.Variable, bool]] = ()
+    weights: Sequence[tuple[str, Variable, bool]] = ()
 
     @classmethod
     def made(cls, modules: Iterable[nnx.Module], whole: bool, wrt: Any) -> Selection:
-        """Return what the layers in some modules say now."""
+        """Return the selection by the present values of `trainable` in some modules."""
         by_path = [item for module in modules for item in nnx.iter_graph(module)]
-        nodes: Iterable[Any] = (node for _, node in by_path)
-        answers = {node: answer for node in nodes if (answer := _answer(node)) is not None and _is_hashable(node)}
-        _TAKEN.update(answers)
-        variables = ((_joined(path), node) for path, node in by_path if isinstance(node, nnx.Variable))
+        answers = {node: answer for _, node in by_path if (answer := _answer(node)) is not None and _is_hashable(node)}
+        _WHEN_COMPILED.update(answers)
+        variables = ((_joined(path), node) for path, node in by_path if is_variable(node))
         return cls(answers, whole, wrt, [(path, node, _is_frozen_alone(node)) for path, node in variables])
 
     def of(self, module: nnx.Module) -> tuple[frozenset[Path], frozenset[Path]]:
@@ -62,22 +64,29 @@ class Selection:
 
     def changed(self) -> list[str]:
         """Return the names of layers (unless for a model compiled since) and weights with another `trainable` now."""
-        now = ((layer, layer.trainable) for layer in self.said)
-        changed = [layer for layer, value in now if self.said[layer] != value != _TAKEN.get(layer)]
+        now = ((layer, getattr(layer, "trainable", True)) for layer in self.said)
+        changed = [layer for layer, value in now if self.said[layer] != value != _WHEN_COMPILED.get(layer)]
         weights = [path for path, variable, alone in self.weights if _is_frozen_alone(variable) != alone]
         return [*(getattr(layer, "name", None) or snake_case(layer) for layer in changed), *weights]
 
 
-def _is_hashable(node: Any) -> bool:
+def _is_hashable(node: object) -> bool:
     return isinstance(node, Hashable)
 
 
-def _answer(node: Any) -> bool | None:
+def _answer(node: object) -> bool | None:
+    """Return a module's `trainable`; None if it has none, or for anything but a module."""
     answer = getattr(node, "trainable", None) if isinstance(node, nnx.Module) else None
     return answer if isinstance(answer, bool) else None
 
 
-def frozen_within(module: nnx.Module, said: Mapping[Any, bool]) -> tuple[set[Path], set[Path]]:
+def _answer_before(node: Any, said: Mapping[nnx.Module, bool]) -> bool | None:
+    """Return a module's `trainable` from before, else its present one."""
+    answer = _answer(node)
+    return answer if answer is None or not _is_hashable(node) else said.get(node, answer)
+
+
+def frozen_within(module: nnx.Module, said: Mapping[nnx.Module, bool]) -> tuple[set[Path], set[Path]]:
     """Return the paths of the variables that aren't trained, and of the batch normalizations among such.
 
     A variable belongs to the innermost module around it that has an attribute `trainable`; one whose own metadata say
@@ -85,18 +94,17 @@ def frozen_within(module: nnx.Module, said: Mapping[Any, bool]) -> tuple[set[Pat
 
     Args:
         module: What to look into.
-        said: What `trainable` was; a module that isn't in it is asked.
+        said: Values of `trainable` from before; a module that isn't in it is asked.
     """
     by_path = dict(nnx.iter_graph(module))
 
     def is_frozen(path: Path) -> bool:
         owners = (by_path.get(path[:depth]) for depth in range(len(path), -1, -1))
-        answers = ((owner, answer) for owner in owners if (answer := _answer(owner)) is not None)
-        owner, answer = next(answers, (None, True))
-        return not (said.get(owner, answer) if _is_hashable(owner) else answer) or _is_frozen_alone(by_path[path])
+        answers = (answer for owner in owners if (answer := _answer_before(owner, said)) is not None)
+        return not next(answers, True) or _is_frozen_alone(by_path[path])
 
     frozen = [(path, node) for path, node in by_path.items() if _may_be_frozen(node) and is_frozen(path)]
-    variables = {path for path, node in frozen if isinstance(node, nnx.Variable)}
+    variables = {path for path, node in frozen if is_variable(node)}
     return variables, {path for path, _ in frozen} - variables
 
 
@@ -123,16 +131,17 @@ def frozen_variables(module: nnx.Module) -> set[int]:
     return {id(node) for path, node in nnx.iter_graph(module) if path in paths}
 
 
-def _is_frozen_alone(node: Any) -> bool:
-    return isinstance(node, nnx.Variable) and node.get_metadata("trainable", True) is False
+def _is_frozen_alone(node: object) -> bool:
+    """Return whether a weight itself says that it isn't trainable."""
+    return is_variable(node) and node.get_metadata("trainable", True) is False
 
 
-def _may_be_frozen(node: Any) -> bool:
+def _may_be_frozen(node: object) -> bool:
     return isinstance(node, (nnx.Variable, nnx.BatchNorm))
 
 
-def _variables(module: nnx.Module) -> dict[Path, nnx.Variable]:
-    return {path: node for path, node in nnx.iter_graph(module) if isinstance(node, nnx.Variable)}
+def _variables(module: nnx.Module) -> dict[Path, Variable]:
+    return {path: node for path, node in nnx.iter_graph(module) if is_variable(node)}
 
 
 def _parameters(module: nnx.Module) -> set[Path]:
@@ -157,3 +166,14 @@ def _selected_by(wrt: Any, module: nnx.Module) -> set[Path]:
                     f"{jnp.result_type(leaf)} has no gradient."
                 )
     return set(selected)
+
+
+def truth_of(trainable: Any) -> bool:
+    """Return a value for `trainable` as Python's own.
+
+    Raises:
+        TypeError: If it is neither True nor False.
+    """
+    if not isinstance(trainable, TRUTH_VALUES):
+        raise TypeError(f"trainable is True or False; got {trainable!r}.")
+    return bool(trainable)

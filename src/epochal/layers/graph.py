@@ -2,74 +2,47 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from weakref import WeakSet
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
-from . import calling, masks
-from .base import Activated, Lambda, Layer, placed_weights_of
-from .calls import HOLDERS, KEEPERS, Keeper, ends_of
-from .embedding import Embedding
+from ..activations import Activation
+from .activated import has_logits
+from .base import Layer
+from .calling import call_with_masks, without_training
+from .functions import Lambda
+from .graph_names import has_name, input_names, name_of, unique_names
+from .graph_steps import FixedArray, TensorSlot, graph_steps
+from .input_dtypes import taken_dtypes
+from .listing import placed_weights_of
+from .masks import masks_of_outputs
 from .names import Names, numbered_by_class, snake_case
-from .nests import map_nest
+from .nests import is_mapping, is_sequence
 from .operations import Operation
 from .order import in_keras_order, in_order, ranked_layers
-from .tensors import Call, Input, Tensor, connect
+from .symbolic_ends import HOLDERS, KEEPERS, Ends, Keeper, ends_of
+from .tensors import Input, Tensor, connect
+from .types import Array, Mask, Nest, PlacedWeight, Shape
+
+Slot, Constant = TensorSlot, FixedArray
+__all__ = ["Constant", "Graph", "GraphValues", "Slot", "has_name", "name_of"]
 
 
-@dataclass(frozen=True)
-class Slot:
-    """Stands for a tensor of the graph: an input or an output of a step, by number."""
-
-    at: int
-
-
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """An array that is an argument of a step."""
-
-    value: Any
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One call of a layer; compared by identity, as graphs are when something is compiled.
+class GraphValues(NamedTuple):
+    """The arrays of a call of a graph, by the slots of its tensors.
 
     Attributes:
-        layer: The number of the layer.
-        name: Of the layer, with a number if it isn't the layer's first call.
-        given: `(args, kwargs)`: nests of slots and plain values.
-        outputs: The slots of what it returns.
-        shapes: Their shapes, the batch axis in front, None where a size is open.
-        dtypes: Their dtypes.
+        values: The arrays.
+        masks: The masks that they have.
+        logits: What the activation at the end of a layer was applied to.
     """
 
-    layer: int
-    name: str
-    given: masks.Given
-    outputs: tuple[int, ...]
-    shapes: tuple[tuple[int | None, ...], ...]
-    dtypes: tuple[str, ...]
-
-    @property
-    def inputs(self) -> tuple[int, ...]:
-        """The slots among the arguments."""
-        return tuple(leaf.at for leaf in jax.tree.leaves(self.given) if isinstance(leaf, Slot))
-
-    def filled(self, values: Mapping[int, Any]) -> masks.Given:
-        """Return `(args, kwargs)` with the values of the slots."""
-        constant = lambda leaf: leaf.value if isinstance(leaf, Constant) else leaf
-        return map_nest(lambda leaf: values[leaf.at] if isinstance(leaf, Slot) else constant(leaf), self.given)
-
-    def filled_with_masks(self, of_slots: Mapping[int, Any]) -> masks.Given:
-        """Return the masks of the slots in the same nest; None for a slot without, and for plain values."""
-        return map_nest(lambda leaf: of_slots.get(leaf.at) if isinstance(leaf, Slot) else None, self.given)
+    values: dict[int, Array]
+    masks: dict[int, Mask]
+    logits: dict[int, Array]
 
 
 class Graph(Layer):
@@ -100,33 +73,29 @@ class Graph(Layer):
     """
 
     def __init__(
-        self, inputs: Any, outputs: Any, name: str | None = None, sequential: bool = False, trainable: bool = True
+        self, inputs: Nest, outputs: Nest, name: str | None = None, sequential: bool = False, trainable: bool = True
     ) -> None:
         super().__init__(name=name, trainable=trainable)
         self.built = True
-        given, targets = _listed(inputs, "inputs"), _listed(outputs, "outputs")
-        _check_inputs(given)
-        calls = in_order(given, targets)
+        sources, targets = _listed(inputs, "inputs"), _listed(outputs, "outputs")
+        _check_inputs(sources)
+        calls = in_order(sources, targets)
         ranked = ranked_layers(calls, in_keras_order(outputs, targets))
         self.keras_class = "Sequential" if sequential and len(ranked) == len(calls) else "Functional"
-        names = unique_names(ranked)
         self.layers = nnx.List(ranked)
         self.hold()
-        self.layer_names = tuple(names)
-        self.input_names = _input_names(inputs, given, names)
-        self.input_shapes = tuple(tensor.shape for tensor in given)
-        self.input_dtypes = tuple(tensor.dtype for tensor in given)
-        takers = _takers(calls)
-        self.taken_dtypes = tuple(_dtype_taken(tensor, takers.get(id(tensor), ())) for tensor in given)
-        self.inputs_by_name, self.outputs_by_name = isinstance(inputs, Mapping), isinstance(outputs, Mapping)
-        slots = {id(tensor): at for at, tensor in enumerate(given)}
-        self.steps = tuple(_steps(calls, ranked, names, slots))
+        self.layer_names = tuple(unique_names(ranked))
+        self.input_names = input_names(inputs, sources, self.layer_names)
+        self.input_shapes = tuple(tensor.shape for tensor in sources)
+        self.input_dtypes = tuple(tensor.dtype for tensor in sources)
+        self.taken_dtypes = taken_dtypes(sources, calls)
+        self.inputs_by_name, self.outputs_by_name = is_mapping(inputs), is_mapping(outputs)
+        slots = {id(tensor): at for at, tensor in enumerate(sources)}
+        self.steps = tuple(graph_steps(calls, ranked, self.layer_names, slots))
         self.results = tuple(slots[id(tensor)] for tensor in targets)
         self.output_shapes = tuple(tensor.shape for tensor in targets)
         self.masked_outputs = tuple(tensor.mask is not None for tensor in targets)
-        self.output_names: tuple[str, ...] = (
-            tuple(outputs) if isinstance(outputs, Mapping) else self._names_of_results()
-        )
+        self.output_names: tuple[str, ...] = tuple(outputs) if is_mapping(outputs) else self._names_of_results()
 
     def _names_of_results(self) -> tuple[str, ...]:
         makers = {slot: self.layer_names[step.layer] for step in self.steps for slot in step.outputs}
@@ -146,18 +115,17 @@ class Graph(Layer):
             if isinstance(layer, Graph):
                 layer.kept_by(keeper)
 
-    def drawn(self) -> tuple[Any, Any]:
-        """Return new inputs, and the tensors that calls of all its layers make of them."""
-        facts = zip(self.input_shapes, self.input_dtypes, self.input_names, strict=True)
-        given: list[Tensor] = [Input(shape[1:], dtype, name) for shape, dtype, name in facts]
-        values = dict(enumerate(given))
+    def drawn(self) -> Ends:
+        """Return new symbolic inputs, and the outputs of calls of all its layers on them."""
+        settings = zip(self.input_shapes, self.input_dtypes, self.input_names, strict=True)
+        sources: list[Tensor] = [Input(shape[1:], dtype, name) for shape, dtype, name in settings]
+        values = dict(enumerate(sources))
         for step in self.steps:
-            args, kwargs = step.filled(values)
-            values.update(
-                zip(step.outputs, jax.tree.leaves(connect(self.layers[step.layer], args, kwargs)), strict=True)
-            )
-        inputs = dict(zip(self.input_names, given, strict=True)) if self.inputs_by_name else given
-        return inputs if self.inputs_by_name or len(given) > 1 else given[0], self.packed(values)
+            outputs = connect(self.layers[step.layer], *step.arguments_with(values))
+            values.update(zip(step.outputs, jax.tree.leaves(outputs), strict=True))
+        if self.inputs_by_name:
+            return Ends(dict(zip(self.input_names, sources, strict=True)), self.packed(values))
+        return Ends(sources if len(sources) > 1 else sources[0], self.packed(values))
 
     @property
     def shares_layers(self) -> bool:
@@ -167,75 +135,79 @@ class Graph(Layer):
         )
 
     @property
-    def input(self) -> Any:
+    def input(self) -> Nest:
         """The model's own symbolic input: a tensor, or the list or dict of them that it was made from."""
         return ends_of(self).inputs
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Nest:
         """The model's own symbolic output, as `input`."""
         return ends_of(self).outputs
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Nest) -> Nest:
         """Return the outputs for inputs in a list, or in a dict by name; a single one may come by itself."""
-        return self.packed(self.run(self.unpacked(x))[0])
+        return self.packed(self.run(self.unpacked(x)).values)
 
-    def unpacked(self, x: Any) -> list[Any]:
+    def unpacked(self, x: Nest) -> list[Nest]:
         """Return the inputs in the graph's order."""
-        if isinstance(x, Mapping):
+        if is_mapping(x):
             return [x[name] for name in self.input_names]
-        return list(x) if isinstance(x, (list, tuple)) else [x]
+        return list(x) if is_sequence(x) else [x]
 
-    def packed(self, values: Mapping[int, Any]) -> Any:
+    def packed(self, values: Mapping[int, object]) -> Nest:
         """Return the outputs among all values: in a dict if the model was made with one, one by itself, or a list."""
-        found = [values[slot] for slot in self.results]
+        outputs = [values[slot] for slot in self.results]
         if self.outputs_by_name:
-            return dict(zip(self.output_names, found, strict=True))
-        return found if len(found) > 1 else found[0]
+            return dict(zip(self.output_names, outputs, strict=True))
+        return outputs if len(outputs) > 1 else outputs[0]
 
-    def call_with_masks(self, x: Any, mask: Any) -> tuple[Any, Any]:
+    def call_with_masks(self, x: Nest, mask: Nest) -> tuple[Nest, Nest]:
         """Return the outputs and their masks, given the inputs and theirs."""
-        values, of_slots, _ = self.run(self.unpacked(x), self.unpacked(mask))
-        return self.packed(values), self.packed({slot: of_slots.get(slot) for slot in self.results})
+        values, masks, _ = self.run(self.unpacked(x), self.unpacked(mask))
+        return self.packed(values), self.packed({slot: masks.get(slot) for slot in self.results})
 
-    def run(
-        self, inputs: Sequence[Any], of_inputs: Sequence[Any] = ()
-    ) -> tuple[dict[int, Any], dict[int, Any], dict[int, Any]]:
-        """Return by slot the values, the masks, and what activations at the end of a layer were applied to.
+    def run(self, inputs: Sequence[Array], masks: Sequence[Mask] = ()) -> GraphValues:
+        """Make the calls of all layers, and return the arrays.
 
         Args:
             inputs: In the graph's order.
-            of_inputs: Their masks, each None if all steps count; all of them, if there are none.
+            masks: Of the inputs, each None if all steps count; none at all, if there are none.
         """
-        values: dict[int, Any] = dict(enumerate(inputs))
-        of_slots: dict[int, Any] = dict(enumerate(of_inputs))
-        logits: dict[int, Any] = {}
+        arrays = GraphValues(dict(enumerate(inputs)), dict(enumerate(masks)), {})
         for step in self.steps:
-            layer: Any = self.layers[step.layer]
-            given, of_given = step.filled(values), step.filled_with_masks(of_slots)
+            layer: nnx.Module = self.layers[step.layer]
+            arguments, mask_arguments = step.arguments_with(arrays.values), step.masks_with(arrays.masks)
             if has_logits(layer):
-                logits[step.outputs[0]] = before = layer.linear(*given[0], **calling.without_training(layer, given[1]))
-                made = layer.activation(before)
-                found = masks.of_outputs(layer, given, of_given, made)
+                args, kwargs = arguments
+                logits = layer.linear(*args, **without_training(layer, kwargs))
+                arrays.logits[step.outputs[0]] = logits
+                outputs = layer.activation(logits)
+                output_masks = masks_of_outputs(layer, arguments, mask_arguments, outputs)
             else:
-                made, found = calling.called_with_masks(layer, given, of_given)
-            values.update(zip(step.outputs, jax.tree.leaves(made), strict=True))
-            of_slots.update(zip(step.outputs, found, strict=True))
-        return values, of_slots, logits
+                outputs, output_masks = call_with_masks(layer, arguments, mask_arguments)
+            arrays.values.update(zip(step.outputs, jax.tree.leaves(outputs), strict=True))
+            arrays.masks.update(zip(step.outputs, output_masks, strict=True))
+        return arrays
 
-    def record(self, x: Any) -> dict[str, Any]:
+    def record(self, x: Nest) -> dict[str, Array]:
         """Return the output of every call of a layer, by the layer's name; of its first output if it has several."""
-        values, _, _ = self.run(self.unpacked(x))
+        values = self.run(self.unpacked(x)).values
         return {step.name: values[step.outputs[0]] for step in self.steps}
 
-    def outline(self) -> list[tuple[str, tuple[int | None, ...], tuple[str, ...]]]:
-        """Return for each call of a layer its name, the shape of its output, and the names of what it takes."""
+    def outline(self) -> list[tuple[str, Shape, tuple[str, ...]]]:
+        """Return for each call of a layer its name, the shape of its output, and the names of its inputs' makers."""
         makers = dict(enumerate(self.input_names)) | {slot: step.name for step in self.steps for slot in step.outputs}
         return [(step.name, step.shapes[0], tuple(makers[slot] for slot in step.inputs)) for step in self.steps]
 
-    def activation_of(self, result: int) -> Any:
-        """Return the activation function whose value an output is, None if it isn't one's."""
-        layers: list[Any] = [self.layers[step.layer] for step in self.steps if step.outputs == (self.results[result],)]
+    def activation_of(self, result: int) -> Activation | None:
+        """Return the activation function whose value an output is, None if it isn't one's.
+
+        Args:
+            result: The number of the output.
+        """
+        layers: list[nnx.Module] = [
+            self.layers[step.layer] for step in self.steps if step.outputs == (self.results[result],)
+        ]
         return layers[0].activation if layers and has_logits(layers[0]) else None
 
     def named_layers(self, operations: bool = False) -> list[tuple[str, nnx.Module]]:
@@ -243,55 +215,25 @@ class Graph(Layer):
         named = zip(self.layer_names, self.layers, strict=True)
         return [(name, layer) for name, layer in named if operations or not isinstance(layer, Operation)]
 
-    def placed_weights(self) -> list[tuple[str, Any, str]]:
+    def placed_weights(self) -> list[PlacedWeight]:
         """Return all weights by `layer/weight`, layer by layer."""
         layers = self.named_layers()
         groups = numbered_by_class(snake_case(layer) for _, layer in layers)
         return [
-            (f"{name}/{weight}", variable, f"layers/{group}/{place}".rstrip("/"))
+            PlacedWeight(f"{name}/{weight}", variable, f"layers/{group}/{place}".rstrip("/"))
             for group, (name, layer) in zip(groups, layers, strict=True)
             for weight, variable, place in placed_weights_of(layer)
         ]
 
 
-def has_logits(layer: Any) -> bool:
-    """Say whether a layer is an activation applied to its `linear`, and nothing else."""
-    return isinstance(layer, Activated) and type(layer).call is Activated.call
-
-
-def _listed(nest: Any, what: str) -> list[Tensor]:
-    listed = (
-        list(nest.values()) if isinstance(nest, Mapping) else list(nest) if isinstance(nest, (list, tuple)) else [nest]
-    )
+def _listed(nest: Nest, argument: str) -> list[Tensor]:
+    listed: list[Nest] = list(nest.values()) if is_mapping(nest) else list(nest) if is_sequence(nest) else [nest]
     if not listed or not all(isinstance(tensor, Tensor) for tensor in listed):
         raise TypeError(
-            f"{what} are what Input(…) and calls of layers on it return, one or a list or dict of them; got {nest!r}."
+            f"{argument} are what Input(…) and calls of layers on it return, one or a list or dict of them; got "
+            f"{nest!r}."
         )
     return listed
-
-
-def _takers(calls: Sequence[Call]) -> dict[int, list[tuple[nnx.Module, int]]]:
-    """Return for each tensor, by its id, the layers that take it, and as which of their inputs."""
-    takers: dict[int, list[tuple[nnx.Module, int]]] = {}
-    for call in calls:
-        for at, taken in enumerate(call.inputs):
-            takers.setdefault(id(taken), []).append((call.layer, at))
-    return takers
-
-
-def _dtype_taken(tensor: Tensor, takers: Sequence[tuple[nnx.Module, int]]) -> str | None:
-    """Return what an input is cast to: its own dtype if that is of floats, integers where it leads to embeddings only.
-
-    Numbers that stand for something else, as in a function of one's own, are left alone.
-    """
-    if takers and all(_takes_numbers_of_words(layer, at) for layer, at in takers):
-        return "int32"
-    return tensor.dtype if jnp.issubdtype(tensor.dtype, jnp.floating) else None
-
-
-def _takes_numbers_of_words(layer: Any, at: int) -> bool:
-    """Say whether a layer, or the layers in a nested model, look up what they get as their input number `at`."""
-    return isinstance(layer, Embedding) or (isinstance(layer, Graph) and layer.taken_dtypes[at] == "int32")
 
 
 def _check_inputs(inputs: Sequence[Tensor]) -> None:
@@ -300,65 +242,3 @@ def _check_inputs(inputs: Sequence[Tensor]) -> None:
             raise ValueError(f"a model's inputs are made by Input(…); got {tensor!r}, which a layer made.")
     if len({id(tensor) for tensor in inputs}) != len(inputs):
         raise ValueError("one Input is listed twice among the inputs.")
-
-
-def _steps(
-    calls: Sequence[Call], layers: Sequence[nnx.Module], names: Sequence[str], slots: dict[int, int]
-) -> Iterable[Step]:
-    """Yield the calls as steps; `slots` gets the number of every tensor."""
-    at = {id(layer): number for number, layer in enumerate(layers)}
-    called: dict[int, int] = {}
-    for call in calls:
-        given = map_nest(lambda leaf: _argument(leaf, slots), (call.args, call.kwargs))
-        slots.update({id(tensor): len(slots) + n for n, tensor in enumerate(call.outputs)})
-        layer = at[id(call.layer)]
-        times = called[layer] = called.get(layer, -1) + 1
-        yield Step(
-            layer,
-            f"{names[layer]}:{times}" if times else names[layer],
-            given,
-            tuple(slots[id(tensor)] for tensor in call.outputs),
-            tuple(tensor.shape for tensor in call.outputs),
-            tuple(tensor.dtype for tensor in call.outputs),
-        )
-
-
-def _argument(leaf: Any, slots: Mapping[int, int]) -> Any:
-    if isinstance(leaf, Tensor):
-        return Slot(slots[id(leaf)])
-    return Constant(leaf) if hasattr(leaf, "shape") else leaf
-
-
-def unique_names(layers: Sequence[Any]) -> list[str]:
-    """Return a name for each layer: its own, or its class's with a number; told to the layers that have none."""
-    own = [layer.name for layer in layers if has_name(layer)]
-    if twice := {name for name, times in Counter(own).items() if times > 1}:
-        raise ValueError(f"two layers are named {min(twice)!r}; names in a model must differ.")
-    taken = Names(own)
-    return [name_of(layer, taken) for layer in layers]
-
-
-def name_of(layer: Any, taken: Names) -> str:
-    """Return a layer's own name, else its class's with a number, which it is told."""
-    if has_name(layer):
-        return layer.name
-    name = taken.free(snake_case(layer))
-    if isinstance(layer, Layer):
-        layer.name, layer.numbered = name, True
-    return name
-
-
-def has_name(layer: Any) -> bool:
-    """Say whether a layer has a name of its own."""
-    return isinstance(layer, Layer) and layer.name is not None and not layer.numbered
-
-
-def _input_names(inputs: Any, given: Sequence[Any], layer_names: Sequence[str]) -> tuple[str, ...]:
-    """Return the inputs' names: their own, else a dict's keys, else numbered ones."""
-    keys = list(inputs) if isinstance(inputs, Mapping) else [None] * len(given)
-    own = [tensor.name or key for tensor, key in zip(given, keys, strict=True)]
-    times = Counter([*filter(None, own), *layer_names])
-    if twice := {name for name in own if name and times[name] > 1}:
-        raise ValueError(f"the name {min(twice)!r} is used twice; names in a model must differ.")
-    taken = Names(times)
-    return tuple(name or taken.free("input_layer") for name in own)

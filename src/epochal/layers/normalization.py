@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from ..messages.numeric import real, whole
-from .base import Layer, Shape
+from .base import Layer
 from .settings import known, other_axis, positive, present
+from .types import Array, Config, LayerOptions, Mask, NamedWeights, Shape
 
 
 class BatchNormalization(Layer):
-    """Normalises each channel by the batch, masked steps left out, in training; by moving averages in inference.
+    """Normalises each channel by the batch in training, by moving averages in inference: Ioffe and Szegedy 2015.
+
+    Arrays of any shape keep it. Masked steps don't count.
+
+        >>> layer = BatchNormalization()
+        >>> layer(np.array([[1.0], [3.0]]), training=True).tolist()
+        [[-0.9995], [0.9995]]
+        >>> [name for name, _ in layer.named_weights()]
+        ['gamma', 'beta', 'moving_mean', 'moving_variance']
 
     Args:
-        axis: The axis of the channels.
-        momentum: Of the moving averages.
+        axis: The axis of the channels, with the batch axis as 0.
+        momentum: Of the moving averages: the share that they keep at a batch.
         epsilon: Added to the variance.
         center: Whether to add `beta`.
         scale: Whether to multiply by `gamma`.
+        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+
+    Raises:
+        ValueError: If an argument isn't a number or, when built, the size of the axis isn't known.
     """
 
     uses_mask = keeps_mask = True
@@ -33,14 +45,11 @@ class BatchNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**kwargs)
-        self.axis, self.momentum, self.epsilon = (
-            whole("axis", axis),
-            real("momentum", momentum),
-            real("epsilon", epsilon),
-        )
+        self.axis = whole("axis", axis)
+        self.momentum, self.epsilon = real("momentum", momentum), real("epsilon", epsilon)
         self.center, self.scale = center, scale
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
@@ -55,31 +64,39 @@ class BatchNormalization(Layer):
             rngs=rngs,
         )
 
-    def call(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def call(self, x: Array, mask: Mask = None) -> Array:
         return self.normalization(x, mask=None if mask is None else mask[..., None])
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> NamedWeights:
         inner = self.normalization
-        moving = [("moving_mean", inner.mean), ("moving_variance", inner.var)]
-        return present(gamma=inner.scale, beta=inner.bias) + moving
+        return present(gamma=inner.scale, beta=inner.bias, moving_mean=inner.mean, moving_variance=inner.var)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         settings = {"axis": self.axis, "momentum": self.momentum, "epsilon": self.epsilon}
         return super().get_config() | settings | {"center": self.center, "scale": self.scale}
 
 
 class LayerNormalization(Layer):
-    """Normalises each sample over its last axis.
+    """Normalises each sample over its last axis: Ba et al. 2016. Arrays of any shape keep it.
+
+        >>> LayerNormalization()(np.array([[1.0, 3.0]])).tolist()
+        [[-0.9995, 0.9995]]
 
     Args:
         epsilon: Added to the variance.
         center: Whether to add `beta`.
         scale: Whether to multiply by `gamma`.
+        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+
+    Raises:
+        ValueError: If `epsilon` isn't a number or, when built, the size of the axis isn't known.
     """
 
     keeps_mask = True
 
-    def __init__(self, epsilon: float = 1e-3, center: bool = True, scale: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, epsilon: float = 1e-3, center: bool = True, scale: bool = True, **kwargs: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(**kwargs)
         self.epsilon, self.center, self.scale = real("epsilon", epsilon), center, scale
 
@@ -93,18 +110,21 @@ class LayerNormalization(Layer):
             rngs=rngs,
         )
 
-    def call(self, x: jax.Array) -> jax.Array:
+    def call(self, x: Array) -> Array:
         return self.normalization(x)
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> NamedWeights:
         return present(gamma=self.normalization.scale, beta=self.normalization.bias)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"axis": -1, "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
 
 
 class GroupNormalization(Layer):
-    """Normalises each sample in groups of channels: Wu and He 2018.
+    """Normalises each sample in groups of channels: Wu and He 2018. Arrays of any shape keep it.
+
+        >>> GroupNormalization(groups=2)(np.array([[1.0, 3.0, 5.0, 9.0]])).tolist()
+        [[-0.9995, 0.9995, -0.9999, 0.9999]]
 
     Args:
         groups: How many groups the channels fall into; -1 for each channel by itself.
@@ -112,6 +132,7 @@ class GroupNormalization(Layer):
         epsilon: Added to the variance.
         center: Whether to add `beta`.
         scale: Whether to multiply by `gamma`.
+        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
 
     Raises:
         ValueError: If `axis` is the batch's or, when built, `groups` doesn't divide the channels.
@@ -126,7 +147,7 @@ class GroupNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**kwargs)
         self.groups = -1 if groups == -1 else positive("groups", groups)
@@ -148,12 +169,12 @@ class GroupNormalization(Layer):
             rngs=rngs,
         )
 
-    def call(self, x: jax.Array) -> jax.Array:
+    def call(self, x: Array) -> Array:
         return jnp.moveaxis(self.normalization(jnp.moveaxis(x, self.axis, -1)), -1, self.axis)
 
-    def named_weights(self) -> list[tuple[str, nnx.Variable]]:
+    def named_weights(self) -> NamedWeights:
         return present(gamma=self.normalization.scale, beta=self.normalization.bias)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         settings = {"groups": self.groups, "axis": self.axis, "epsilon": self.epsilon}
         return super().get_config() | settings | {"center": self.center, "scale": self.scale}

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from flax import nnx
 
-from .tensors import Call, Tensor
+from .nests import is_mapping
+from .tensors import LayerCall, Tensor
+from .types import Nest
 
 
-def in_order(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[Call]:
+def in_order(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[LayerCall]:
     """Return the calls that lead from the inputs to the outputs, each after those it needs."""
-    known, used = {id(tensor) for tensor in inputs}, set[int]()
-    done: dict[int, Call] = {}
-    under_way: set[int] = set()
+    input_ids, used = {id(tensor) for tensor in inputs}, set[int]()
+    done: dict[int, LayerCall] = {}
+    open_calls: set[int] = set()
     waiting: list[tuple[Tensor, bool]] = [(tensor, False) for tensor in reversed(outputs)]
     while waiting:
-        tensor, complete = waiting.pop()
+        tensor, is_complete = waiting.pop()
         call = tensor.call
-        if id(tensor) in known:
+        if id(tensor) in input_ids:
             used.add(id(tensor))
         elif call is None:
             name = getattr(tensor, "name", None)
             raise ValueError(
                 f"the outputs need the input {name or ''}{tensor!r}, which isn't among the model's inputs: add it."
             )
-        elif complete:
-            under_way.discard(id(call))
+        elif is_complete:
+            open_calls.discard(id(call))
             done.setdefault(id(call), call)
-        elif id(call) in under_way:
-            raise ValueError(f"the graph goes round in a circle through {_called(call.layer)!r}.")
+        elif id(call) in open_calls:
+            raise ValueError(f"the graph goes round in a circle through {_name_in_error(call.layer)!r}.")
         elif id(call) not in done:
-            under_way.add(id(call))
+            open_calls.add(id(call))
             waiting.append((tensor, True))
             waiting += [(needed, False) for needed in reversed(call.inputs)]
     for tensor in inputs:
@@ -43,7 +44,7 @@ def in_order(inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> list[Call]:
     return list(done.values())
 
 
-def ranked_layers(calls: Sequence[Call], outputs: Sequence[Tensor]) -> list[nnx.Module]:
+def ranked_layers(calls: Sequence[LayerCall], outputs: Sequence[Tensor]) -> list[nnx.Module]:
     """Return each layer once, in the order of Keras: by the longest way to an output, then by the first visit.
 
     Source: `map_graph` in keras/src/ops/function.py of Keras 3.15. Files go by this order.
@@ -61,9 +62,9 @@ def ranked_layers(calls: Sequence[Call], outputs: Sequence[Tensor]) -> list[nnx.
     return sorted(layers.values(), key=lambda layer: (-of_layer[id(layer)], visits[id(layer)]))
 
 
-def in_keras_order(outputs: Any, targets: Sequence[Tensor]) -> list[Tensor]:
-    """Return the outputs in the order in which Keras walks from them: those of a dict by their names."""
-    return [outputs[name] for name in sorted(outputs)] if isinstance(outputs, Mapping) else list(targets)
+def in_keras_order(outputs: Nest, targets: Sequence[Tensor]) -> list[Tensor]:
+    """Return the outputs in the order in which Keras walks from them: a dict's by their names."""
+    return [outputs[name] for name in sorted(outputs)] if is_mapping(outputs) else list(targets)
 
 
 def _visits(outputs: Sequence[Tensor]) -> dict[int, int]:
@@ -80,5 +81,5 @@ def _visits(outputs: Sequence[Tensor]) -> dict[int, int]:
     return order
 
 
-def _called(layer: Any) -> str:
+def _name_in_error(layer: nnx.Module) -> str:
     return getattr(layer, "name", None) or type(layer).__name__

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .base import Layer, Shape
+from .base import Layer
 from .settings import check_axes, one_of, sizes
+from .types import Array, Config, LayerOptions, Mask, Shape
+from .untyped import avg_pool, max_pool
 
 
 class _Pooling(Layer):
-    """Takes windows over the axes between the batch and the channels; `axes` are those of a sample."""
+    """Takes windows over the axes between the batch and the channels.
+
+    Attributes:
+        axes: The axes of a sample, as an error names them.
+    """
 
     axes: str
 
@@ -23,7 +28,7 @@ class _Pooling(Layer):
         pool_size: int | Sequence[int] = 2,
         strides: int | Sequence[int] | None = None,
         padding: str = "valid",
-        **kwargs: Any,
+        **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**kwargs)
         rank = self.axes.count(",")
@@ -34,66 +39,116 @@ class _Pooling(Layer):
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         check_axes(self, shape, self.axes)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         settings = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
         return super().get_config() | settings
 
 
 class _MaxPooling(_Pooling):
-    def call(self, x: jax.Array) -> jax.Array:
-        return nnx.max_pool(x, self.pool_size, self.strides, self.padding.upper())
+    def call(self, x: Array) -> Array:
+        return max_pool(x, self.pool_size, self.strides, self.padding.upper())
 
 
 class _AveragePooling(_Pooling):
-    def call(self, x: jax.Array) -> jax.Array:
-        return nnx.avg_pool(x, self.pool_size, self.strides, self.padding.upper(), count_include_pad=False)
+    def call(self, x: Array) -> Array:
+        return avg_pool(x, self.pool_size, self.strides, self.padding.upper(), count_include_pad=False)
 
 
 class MaxPooling1D(_MaxPooling):
-    """The largest value of each window; inputs `(batch, steps, channels)`.
+    """Takes the largest value of each window: `(batch, steps, channels)` to `(batch, fewer_steps, channels)`.
+
+        >>> MaxPooling1D(2)(np.array([[[1.0], [5.0], [3.0], [2.0]]])).tolist()
+        [[[5.0], [3.0]]]
 
     Args:
         pool_size: How many steps a window has.
         strides: By how many steps it moves; the pool size if None.
-        padding: "valid" or "same".
+        padding: "valid" has whole windows only, "same" as many as fit with padding at both ends.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If a number isn't positive, there is no such padding or, when built, inputs have other axes.
     """
 
     axes = "steps, channels"
 
 
 class AveragePooling1D(_AveragePooling):
-    """The mean of each window, padding not counted; inputs and arguments as in `MaxPooling1D`."""
+    """Takes the mean of each window: `(batch, steps, channels)` to `(batch, fewer_steps, channels)`.
+
+    Padding isn't counted.
+
+        >>> AveragePooling1D(2)(np.array([[[1.0], [5.0], [3.0], [2.0]]])).tolist()
+        [[[3.0], [2.5]]]
+
+    Args:
+        pool_size: How many steps a window has.
+        strides: By how many steps it moves; the pool size if None.
+        padding: "valid" has whole windows only, "same" as many as fit with padding at both ends.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If a number isn't positive, there is no such padding or, when built, inputs have other axes.
+    """
 
     axes = "steps, channels"
 
 
 class MaxPooling2D(_MaxPooling):
-    """The largest value of each window; inputs `(batch, height, width, channels)`.
+    """Takes the largest value of each window: `(batch, height, width, channels)`, fewer rows and columns.
+
+        >>> MaxPooling2D(2)(np.ones((2, 8, 6, 3))).shape
+        (2, 4, 3, 3)
 
     Args:
-        pool_size: One number or two.
-        strides: One number or two; the pool size if None.
-        padding: "valid" or "same".
+        pool_size: How many rows and columns a window has; one number or two.
+        strides: By how many it moves, one number or two; the pool size if None.
+        padding: "valid" has whole windows only, "same" as many as fit with padding on all sides.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If a number isn't positive, there is no such padding or, when built, inputs have other axes.
     """
 
     axes = "height, width, channels"
 
 
 class AveragePooling2D(_AveragePooling):
-    """The mean of each window, padding not counted; inputs and arguments as in `MaxPooling2D`."""
+    """Takes the mean of each window: `(batch, height, width, channels)`, fewer rows and columns.
+
+    Padding isn't counted.
+
+        >>> AveragePooling2D(2)(np.ones((2, 8, 6, 3))).shape
+        (2, 4, 3, 3)
+
+    Args:
+        pool_size: How many rows and columns a window has; one number or two.
+        strides: By how many it moves, one number or two; the pool size if None.
+        padding: "valid" has whole windows only, "same" as many as fit with padding on all sides.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If a number isn't positive, there is no such padding or, when built, inputs have other axes.
+    """
 
     axes = "height, width, channels"
 
 
 class GlobalAveragePooling1D(Layer):
-    """The mean over steps, masked ones left out: `(batch, steps, features)` to `(batch, features)`.
+    """Takes the mean over steps, masked ones left out: `(batch, steps, features)` to `(batch, features)`.
 
     Where no step counts the mean is 0. (Keras's isn't a number.)
+
+        >>> GlobalAveragePooling1D()(np.ones((2, 4, 3))).shape
+        (2, 3)
+
+    Args:
+        **kwargs: `name`, `input_shape`.
     """
 
     uses_mask = True
 
-    def call(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def call(self, x: Array, mask: Mask = None) -> Array:
         if mask is None:
             return x.mean(axis=1)
         counts = mask[..., None]
@@ -101,21 +156,42 @@ class GlobalAveragePooling1D(Layer):
 
 
 class GlobalAveragePooling2D(Layer):
-    """The mean over height and width: `(batch, height, width, channels)` to `(batch, channels)`."""
+    """Takes the mean over height and width: `(batch, height, width, channels)` to `(batch, channels)`.
 
-    def call(self, x: jax.Array) -> jax.Array:
+        >>> GlobalAveragePooling2D()(np.ones((2, 8, 6, 3))).shape
+        (2, 3)
+
+    Args:
+        **kwargs: `name`, `input_shape`.
+    """
+
+    def call(self, x: Array) -> Array:
         return x.mean(axis=(1, 2))
 
 
 class GlobalMaxPooling1D(Layer):
-    """The largest value over steps: `(batch, steps, features)` to `(batch, features)`."""
+    """Takes the largest value over steps: `(batch, steps, features)` to `(batch, features)`.
 
-    def call(self, x: jax.Array) -> jax.Array:
+        >>> GlobalMaxPooling1D()(np.array([[[1.0, 4.0], [3.0, 2.0]]])).tolist()
+        [[3.0, 4.0]]
+
+    Args:
+        **kwargs: `name`, `input_shape`.
+    """
+
+    def call(self, x: Array) -> Array:
         return x.max(axis=1)
 
 
 class GlobalMaxPooling2D(Layer):
-    """The largest value over height and width: `(batch, height, width, channels)` to `(batch, channels)`."""
+    """Takes the largest value over height and width: `(batch, height, width, channels)` to `(batch, channels)`.
 
-    def call(self, x: jax.Array) -> jax.Array:
+        >>> GlobalMaxPooling2D()(np.ones((2, 8, 6, 3))).shape
+        (2, 3)
+
+    Args:
+        **kwargs: `name`, `input_shape`.
+    """
+
+    def call(self, x: Array) -> Array:
         return x.max(axis=(1, 2))

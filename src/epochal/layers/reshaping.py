@@ -3,48 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
-import jax
 from flax import nnx
 
-from .base import Layer, Shape
+from .base import Layer
 from .settings import positive
+from .types import Array, Config, LayerOptions, Shape
 
 
 class Flatten(Layer):
-    """All axes but the batch in one."""
+    """Makes one axis of all but the batch: `(batch, …)` to `(batch, features)`.
 
-    def call(self, x: jax.Array) -> jax.Array:
+        >>> Flatten()(np.ones((2, 3, 4))).shape
+        (2, 12)
+
+    Args:
+        **kwargs: `name`, `input_shape`, `input_dim`.
+    """
+
+    def call(self, x: Array) -> Array:
         return x.reshape(len(x), -1)
 
 
 class Reshape(Layer):
-    """Another shape for each sample.
+    """Gives each sample another shape: `(batch, …)` to `(batch, *target_shape)`.
+
+        >>> Reshape((2, -1))(np.ones((5, 6))).shape
+        (5, 2, 3)
 
     Args:
         target_shape: Without the batch axis; one number may be -1.
+        **kwargs: `name`, `input_shape`, `input_dim`.
+
+    Raises:
+        TypeError: When called, if the values don't fit the shape.
     """
 
-    def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
+    def __init__(self, target_shape: Sequence[int], **kwargs: Unpack[LayerOptions]) -> None:
         super().__init__(**kwargs)
         self.target_shape = tuple(target_shape)
 
-    def call(self, x: jax.Array) -> jax.Array:
+    def call(self, x: Array) -> Array:
         return x.reshape(len(x), *self.target_shape)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"target_shape": self.target_shape}
 
 
 class Permute(Layer):
-    """The axes of each sample in another order.
+    """Puts the axes of each sample into another order.
+
+        >>> Permute((2, 1))(np.ones((5, 3, 4))).shape
+        (5, 4, 3)
 
     Args:
         dims: The axes from 1, in the order in which they are to come: `(2, 1)` exchanges two.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If an axis is missing or twice in `dims` or, when built, samples have another number of axes.
     """
 
-    def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
+    def __init__(self, dims: Sequence[int], **kwargs: Unpack[LayerOptions]) -> None:
         super().__init__(**kwargs)
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
@@ -54,21 +75,28 @@ class Permute(Layer):
         if len(shape) != len(self.dims):
             raise ValueError(f"dims {self.dims} are of {len(self.dims)} axes; got inputs of shape {shape}.")
 
-    def call(self, x: jax.Array) -> jax.Array:
+    def call(self, x: Array) -> Array:
         return x.transpose(0, *self.dims)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"dims": self.dims}
 
 
 class RepeatVector(Layer):
-    """A vector as every step of a sequence: `(batch, features)` to `(batch, n, features)`.
+    """Makes a vector every step of a sequence: `(batch, features)` to `(batch, n, features)`.
+
+        >>> RepeatVector(3)(np.ones((2, 4))).shape
+        (2, 3, 4)
 
     Args:
         n: How many steps.
+        **kwargs: `name`, `input_shape`, `input_dim`.
+
+    Raises:
+        ValueError: If `n` is no positive whole number or, when built, inputs aren't vectors.
     """
 
-    def __init__(self, n: int, **kwargs: Any) -> None:
+    def __init__(self, n: int, **kwargs: Unpack[LayerOptions]) -> None:
         super().__init__(**kwargs)
         self.n = positive("n", n)
 
@@ -76,8 +104,8 @@ class RepeatVector(Layer):
         if len(shape) != 1:
             raise ValueError(f"RepeatVector takes (features,); got inputs of shape {shape}.")
 
-    def call(self, x: jax.Array) -> jax.Array:
+    def call(self, x: Array) -> Array:
         return x[:, None].repeat(self.n, axis=1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"n": self.n}

@@ -3,45 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .base import Layer, Shape
+from .base import Layer
 from .settings import check_axes, one_of, sizes
+from .types import Array, Config, LayerOptions, Shape
+from .untyped import pad, resize
 
 
 class ZeroPadding1D(Layer):
-    """Zeros before and after the steps; inputs `(batch, steps, features)`.
+    """Puts zeros before and after the steps: `(batch, steps, features)` to `(batch, more_steps, features)`.
+
+        >>> ZeroPadding1D((1, 2))(np.ones((5, 4, 3))).shape
+        (5, 7, 3)
 
     Args:
         padding: How many on each side, or `(before, after)`.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If a number is negative or, when built, inputs have other axes.
     """
 
-    def __init__(self, padding: int | Sequence[int] = 1, **kwargs: Any) -> None:
+    def __init__(self, padding: int | Sequence[int] = 1, **kwargs: Unpack[LayerOptions]) -> None:
         super().__init__(**kwargs)
         self.padding = sizes("padding", padding, 2, least=0)
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         check_axes(self, shape, "steps, features")
 
-    def call(self, x: jax.Array) -> jax.Array:
-        return jnp.pad(x, ((0, 0), self.padding, (0, 0)))
+    def call(self, x: Array) -> Array:
+        return pad(x, ((0, 0), self.padding, (0, 0)))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"padding": self.padding}
 
 
 class ZeroPadding2D(Layer):
-    """Zeros around images; inputs `(batch, height, width, channels)`.
+    """Puts zeros around images: `(batch, height, width, channels)` to `(batch, more_rows, more_columns, channels)`.
+
+        >>> ZeroPadding2D((1, 2))(np.ones((5, 4, 4, 3))).shape
+        (5, 6, 8, 3)
 
     Args:
         padding: How many on all sides, `(rows, columns)`, or `((top, bottom), (left, right))`.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If `padding` is anything else or, when built, inputs have other axes.
     """
 
-    def __init__(self, padding: int | Sequence[int | Sequence[int]] = 1, **kwargs: Any) -> None:
+    def __init__(self, padding: int | Sequence[int | Sequence[int]] = 1, **kwargs: Unpack[LayerOptions]) -> None:
         super().__init__(**kwargs)
         each = padding if isinstance(padding, (list, tuple)) else (padding, padding)
         if len(each) != 2:
@@ -51,43 +66,59 @@ class ZeroPadding2D(Layer):
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         check_axes(self, shape, "height, width, channels")
 
-    def call(self, x: jax.Array) -> jax.Array:
-        return jnp.pad(x, ((0, 0), *self.padding, (0, 0)))
+    def call(self, x: Array) -> Array:
+        return pad(x, ((0, 0), *self.padding, (0, 0)))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"padding": self.padding}
 
 
 class UpSampling1D(Layer):
-    """Every step several times; inputs `(batch, steps, features)`.
+    """Repeats every step: `(batch, steps, features)` to `(batch, steps × size, features)`.
+
+        >>> UpSampling1D(3)(np.ones((5, 4, 2))).shape
+        (5, 12, 2)
 
     Args:
         size: How many times.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If `size` is no positive whole number or, when built, inputs have other axes.
     """
 
-    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+    def __init__(self, size: int = 2, **kwargs: Unpack[LayerOptions]) -> None:
         super().__init__(**kwargs)
         (self.size,) = sizes("size", size, 1)
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         check_axes(self, shape, "steps, features")
 
-    def call(self, x: jax.Array) -> jax.Array:
+    def call(self, x: Array) -> Array:
         return jnp.repeat(x, self.size, axis=1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"size": self.size}
 
 
 class UpSampling2D(Layer):
-    """Larger images; inputs `(batch, height, width, channels)`.
+    """Makes images larger: `(batch, height, width, channels)` to `(batch, more_rows, more_columns, channels)`.
+
+        >>> UpSampling2D((2, 3))(np.ones((5, 4, 4, 1))).shape
+        (5, 8, 12, 1)
 
     Args:
         size: How many times as high and as wide; one number or two.
         interpolation: "nearest" repeats pixels, "bilinear" goes from one to the next.
+        **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: If an argument is anything else or, when built, inputs have other axes.
     """
 
-    def __init__(self, size: int | Sequence[int] = 2, interpolation: str = "nearest", **kwargs: Any) -> None:
+    def __init__(
+        self, size: int | Sequence[int] = 2, interpolation: str = "nearest", **kwargs: Unpack[LayerOptions]
+    ) -> None:
         super().__init__(**kwargs)
         self.size = sizes("size", size, 2)
         self.interpolation = one_of("interpolation", interpolation, ("nearest", "bilinear"))
@@ -95,12 +126,12 @@ class UpSampling2D(Layer):
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         check_axes(self, shape, "height, width, channels")
 
-    def call(self, x: jax.Array) -> jax.Array:
+    def call(self, x: Array) -> Array:
         rows, columns = self.size
         if self.interpolation == "nearest":
             return x.repeat(rows, axis=1).repeat(columns, axis=2)
         batch, height, width, channels = x.shape
-        return jax.image.resize(x, (batch, height * rows, width * columns, channels), "bilinear")
+        return resize(x, (batch, height * rows, width * columns, channels), "bilinear")
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return super().get_config() | {"size": self.size, "interpolation": self.interpolation}

@@ -1,33 +1,49 @@
-"""What layers check and say of their settings."""
+"""Settings of layers: the checks that they have in common, and their values in a configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from flax import nnx
+from typing import Protocol, TypeGuard, TypeVar
 
 from .. import initializers
 from ..messages.numeric import is_real, is_whole, real, whole
-from .base import Layer, Shape
+from .nests import is_sequence
+from .shapes import is_shape
+from .types import Config, NamedWeights, Nest, NumpyArray, Shape, Variable
+
+T = TypeVar("T")
 
 
-def initializer_settings(layer: Layer) -> dict[str, Any]:
+class KernelAndBias(Protocol):
+    """A module of flax that has a kernel and perhaps a bias."""
+
+    @property
+    def kernel(self) -> Variable:
+        """Its matrix."""
+        ...
+
+    @property
+    def bias(self) -> Variable | None:
+        """Its vector, None if it has none."""
+        ...
+
+
+def initializer_settings(layer: object) -> Config:
     """Return the settings of a layer that say how its weights start."""
     return {name: initializers.describe(value) for name, value in vars(layer).items() if name.endswith("_initializer")}
 
 
-def kernel_and_bias(inner: Any) -> list[tuple[str, nnx.Variable]]:
+def kernel_and_bias(inner: KernelAndBias) -> NamedWeights:
     """Return the weights of an inner module that has both, or only a kernel."""
     return present(kernel=inner.kernel, bias=inner.bias)
 
 
-def present(**variables: Any) -> list[tuple[str, nnx.Variable]]:
-    """Return the variables that there are, by name."""
+def present(**variables: Variable | None) -> NamedWeights:
+    """Return the variables that aren't None, by name."""
     return [(name, variable) for name, variable in variables.items() if variable is not None]
 
 
-def known(layer: Layer, shape: Shape, axis: int) -> int:
+def known(layer: object, shape: Shape, axis: int) -> int:
     """Return the size of an axis, without the batch axis; it must be known before weights can be made."""
     if not shape or (size := shape[axis]) is None:
         how = "" if shape else " Of one number a sample make x[..., None], of a single sample x[None]."
@@ -37,52 +53,69 @@ def known(layer: Layer, shape: Shape, axis: int) -> int:
     return size
 
 
-def sizes(what: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
-    """Return a whole number for each of `rank` axes: all of them given, or one for all."""
-    given: Any = value.tolist() if getattr(value, "ndim", 0) == 1 else value
-    each: tuple[Any, ...] = tuple(given) if isinstance(given, (list, tuple)) else (given,) * rank
+def sizes(argument: str, value: object, rank: int, least: int = 1) -> tuple[int, ...]:
+    """Return a whole number for each of `rank` axes: all of them given, or one for all.
+
+    Args:
+        argument: What an error calls it, such as "kernel_size".
+        value: A whole number, or a list, a tuple or an array of them.
+        rank: How many.
+        least: The smallest that is allowed, 0 or 1.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    listed: Nest = value.tolist() if _is_vector(value) else value
+    each: tuple[Nest, ...] = tuple(listed) if is_sequence(listed) else (listed,) * rank
     if len(each) != rank or any(not is_whole(v, least) for v in each):
         kind = "positive" if least == 1 else "non-negative"
         wanted = f"a {kind} whole number" if rank == 1 else f"one or two {kind} whole numbers"
-        raise ValueError(f"{what} is {wanted}; got {value!r}.")
-    return tuple(whole(what, v) for v in each)
+        raise ValueError(f"{argument} is {wanted}; got {value!r}.")
+    return tuple(whole(argument, v) for v in each)
 
 
-def positive(what: str, value: Any) -> int:
-    """Return a positive whole number."""
+def _is_vector(value: object) -> TypeGuard[NumpyArray]:
+    return getattr(value, "ndim", 0) == 1
+
+
+def positive(argument: str, value: object) -> int:
+    """Return a positive whole number; anything else is a ValueError that names the argument."""
     if not is_whole(value, 1):
-        raise ValueError(f"{what} must be a positive whole number; got {value!r}.")
-    return whole(what, value)
+        raise ValueError(f"{argument} must be a positive whole number; got {value!r}.")
+    return whole(argument, value)
 
 
-def other_axis(value: Any) -> int:
-    """Return an axis other than the batch's."""
+def other_axis(value: object) -> int:
+    """Return an axis other than the batch's; anything else is a ValueError."""
     if not is_whole(value) or value == 0:
         raise ValueError(f"axis is a whole number other than 0, which is the batch's; got {value!r}.")
     return whole("axis", value)
 
 
-def one_of(what: str, value: Any, known: Sequence[Any]) -> Any:
-    """Return a value if it is among those known."""
+def one_of(argument: str, value: T, known: Sequence[T]) -> T:
+    """Return a value if it is among those known; any other is a ValueError that lists them."""
     if value not in known:
-        raise ValueError(f"{what} must be {' or '.join(map(repr, known))}; got {value!r}.")
+        raise ValueError(f"{argument} must be {' or '.join(map(repr, known))}; got {value!r}.")
     return value
 
 
-def share(what: str, value: Any) -> float:
-    """Return the share of values that a dropout drops."""
-    if not is_real(value) or not 0 <= value < 1:
-        raise ValueError(f"{what} is the share of values that are dropped, from 0 to less than 1; got {value!r}.")
-    return real(what, value)
+def share(argument: str, value: object) -> float:
+    """Return the share of values that a dropout drops; anything but a number from 0 to less than 1 is a ValueError."""
+    if not is_real(value) or not 0 <= real(argument, value) < 1:
+        raise ValueError(f"{argument} is the share of values that are dropped, from 0 to less than 1; got {value!r}.")
+    return real(argument, value)
 
 
-def check_axes(layer: Layer, shape: Any, axes: str) -> None:
-    """Raise a ValueError unless inputs have the axes that a layer's docstring names, without the batch."""
-    if not isinstance(shape, tuple) or len(shape) != len(axes.split(", ")):
-        missing = isinstance(shape, tuple) and len(shape) == len(axes.split(", ")) - 1
-        how = (
-            " x[..., None] adds a last axis of one value, x[None] that of samples around a single one."
-            if missing
-            else ""
-        )
-        raise ValueError(f"{type(layer).__name__} takes ({axes}); got inputs of shape {shape}.{how}")
+def check_axes(layer: object, shape: Nest, axes: str) -> None:
+    """Raise a ValueError unless inputs have the axes that a layer's docstring names.
+
+    Args:
+        layer: Named in the error.
+        shape: Of a sample, without the batch axis.
+        axes: Their names, such as "height, width, channels".
+    """
+    wanted, rank = axes.count(",") + 1, len(shape) if is_shape(shape) else -1
+    if rank != wanted:
+        how = " x[..., None] adds a last axis of one value, x[None] that of samples around a single one."
+        hint = how if rank == wanted - 1 else ""
+        raise ValueError(f"{type(layer).__name__} takes ({axes}); got inputs of shape {shape}.{hint}")

@@ -1,11 +1,11 @@
-"""The graph that calls of layers draw: symbolic tensors, and which layer made which from which."""
+"""The graph that calls of layers draw: symbolic tensors, and which call of a layer made which from which."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,15 @@ from flax import nnx
 
 from ..messages.arguments import NamesArguments
 from ..messages.numeric import is_whole, whole
-from . import building, calling, calls
+from . import symbolic_ends
+from .call_context import compiled_step
+from .calling import call_with_masks
+from .inner_layers import OPEN_SIZES, build_inside, sized
 from .names import class_name, snake_case
-from .nests import held, map_nest
+from .nests import copied, map_nest
 from .operators import Operators
+from .types import Array, Mask, Nest, Shape
+from .untyped import eval_shape, merged_copy, split, structure, unflatten
 
 
 class Tensor(Operators, NamesArguments):
@@ -24,6 +29,11 @@ class Tensor(Operators, NamesArguments):
 
     Calling layers on tensors makes more of them; `Model(inputs, outputs)` makes a model of what lies between.
     Python's operators work on them as on arrays: `a + b`, `2 * a`, `a @ weights`, `a[:, 0]`.
+
+        >>> from epochal.layers import Dense, Input
+        >>> x = Input((4,))
+        >>> 2 * Dense(3)(x) + 1
+        <Tensor (None, 3) float32>
 
     Attributes:
         shape: With the batch axis in front; None where the size is open.
@@ -33,20 +43,20 @@ class Tensor(Operators, NamesArguments):
         mask: The shape of the mask that says which steps count, the batch axis in front; None if all do.
     """
 
-    def __init__(self, shape: Sequence[int | None], dtype: str, call: Call | None = None, index: int = 0) -> None:
+    def __init__(self, shape: Sequence[int | None], dtype: str, call: LayerCall | None = None, index: int = 0) -> None:
         self.shape, self.dtype, self.call, self.index = tuple(shape), dtype, call, index
-        self.mask: tuple[int | None, ...] | None = None
+        self.mask: Shape | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.shape} {self.dtype}>"
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(
             f"{self!r} has no values yet, so no function of arrays takes it: wrap the function in a layer, "
             "as in Lambda(function)(tensor)."
         )
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> NoReturn:
         raise TypeError(f"{self!r} is one tensor and can't be taken apart: a layer such as Lambda(lambda x: …) can.")
 
     def __bool__(self) -> bool:
@@ -56,10 +66,16 @@ class Tensor(Operators, NamesArguments):
 class Input(Tensor):
     """An input of a model, or the first item of a `Sequential`.
 
+        >>> Input((28, 28, 1))
+        <Input (None, 28, 28, 1) float32>
+
     Args:
         shape: Of a sample, such as `(64,)` or `(28, 28, 1)`; None for an axis of any size.
         dtype: Of the input; "int32" for an `Embedding`.
         name: By which data may be given; `input_layer`, numbered, if None.
+
+    Raises:
+        ValueError: If the shape isn't a list or a tuple of positive whole numbers and None.
     """
 
     def __init__(self, shape: Sequence[int | None], dtype: str = "float32", name: str | None = None) -> None:
@@ -70,19 +86,19 @@ class Input(Tensor):
 
 
 @dataclass(eq=False)
-class Call:
-    """One call of a layer.
+class LayerCall:
+    """One call of a layer on tensors.
 
     Attributes:
         layer: What was called; it may be called again elsewhere, with the same weights.
         args: The arguments: nests of tensors and plain values.
-        kwargs: Those given by name.
-        outputs: What it makes.
+        kwargs: The arguments given by name.
+        outputs: The tensors that it makes.
     """
 
     layer: nnx.Module
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+    args: tuple[Nest, ...]
+    kwargs: dict[str, Nest]
     outputs: tuple[Tensor, ...] = ()
 
     @property
@@ -91,84 +107,89 @@ class Call:
         return tensors_in((self.args, self.kwargs))
 
 
-def tensors_in(nest: Any) -> list[Tensor]:
+def tensors_in(nest: Nest) -> list[Tensor]:
     """Return the tensors in a nest, in order."""
     return [leaf for leaf in jax.tree.leaves(nest) if isinstance(leaf, Tensor)]
 
 
-def connect(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return what a call of a layer on tensors makes: a tensor, or a nest of them as the layer returns it.
+def connect(layer: nnx.Module, args: tuple[Nest, ...], kwargs: dict[str, Nest]) -> Nest:
+    """Return the outputs of a call of a layer on tensors: a tensor, or a nest of them as the layer returns it.
 
     Raises:
         Exception: What the layer raises for such inputs, with a note that names the layer and their shapes.
     """
-    call = Call(layer, held(args), held(kwargs))
+    call = LayerCall(layer, copied(args), copied(kwargs))
     inputs = call.inputs
     try:
-        found, of_outputs = _outputs(call, inputs)
+        outlines, masks = _output_outlines(call, inputs)
     except Exception as error:
         name = getattr(layer, "name", None) or snake_case(layer)
         shapes = ", ".join(str(tensor.shape) for tensor in inputs)
         error.add_note(f"This is the layer {name!r}, whose inputs have shape {shapes}.")
         raise
-    leaves, tree = jax.tree.flatten(found, is_leaf=lambda node: isinstance(node, _Like))
-    call.outputs = tuple(Tensor(like.shape, like.dtype, call, index) for index, like in enumerate(leaves))
-    calls.remember(call)
-    for output, mask in zip(call.outputs, of_outputs, strict=True):
+    leaves: list[_OutputOutline] = jax.tree.leaves(outlines)
+    call.outputs = tuple(Tensor(outline.shape, outline.dtype, call, at) for at, outline in enumerate(leaves))
+    symbolic_ends.remember(call)
+    for output, mask in zip(call.outputs, masks, strict=True):
         output.mask = None if mask is None else mask.shape
-    if any(tensor.mask for tensor in inputs) and not any(of_outputs) and not getattr(layer, "uses_mask", False):
+    if any(tensor.mask for tensor in inputs) and not any(masks) and not getattr(layer, "uses_mask", False):
         warnings.warn(
             f"{class_name(layer)} passes no mask on: after it, masked steps count like all others.", stacklevel=3
         )
-    return jax.tree.unflatten(tree, call.outputs)
+    return unflatten(structure(outlines), call.outputs)
 
 
 @dataclass(frozen=True)
-class _Like:
-    shape: tuple[int | None, ...]
+class _OutputOutline:
+    """The shape and the dtype of an output, the batch axis in front."""
+
+    shape: Shape
     dtype: str
 
 
-def _outputs(call: Call, inputs: Sequence[Tensor]) -> Any:
-    """Return shapes and dtypes of what a call makes, in the nest in which the layer returns them, and of its masks."""
-    if (build := getattr(call.layer, "build_for", None)) is not None:
-        build(call.args, call.kwargs)
-    sizes = building.OPEN_SIZES if any(None in tensor.shape[1:] for tensor in inputs) else building.OPEN_SIZES[:1]
-    tries = [_arrays(inputs, size) for size in sizes]
-    building.build_inside(call.layer, lambda copy, given: _run(copy, call, *given), tries)
-    graph, state = nnx.split(call.layer)
+def _output_outlines(call: LayerCall, inputs: Sequence[Tensor]) -> tuple[Nest, list[_OutputOutline | None]]:
+    """Return outlines of the outputs of a call, in the nest in which the layer returns them, and of their masks."""
+    layer = call.layer
+    build_for: Any = getattr(layer, "build_for", None)
+    if build_for is not None:
+        build_for(call.args, call.kwargs)
+    sizes = OPEN_SIZES if any(None in tensor.shape[1:] for tensor in inputs) else OPEN_SIZES[:1]
+    arrays = [_stand_ins(inputs, size) for size in sizes]
+    build_inside(layer, lambda copy, x: _run(copy, call, *x), arrays)
+    definition, state = split(layer)
 
-    def run(arrays: Any, of_arrays: Any) -> Any:
-        layer: Any = nnx.merge(graph, state, copy=True)
-        layer.eval()
-        with calling.step(layer):
-            return _run(layer, call, arrays, of_arrays)
+    def run(values: Nest, masks: Nest) -> Nest:
+        copy = merged_copy(definition, state)
+        copy.eval()
+        with compiled_step(copy):
+            return _run(copy, call, values, masks)
 
-    found = [jax.eval_shape(run, *given) for given in tries]
-    return jax.tree.map(_common, found[0], found[-1])
+    outputs = [eval_shape(run, *stand_ins) for stand_ins in arrays]
+    return jax.tree.map(_common_outline, outputs[0], outputs[-1])
 
 
-def _run(layer: Any, call: Call, arrays: Any, of_arrays: Any) -> Any:
-    values, of_values = (
-        {id(tensor): array for tensor, array in zip(call.inputs, given, strict=True)} for given in (arrays, of_arrays)
+def _run(layer: Any, call: LayerCall, values: Sequence[Array], masks: Sequence[Mask]) -> Nest:
+    """Return the outputs and masks of a call, given arrays and masks for its tensors."""
+    ids = [id(tensor) for tensor in call.inputs]
+    value_of = dict(zip(ids, values, strict=True))
+    mask_of = dict(zip(ids, masks, strict=True))
+    nest = (call.args, call.kwargs)
+    return call_with_masks(
+        layer,
+        map_nest(lambda leaf: value_of.get(id(leaf), leaf), nest),
+        map_nest(lambda leaf: mask_of.get(id(leaf)), nest),
     )
-    given = map_nest(lambda leaf: values.get(id(leaf), leaf), (call.args, call.kwargs))
-    of_given = map_nest(lambda leaf: of_values.get(id(leaf)), (call.args, call.kwargs))
-    return calling.called_with_masks(layer, given, of_given)
 
 
-def _arrays(inputs: Sequence[Tensor], size: int) -> tuple[list[Any], list[Any]]:
-    """Return what stands for inputs, and for their masks, where open axes have a size."""
-    arrays = [_array_like(tensor.shape, tensor.dtype, size) for tensor in inputs]
-    return arrays, [None if tensor.mask is None else _array_like(tensor.mask, bool, size) for tensor in inputs]
+def _stand_ins(inputs: Sequence[Tensor], size: int) -> tuple[list[Nest], list[Nest]]:
+    """Return shapes and dtypes for inputs, and for their masks, where open axes have a size."""
+    values = [sized(tensor.shape, size, tensor.dtype) for tensor in inputs]
+    return values, [None if tensor.mask is None else sized(tensor.mask, size, bool) for tensor in inputs]
 
 
-def _array_like(shape: Sequence[int | None], dtype: Any, size: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *(size if n is None else n for n in shape[1:])), jnp.dtype(dtype))
-
-
-def _common(first: Any, second: Any) -> _Like:
+def _common_outline(first: Nest, second: Nest) -> _OutputOutline:
+    """Return the outline of an output whose open axes have one size in the first, another one in the second."""
     if not first.shape:
         raise ValueError("a layer must keep the batch axis in front; it returned a single value.")
     sizes = zip(first.shape[1:], second.shape[1:], strict=True)
-    return _Like((None, *(n if n == m else None for n, m in sizes)), first.dtype.name)
+    return _OutputOutline((None, *(n if n == m else None for n, m in sizes)), first.dtype.name)

@@ -124,7 +124,7 @@ def _calls_of(graph: Graph) -> tuple[dict[int, Reference], dict[str, list[Json]]
     found: dict[str, list[Json]] = {name: [] for name in graph.layer_names}
     for step in graph.steps:
         name = graph.layer_names[step.layer]
-        args, kwargs = step.given
+        args, kwargs = step.arguments
         try:
             call: Json = {
                 "args": [calls.argument_to_json(item, tensors) for item in args],
@@ -250,7 +250,7 @@ def _functional(name: str, inner: Json, listed: list[object], custom: CustomObje
         if class_name == "InputLayer":
             inputs[own] = input_of(settings | {"name": keys.get(own, own)})
         elif own_object(class_name, custom) is None and _is_operation(class_name, entry):
-            layers[own] = Operation(class_name, name=settings.get("name") or own)
+            layers[own] = Operation(class_name, name=str(settings.get("name") or own))
         elif not _computes_masks(class_name, entry) or own_object(class_name, custom) is not None:
             layers[own] = _layer(class_name, settings, custom, left_out)
     wiring = Wiring(entries, layers, inputs, left_out)

@@ -53,7 +53,7 @@ def each_reference(
     return [change(reference) for reference in nest] if isinstance(nest, list) else change(nest)
 
 
-def call_layer(name: str, layer: object, args: Sequence[object], kwargs: Mapping[str, object]) -> list[Tensor]:
+def call_layer(name: str, layer: nnx.Module, args: Sequence[object], kwargs: Mapping[str, object]) -> list[Tensor]:
     """Return the tensors that a call of a layer makes.
 
     Raises:

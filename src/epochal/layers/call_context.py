@@ -1,0 +1,128 @@
+"""The calls of layers that are running: their mode, the masks of their arrays, and the losses that they add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from .types import Arguments, Array, Buildable, CallableLayer, Mask, Nest
+
+NotesUnbuilt = Callable[[Buildable, tuple[Nest, ...], dict[str, Nest]], None]
+"""Gets a layer without weights that is called, and the arguments."""
+
+
+@dataclass
+class CallContext:
+    """The calls of layers that are running, one within the other.
+
+    Attributes:
+        step_module: The module of a step that is being compiled; None for calls with values at hand.
+        note_unbuilt: Gets the layers that have no weights yet; None where they get them at once.
+        masks: The masks of arrays, by the arrays' ids; the arrays are kept, so that the ids stay theirs.
+        losses: What `add_loss` got.
+        running: The layers whose `call` is running, the outermost first.
+        training: The mode in which the innermost of them runs; None if nobody said.
+    """
+
+    step_module: nnx.Module | None = None
+    note_unbuilt: NotesUnbuilt | None = None
+    masks: dict[int, tuple[object, Array]] = field(default_factory=dict[int, tuple[object, Array]])
+    losses: list[Array] = field(default_factory=list[Array])
+    running: list[CallableLayer] = field(default_factory=list[CallableLayer])
+    training: bool | None = None
+    _member_ids: set[int] | None = field(default=None, init=False)
+
+    step = property(lambda self: self.step_module)
+    found = property(lambda self: self.note_unbuilt)
+    layers = property(lambda self: self.running)
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether a step is being compiled, or a model built, so that there are no values."""
+        return self.step_module is not None or self.note_unbuilt is not None
+
+    @property
+    def caller(self) -> CallableLayer | None:
+        """The layer whose `call` is running, None if none is."""
+        return self.running[-1] if self.running else None
+
+    def remember(self, nest: Nest, masks: Sequence[Mask]) -> None:
+        """Remember the masks of the arrays in a nest, in its order; None forgets nothing."""
+        for array, mask in zip(jax.tree.leaves(nest), masks, strict=True):
+            if mask is not None:
+                self.masks[id(array)] = array, mask
+
+    def replace_mask(self, array: object, mask: Mask) -> None:
+        """Let an array have another mask than before, or none."""
+        self.masks.pop(id(array), None)
+        if mask is not None:
+            self.masks[id(array)] = array, mask
+
+    def mask_of(self, array: object) -> Mask:
+        """Return the mask of an array, None if all steps count."""
+        return self.masks.get(id(array), (None, None))[1]
+
+    def masks_of(self, arguments: Arguments) -> Arguments:
+        """Return the masks of the arrays among the arguments of a call."""
+        return jax.tree.map(self.mask_of, arguments)
+
+    def is_foreign(self, layer: object) -> bool:
+        """Return whether a layer isn't in the step's module, and the one that calls it is."""
+        if self._member_ids is None:
+            self._member_ids = {id(node) for _, node in nnx.iter_graph(self.step_module)}
+        members = self._member_ids
+        return id(layer) not in members and all(id(caller) in members for caller in self.running[-1:])
+
+
+_CURRENT: ContextVar[CallContext | None] = ContextVar("call_context", default=None)
+
+
+def current_context() -> CallContext | None:
+    """Return the context of the calls that are running, None if there are none."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def entered(context: CallContext | None) -> Generator[CallContext | None]:
+    """Let calls belong to a context; to none, if it is None."""
+    token = _CURRENT.set(context)
+    try:
+        yield context
+    finally:
+        _CURRENT.reset(token)
+
+
+def compiled_step(module: nnx.Module) -> AbstractContextManager[CallContext | None]:
+    """Return a context for calls of a module in a step that is being compiled."""
+    return entered(CallContext(step_module=module))
+
+
+def add_loss(owner: object, loss: Nest) -> None:
+    """Add a loss to the loss that is minimised, or a list of losses, each one number.
+
+    Raises:
+        ValueError: If it isn't one number.
+    """
+    context = current_context()
+    for value in jax.tree.leaves(loss):
+        if jnp.shape(value) != ():
+            raise ValueError(
+                f"{type(owner).__name__}.add_loss takes one number, such as a mean; got an array of shape "
+                f"{jnp.shape(value)}."
+            )
+        if context is not None:
+            context.losses.append(value)
+
+
+def taken_losses() -> list[Array]:
+    """Return the losses that layers have added in the calls that are running, and forget them."""
+    if (context := current_context()) is None:
+        return []
+    taken, context.losses = context.losses, []
+    return taken
