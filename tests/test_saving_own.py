@@ -1,6 +1,7 @@
 """Files of models with layers, losses and optimizers of one's own."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -8,7 +9,7 @@ from classifiers import classifier, fit, trained
 from comparing import same
 from flax import nnx
 
-from epochal import layers, optimizers
+from epochal import layers, losses, metrics, optimizers
 from epochal.layers import Dense, Input, Layer
 from epochal.models import Sequential, load_model
 
@@ -43,6 +44,40 @@ def test_what_is_one_s_own_comes_back_through_custom_objects(tmp_path):
     x = np.ones((2, 3), "float32")
     assert np.array_equal(model.predict(x), other.predict(x))
     assert model.test_on_batch(x, x[:, :2]) == other.test_on_batch(x, x[:, :2])
+
+
+class Huber(losses.Loss):
+    def call(self, y_true, y_pred):
+        return jnp.abs(y_pred - y_true) ** 3
+
+
+class Recall(metrics.MeanMetric):
+    def __init__(self, name="recall"):
+        super().__init__(lambda y_true, y_pred: y_pred - y_true, name)
+
+
+class Adam(optimizers.SGD):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        (Huber, {"loss": Huber()}),
+        (Huber, {"loss": "mse", "metrics": [Huber]}),
+        (Recall, {"loss": "mse", "metrics": [Recall()]}),
+        (Adam, {"loss": "mse", "optimizer": Adam(0.5)}),
+    ],
+)
+def test_a_class_with_the_name_of_a_known_one_is_not_taken_for_it(tmp_path, kind, given):
+    model = Sequential([Dense(2, input_dim=3)])
+    model.compile(**{"optimizer": "sgd"} | given)
+    model.save(tmp_path / "m.h5")
+    with pytest.warns(UserWarning, match=f"not compiled: unknown .* '<{kind.__name__}>'"):
+        load_model(tmp_path / "m.h5")
+    again, x = load_model(tmp_path / "m.h5", {kind.__name__: kind}), np.ones((2, 3), "float32")
+    assert type(again.optimizer) is type(model.optimizer)
+    assert again.test_on_batch(x, x[:, :2]) == model.test_on_batch(x, x[:, :2])
 
 
 def test_a_layer_built_on_one_of_epochal_s_needs_no_config_of_its_own(tmp_path):

@@ -27,7 +27,8 @@ def own_object(name: str, custom: CustomObjects) -> object | None:
 
     Keras puts the package before the name of a registered class: `package>Name`.
     """
-    return custom.get(name, custom.get(name.rsplit(">", 1)[-1]))
+    plain = name.strip("<>")  # in brackets: the name is also one of ours
+    return custom.get(plain, custom.get(plain.rsplit(">", 1)[-1]))
 
 
 def resolve(saved: object, custom: CustomObjects) -> Any:

@@ -6,6 +6,7 @@ Source: keras/src/legacy/saving/saving_utils.py of Keras 3.15.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -22,7 +23,7 @@ BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 DEEPEST = 3  # lists or dicts: of outputs, of an output's metrics, and one that Keras may put around them
 
 
-def training_config(optimizer: Any, settings: Mapping[str, Any]) -> Json:
+def training_config(optimizer: optimizers.Optimizer, settings: Mapping[str, Any]) -> Json:
     """Return the arguments of `compile` in the form in which they were given: a dict by output stays one.
 
     Raises:
@@ -37,7 +38,7 @@ def training_config(optimizer: Any, settings: Mapping[str, Any]) -> Json:
         "weighted_metrics": _each(settings["weighted_metrics"], _named) or None,
         "dtype": None if settings["dtype"] is None else np.dtype(settings["dtype"]).name,
         "accumulate": settings["accumulate"],
-        "optimizer_config": {"class_name": type(optimizer).__name__, "config": optimizer.get_config()},
+        "optimizer_config": {"class_name": _class_name(optimizers, type(optimizer)), "config": optimizer.get_config()},
     }
 
 
@@ -88,12 +89,20 @@ def _named(given: object) -> object:
     if isinstance(given, FunctionLoss):
         return function_name(given.function, losses.is_known)
     if isinstance(given, type):
-        return {"class_name": given.__name__, "config": {}}
+        kind = cast("type[object]", given)
+        return {"class_name": _class_name(losses if issubclass(kind, losses.Loss) else metrics, kind), "config": {}}
     if isinstance(given, (losses.Loss, metrics.Metric)):
-        return {"class_name": type(given).__name__, "config": given.get_config()}
+        room = losses if isinstance(given, losses.Loss) else metrics
+        return {"class_name": _class_name(room, type(given)), "config": given.get_config()}
     if (name := metrics.name_of(given)) is not None:
         return name
     return function_name(given, metrics.is_known)
+
+
+def _class_name(room: ModuleType, kind: type[object]) -> str:
+    """Return a class's name, in angle brackets if a user's class has a name that is also one of epochal's own."""
+    is_own = getattr(room, kind.__name__, None) is kind
+    return kind.__name__ if is_own else function_name(kind, room.is_known)
 
 
 def compile_arguments(training: object, custom: CustomObjects) -> dict[str, Any]:
