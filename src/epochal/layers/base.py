@@ -14,7 +14,7 @@ from . import building, calling, current, final, tensors, weights
 from .call_context import add_loss
 from .entries import with_entries
 from .frozen import truth_of
-from .listing import placed_weights_of, places_of, trained_of, weights_in_attributes, weights_of
+from .listing import trained_of, weights_in_attributes, weights_of
 from .masks import accepted
 from .members import layers_in, members_of
 from .symbolic_ends import EndOfFirstCall
@@ -30,8 +30,6 @@ from .types import (
     Shape,
     Variable,
 )
-
-__all__ = ["Layer", "placed_weights_of", "places_of", "trained_of", "truth_of", "weights_of"]
 
 
 class Layer(nnx.Module, pytree=False):
@@ -337,11 +335,3 @@ _RESERVED = {
 def _sample_shape(shape: Sequence[int | None] | None) -> Shape | None:
     """Return the shape of a sample, its sizes as Python's numbers."""
     return None if shape is None else tuple(None if size is None else whole("input_shape", size) for size in shape)
-
-
-def __getattr__(name: str) -> Any:  # TODO: for models/ and saving/, until they import it from functions
-    if name in ("as_layer", "Lambda"):
-        from . import functions
-
-        return getattr(functions, name)
-    raise AttributeError(name)

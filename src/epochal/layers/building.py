@@ -13,10 +13,8 @@ from .calling import without_training
 from .inner_layers import OPEN_SIZES, build_inside, sized
 from .masks import bound
 from .shapes import map_shapes, shapes_of, with_batch, without_batch
-from .streams import drawing_from, fresh_rngs, outlined
+from .streams import drawing_from, fresh_rngs
 from .types import Arguments, Nest
-
-__all__ = ["build", "build_by_calling", "build_inside", "has_default_build", "in_either_form", "outlined"]
 
 
 def in_either_form(build: Callable[..., None]) -> Callable[..., None]:

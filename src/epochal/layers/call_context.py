@@ -38,10 +38,6 @@ class CallContext:
     training: bool | None = None
     _member_ids: set[int] | None = field(default=None, init=False)
 
-    step = property(lambda self: self.step_module)
-    found = property(lambda self: self.note_unbuilt)
-    layers = property(lambda self: self.running)
-
     @property
     def is_traced(self) -> bool:
         """Whether a step is being compiled, or a model built, so that there are no values."""

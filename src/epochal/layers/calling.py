@@ -8,16 +8,12 @@ from typing import Any
 import jax
 from flax import nnx
 
-from .call_context import CallContext, compiled_step, current_context, entered, taken_losses
+from .call_context import CallContext, current_context, entered
 from .masks import accepted, bound, masks_of_outputs, masks_to_fill_in
 from .modes import in_mode, mode_of_call
 from .names import snake_case
 from .types import Arguments, Buildable, CallableLayer, Mask, Nest
 from .untyped import flatten_up_to
-
-step, under_way = compiled_step, current_context
-__all__ = ["call_layer", "call_with_masks", "called_in_mode", "check_attribute", "check_constructed",
-           "ensure_built", "no_weights", "step", "taken_losses", "under_way", "without_training"]  # fmt: skip
 
 
 def call_layer(layer: CallableLayer, args: tuple[Nest, ...], kwargs: dict[str, Nest]) -> tuple[Nest, list[Mask]]:

@@ -14,8 +14,8 @@ from .activated import has_logits
 from .base import Layer
 from .calling import call_with_masks, without_training
 from .functions import Lambda
-from .graph_names import has_name, input_names, name_of, unique_names
-from .graph_steps import FixedArray, TensorSlot, graph_steps
+from .graph_names import input_names, unique_names
+from .graph_steps import graph_steps
 from .input_dtypes import taken_dtypes
 from .listing import placed_weights_of
 from .masks import masks_of_outputs
@@ -26,9 +26,6 @@ from .order import in_keras_order, in_order, ranked_layers
 from .symbolic_ends import HOLDERS, KEEPERS, Ends, Keeper, ends_of
 from .tensors import Input, Tensor, connect
 from .types import Array, Mask, Nest, PlacedWeight, Shape
-
-Slot, Constant = TensorSlot, FixedArray
-__all__ = ["Constant", "Graph", "GraphValues", "Slot", "has_name", "name_of"]
 
 
 class GraphValues(NamedTuple):

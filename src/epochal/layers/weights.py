@@ -119,9 +119,6 @@ class NestedWeight:
         return np.size(self.get_value())
 
 
-Item = NestedWeight
-
-
 def nested_weights(variable: Variable) -> list[NestedWeight]:
     """Return the arrays of a variable that holds a nest, in its order."""
     return [NestedWeight(variable, keys) for keys, _ in leaves_with_paths(variable.get_value())]

@@ -7,6 +7,7 @@ from typing import Any
 from flax import nnx
 
 from ..layers import Lambda, calling
+from ..layers.call_context import current_context
 from ..layers.tensors import tensors_in
 from .trainee import Trainee
 
@@ -44,9 +45,8 @@ def call_model(
 
 def _is_called_within(is_copy: bool) -> bool:
     """Return whether a layer calls the model, which is a part of it."""
-    calls = calling.under_way()
-    at_hand = calls is not None and calls.step is None and calls.found is None
-    return calls is not None and (is_copy or (at_hand and bool(calls.layers)))
+    context = current_context()
+    return context is not None and (is_copy or (not context.is_traced and bool(context.running)))
 
 
 def _called_on_arrays(own: nnx.Module, args: tuple[Any, ...], training: bool) -> Any:

@@ -12,10 +12,10 @@ from flax import nnx
 from .. import saving
 from ..engines.jax.device_state import device_array, storable
 from ..engines.jax.updates import optimizer_outline
-from ..layers.base import places_of, trained_of, weights_of
 from ..layers.frozen import frozen_in, set_frozen
+from ..layers.listing import places_of, trained_of, weights_of
 from ..layers.names import snake_case
-from ..layers.weights import Item
+from ..layers.weights import NestedWeight
 from ..messages.arguments import names_arguments
 from ..messages.names import path_name
 from ..saving import graphs, training
@@ -151,7 +151,7 @@ class ModelFiles:
 
     def _streams(self) -> dict[str, nnx.Variable[Any]]:
         """Return the module's variables that are no weights, by path."""
-        weights = {id(w.variable if isinstance(w, Item) else w) for w in self._runtime.weights().values()}
+        weights = {id(w.variable if isinstance(w, NestedWeight) else w) for w in self._runtime.weights().values()}
         nodes = nnx.iter_graph(self._runtime.built_module)
         others = ((path, v) for path, v in nodes if isinstance(v, nnx.Variable))
         return {path_name(path): variable for path, variable in others if id(variable) not in weights}

@@ -9,8 +9,8 @@ from typing import Any
 from flax import nnx
 
 from ..core.layer_node import LayerNode
-from ..layers.calls import Ends, ends_of
 from ..layers.graph import Graph
+from ..layers.symbolic_ends import Ends, ends_of
 from .layer_nodes import graph_nodes
 from .samples import kept, taken_as
 from .signature import Signature, check_built_for

@@ -13,8 +13,8 @@ from ..core.layer_node import LayerNode
 from ..data import inputs
 from ..data.batches import BATCH_SIZE
 from ..engines.jax.inspection import Inspection
-from ..layers.base import weights_of
 from ..layers.frozen import frozen_variables
+from ..layers.listing import weights_of
 from ..layers.weights import is_parameter, variable_of
 from ..messages.names import suggest
 from .modules import layers_of, record

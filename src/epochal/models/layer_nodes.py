@@ -10,8 +10,8 @@ from flax import nnx
 
 from ..core.layer_node import LayerNode
 from ..layers import Layer
-from ..layers.base import weights_of
 from ..layers.graph import Graph
+from ..layers.listing import weights_of
 from ..layers.names import snake_case
 from .modules import outputs_like
 

@@ -10,11 +10,13 @@ from flax import nnx
 
 from ..core.layer_node import LayerNode
 from ..layers import Embedding, Input, Lambda, Layer, Tensor
-from ..layers.base import as_layer, truth_of
-from ..layers.calls import Ends
-from ..layers.graph import Graph, has_name, name_of
+from ..layers.frozen import truth_of
+from ..layers.functions import as_layer
+from ..layers.graph import Graph
+from ..layers.graph_names import has_name, name_of
+from ..layers.members import is_model, module_in
 from ..layers.names import Names
-from ..layers.parts import is_model, module_in
+from ..layers.symbolic_ends import Ends
 from ..layers.tensors import connect
 from .graph_network import GraphNetwork
 from .module_network import as_they_are

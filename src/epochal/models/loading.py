@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from .. import initializers, saving
-from ..layers import building
+from ..layers.streams import outlined
 from ..messages.arguments import names_arguments
 from ..saving import graphs
 from .files import ModelFiles
@@ -85,6 +85,6 @@ def _outlined(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[
         made.append(_built(config, custom, left_out))
         return [variable.get_value() for variable in made[0].trainee.runtime.weights().values()]
 
-    with building.outlined():
+    with outlined():
         shapes = jax.eval_shape(outline)
     return ModelFiles(made[0].trainee).layers_with(shapes)

@@ -9,9 +9,9 @@ import numpy as np
 from flax import nnx
 
 from ..callbacks import History
-from ..layers.calls import Ends
 from ..layers.graph import Graph
 from ..layers.names import snake_case
+from ..layers.symbolic_ends import Ends
 from ..layers.tensors import tensors_in
 from ..messages.arguments import NamesArguments
 from ..messages.printing import say

@@ -11,10 +11,11 @@ from flax import nnx
 
 from ..core.layer_node import LayerNode
 from ..data.nests import map_arrays
-from ..layers import Layer, building
-from ..layers.base import truth_of
-from ..layers.calls import Ends
+from ..layers import Layer
+from ..layers.frozen import truth_of
 from ..layers.graph import Graph
+from ..layers.inner_layers import build_inside
+from ..layers.symbolic_ends import Ends
 from .layer_nodes import module_nodes
 from .modules import outputs_like
 from .samples import kept
@@ -82,7 +83,7 @@ class ModuleNetwork:
         if key not in self._outputs_by_inputs:
             likes = map_arrays(lambda array: jax.ShapeDtypeStruct(array.shape, jnp.result_type(array)), x)
             self._input_like = likes
-            building.build_inside(self._module, lambda copy, given: copy(given), [likes])
+            build_inside(self._module, lambda copy, given: copy(given), [likes])
             self._outputs_by_inputs[key] = signature_of_nest("output", outputs_like(self._module, likes))
         self.outputs = self._outputs_by_inputs[key]
 

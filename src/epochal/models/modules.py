@@ -8,7 +8,7 @@ import jax
 from flax import nnx
 
 from ..engines.jax.failures import named
-from ..layers import calling
+from ..layers.call_context import compiled_step
 from ..layers.graph import Graph
 from ..layers.names import snake_case
 
@@ -43,13 +43,13 @@ def forward(module: Any, x: Any) -> Forward:
 
 def call(module: Any, x: Any) -> Any:
     """Return the outputs of a batch in a step that is being compiled, in the nest in which the module returns them."""
-    with calling.step(module):
+    with compiled_step(module):
         return module(x)
 
 
 def record(module: Any, x: Any) -> dict[str, Any]:
     """Return the output of each layer on a batch, by name; the first one of a layer that has several."""
-    with calling.step(module):
+    with compiled_step(module):
         if isinstance(module, Graph):
             return module.record(x)
         return {snake_case(module): jax.tree.leaves(module(x))[0]}

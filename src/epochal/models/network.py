@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from flax import nnx
 
 from ..core.layer_node import LayerNode
-from ..layers.calls import Ends
 from ..layers.graph import Graph
+from ..layers.symbolic_ends import Ends
 from .signature import Signature
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ..engines.jax.precision import wide
 from ..engines.jax.targets import prepared
-from ..layers import calling
+from ..layers.call_context import compiled_step, taken_losses
 from .modules import Forward, forward
 
 
@@ -49,7 +49,7 @@ class LossSum:
     def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
         """Return the loss and those it is made of, the outputs, and their masks."""
         x, y, weight = batch
-        with calling.step(module):
+        with compiled_step(module):
             made = forward(module, x)
             values = self.values(made, y, weight)
         if self._several:
@@ -66,7 +66,7 @@ class LossSum:
             if loss is not None
         ]
         shares = [value if share == 1 else share * value for share, value in found]
-        total = functools.reduce(operator.add, [*shares, *calling.taken_losses()])
+        total = functools.reduce(operator.add, [*shares, *taken_losses()])
         return [total, *(value for _, value in found)] if self._several else [total]
 
     def _value(self, output_loss: OutputLoss, at: int, made: Forward, y: Any, weight: Any) -> Any:

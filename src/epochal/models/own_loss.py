@@ -10,7 +10,7 @@ from weakref import ref
 import jax.numpy as jnp
 
 from ..engines.jax.objective import Objective
-from ..layers import calling
+from ..layers.call_context import compiled_step, taken_losses
 from .modules import Forward, forward
 from .overrides import keras_arguments, takes_keras_arguments
 
@@ -88,7 +88,7 @@ class OwnObjective:
 
     def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
         """Return the loss, the outputs if there are any, and no masks."""
-        with self._own_loss.within(module), calling.step(module):
+        with self._own_loss.within(module), compiled_step(module):
             found: Any = self._own_loss.method(batch, training)
             _check_nothing_left()
         loss: Any
@@ -122,7 +122,7 @@ class KerasObjective:
     def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
         """Return the loss, the outputs, and their masks."""
         x, y, weight = batch
-        with calling.step(module):
+        with compiled_step(module):
             made = forward(module, x)
             y_pred = self._packed(made.outputs)
             given = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight, "training": training}
@@ -146,7 +146,7 @@ class KerasObjective:
 
 def _check_nothing_left() -> None:
     """Raise a ValueError if layers have added to the loss what a `compute_loss` leaves out."""
-    if calling.taken_losses():
+    if taken_losses():
         raise ValueError(
             "a layer calls add_loss, and compute_loss leaves that out: it must return a loss that began as "
             "super().compute_loss(…), or the layer must not add one."

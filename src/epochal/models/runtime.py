@@ -12,8 +12,8 @@ from ..core.protocols import WeightStore
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.module_store import ModuleWeightStore
 from ..layers import current
-from ..layers.base import weights_of
 from ..layers.frozen import Selection
+from ..layers.listing import weights_of
 from ..messages.names import path_name
 from .layer_stack import not_built
 from .modules import call, layers_of

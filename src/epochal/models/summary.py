@@ -7,8 +7,8 @@ from typing import Any
 
 from flax import nnx
 
-from ..layers.base import weights_of
 from ..layers.graph import Graph
+from ..layers.listing import weights_of
 from ..layers.names import class_name
 from .modules import layers_of
 

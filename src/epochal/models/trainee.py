@@ -15,7 +15,7 @@ from ..core.user_code import runs_user_code
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.logged_metrics import LoggedMetric
 from ..layers.frozen import Selection
-from ..layers.parts import is_model
+from ..layers.members import is_model
 from ..messages.arguments import names_arguments
 from ..messages.printing import warn
 from ..training import Batch

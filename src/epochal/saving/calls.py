@@ -14,7 +14,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
-from ..layers.graph import Constant, Slot
+from ..layers.graph_steps import FixedArray, TensorSlot
 from .hdf5 import Array
 from .json_values import Json, as_list, as_object, short
 
@@ -65,7 +65,7 @@ def argument_to_json(value: object, tensors: Mapping[int, Json]) -> object:
     Raises:
         ValueError: If JSON can't hold it.
     """
-    if isinstance(value, Slot):
+    if isinstance(value, TensorSlot):
         return tensors[value.at]
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -73,7 +73,7 @@ def argument_to_json(value: object, tensors: Mapping[int, Json]) -> object:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(value, slice):
         return _slice_to_json(cast("slice[object, object, object]", value))
-    if isinstance(value, Constant) and (array := np.asarray(value.value)).dtype.name in NUMBERS:
+    if isinstance(value, FixedArray) and (array := np.asarray(value.value)).dtype.name in NUMBERS:
         return _array_to_json(array)
     if type(value) is list:
         return [argument_to_json(item, tensors) for item in cast("list[object]", value)]
@@ -84,7 +84,7 @@ def argument_to_json(value: object, tensors: Mapping[int, Json]) -> object:
         }
     if type(value) is dict and _has_plain_names(items := cast("dict[object, object]", value)):
         return {key: argument_to_json(item, tensors) for key, item in items.items()}
-    kind = type(value.value if isinstance(value, Constant) else cast(object, value)).__name__
+    kind = type(value.value if isinstance(value, FixedArray) else cast(object, value)).__name__
     raise ValueError(
         f"it is called with a value of type {kind}, which a file can't hold; it holds numbers, texts, "
         "arrays, slices and lists, tuples and dicts of them. Let a layer of your own make the value."

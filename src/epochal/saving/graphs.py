@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from flax import nnx
 
 from ..layers import Input
-from ..layers.base import as_layer
+from ..layers.functions import as_layer
 from ..layers.graph import Graph
 from ..layers.names import snake_case
 from ..layers.operations import FUNCTIONS, Operation
