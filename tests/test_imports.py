@@ -33,10 +33,12 @@ MAY_IMPORT = {
     "metrics": {*BASE, "registry", "losses"},
     "optimizers": {*BASE, "registry"},
     "registry": {"messages"},
+    "per_output": set(),
     "layers": {*BASE, "activations", "initializers"},
-    "saving": {*BASE, "initializers", "activations", "layers", "losses", "metrics", "optimizers"},
+    "saving": {*BASE, "initializers", "activations", "layers", "losses", "metrics", "optimizers",
+               "per_output"},
     "models": {*BASE, "callbacks", "engines", "training", "saving", "activations", "initializers", "layers", "losses",
-               "metrics", "optimizers"},
+               "metrics", "optimizers", "per_output"},
     "cli": {*BASE, "callbacks", "engines", "saving", "tensorboard", "monitor", "models"},
 }  # fmt: skip
 

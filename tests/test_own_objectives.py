@@ -6,6 +6,7 @@ import pytest
 from flax import nnx
 from nnx_nets import TARGETS, Linear, Net, X, Y, compiled
 
+from epochal.layers import Dense, Input
 from epochal.models import Model
 from epochal.optimizers import SGD
 
@@ -100,6 +101,20 @@ def test_metrics_of_an_objective_of_ones_own_find_outputs_and_targets_by_name():
     model.compile("sgd", metrics={"b": "mae"})
     logs = model.evaluate(X, {"a": TARGETS, "b": 2 * TARGETS}, verbose=0, return_dict=True)
     assert logs["b_mae"] == pytest.approx(np.abs(model.predict(X)["b"] - 2).mean(), rel=1e-5)
+
+
+def test_the_compiled_loss_takes_outputs_that_compute_loss_has_changed():
+    class Smoothed(Model):
+        def compute_loss(self, x, y, y_pred, sample_weight=None):
+            return super().compute_loss(x, y, 0.5 * y_pred + 0.25, sample_weight)
+
+    inputs = Input((6,))
+    model = Smoothed(inputs, Dense(2, "softmax")(inputs))
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    labels = (X[:, 0] > 0).astype(int)
+    smoothed = 0.5 * model.predict(X) + 0.25
+    expected = -np.log(smoothed[np.arange(len(X)), labels]).mean()
+    assert model.evaluate(X, labels, verbose=0, batch_size=len(X)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_an_objective_of_ones_own_needs_a_loss_to_go_on_from():

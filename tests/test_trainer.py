@@ -82,7 +82,7 @@ def test_callbacks_get_the_model_and_may_stop_it_change_its_rate_and_evaluate_in
     watching = LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(model.evaluate(X, Y, verbose=0)[0]))
     stopping = EarlyStopping("loss", patience=0, min_delta=1e-3)
     rates = LearningRateScheduler(lambda epoch: 0.2 / (epoch + 1))
-    history = model.fit(X, Y, batch_size=4, epochs=50, verbose=0, callbacks=[watching, stopping, rates])
+    history = model.fit(X, Y, batch_size=4, epochs=50, seed=0, verbose=0, callbacks=[watching, stopping, rates])
     assert 1 < len(history.epoch) < 50
     assert len(seen) == len(history.epoch)
     assert model.optimizer.lr == 0.2 / len(history.epoch)

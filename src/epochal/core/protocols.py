@@ -160,10 +160,6 @@ class WeightStore(Protocol):
         """Write copies of the current values into the module's own arrays, if those are older."""
         ...
 
-    def optimizer_arrays(self) -> Mapping[str, Any]:
-        """Return the optimizer's state by path, as it is on the device; the next step consumes it."""
-        ...
-
 
 class Data(Protocol):
     """Batches, epoch by epoch."""

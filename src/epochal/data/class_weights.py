@@ -10,7 +10,7 @@ import numpy as np
 
 from ..messages.numeric import real, whole
 from ..messages.printing import warn
-from .targets import Shape, lacks_last_axis, takes_class_numbers
+from .targets import Shape, lacks_last_axis, sized, takes_class_numbers
 
 
 class ClassWeights:
@@ -82,6 +82,7 @@ def _labels(y: Any, output: Shape) -> np.ndarray:
         raise ValueError("class_weight needs y.")
     if not hasattr(y, "dtype"):
         raise ValueError("class_weight goes with one output; of several, weigh the samples: sample_weight={name: …}.")
+    output = sized(output, y.shape)
     if takes_class_numbers(y.shape, output) or lacks_last_axis(y.shape, output) or len(output) == y.ndim == 1:
         labels = y[..., 0] if y.ndim == len(output) > 1 else y
     elif y.shape[1:] == output[1:] and y.shape[-1] == 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -74,7 +74,7 @@ def from_arrays(
 
 
 def from_batches(
-    source: Iterable[object],
+    source: object,
     steps: int | None,
     *,
     arrange: Arrange,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from .. import losses
 from ..data.targets import Shape, takes_class_numbers
@@ -24,8 +24,12 @@ CROSSENTROPIES: dict[Kind, Callable[..., Loss]] = {
 }
 
 
+MetricIdentifier: TypeAlias = str | Mapping[str, Any] | LossFunction | Metric | Loss | type[Metric] | type[Loss]
+"""What `get` takes."""
+
+
 def get(
-    identifier: str | Mapping[str, Any] | LossFunction | Metric | Loss | type[Metric] | type[Loss],
+    identifier: MetricIdentifier,
     loss: Loss | None = None,
     output_shape: Shape = (None, None),
     target_shape: Shape = (None, None),

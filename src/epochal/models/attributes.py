@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
 
-FIXED = {
+FIXED: dict[str, tuple[tuple[object, ...], str]] = {
     "dtype_policy": ((), "give compile a dtype, such as dtype='bfloat16'"),
     "jit_compile": ((True, "auto"), "steps are always compiled"),
     "loss_weights": ((), "compile again, with loss_weights=…"),
@@ -18,14 +17,14 @@ SETTABLE = ("optimizer", "stop_training", "trainable")
 """What is worth a look whether it is misspelt."""
 
 
-def check(model: Any, name: str, value: Any) -> None:
+def check(model: object, name: str, value: object) -> None:
     """Refuse to set an attribute of a model that would do nothing.
 
     Raises:
         AttributeError: If it is one of Keras's that can't be chosen here, one that only tells something, or a
             misspelt one; says what to do.
     """
-    kind = type(model)
+    kind: type[object] = type(model)
     if name in FIXED:
         accepted, advice = FIXED[name]
         if value not in accepted:

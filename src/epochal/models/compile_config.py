@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
+from flax import nnx
 
 from .. import losses, metrics, optimizers
 from ..messages.numeric import is_real, is_whole, real, whole
+from ..optimizers.lookup import OptimizerIdentifier
+from ..per_output import PerOutput, items_in, map_items
 
-T = TypeVar("T")
+Setting: TypeAlias = object
+"""An argument of `compile` in one of its forms, before it is checked."""
 
-PerOutput = T | Sequence["T | None"] | Mapping[str, "T | None"] | None
-"""One for all outputs, or one for each, in a list in their order or in a dict by name; None for none."""
+Filter: TypeAlias = nnx.filterlib.Filter
 
 
 @dataclass(frozen=True)
@@ -33,27 +36,27 @@ class CompileConfig:
         given_loss: What the user gave as the loss.
     """
 
-    optimizer: Any
+    optimizer: optimizers.Optimizer
     loss: PerOutput[losses.Loss]
     loss_weights: PerOutput[float]
-    metrics: PerOutput[Any]
-    weighted_metrics: PerOutput[Any]
-    dtype: Any
+    metrics: Setting
+    weighted_metrics: Setting
+    dtype: np.dtype | None
     accumulate: int
-    wrt: Any
-    given_loss: Any
+    wrt: Filter | None
+    given_loss: object
 
     @classmethod
     def checked(
         cls,
-        optimizer: Any,
-        loss: Any,
-        metrics: Any,
-        weighted_metrics: Any,
-        loss_weights: Any,
+        optimizer: OptimizerIdentifier,
+        loss: Setting,
+        metrics: Setting,
+        weighted_metrics: Setting,
+        loss_weights: Setting,
         dtype: str | None,
         accumulate: int,
-        wrt: Any,
+        wrt: Filter | None,
     ) -> CompileConfig:
         """Return the config for what a user gave to `compile`.
 
@@ -82,36 +85,18 @@ class CompileConfig:
         for identifier in (*items_in(self.metrics), *items_in(self.weighted_metrics)):
             metrics.get(identifier, only_loss)
 
-    def with_optimizer(self, optimizer: Any) -> CompileConfig:
+    def with_optimizer(self, optimizer: OptimizerIdentifier) -> CompileConfig:
         """Return the same with another optimizer, a name or an optimizer."""
         return replace(self, optimizer=optimizers.get(optimizer))
 
 
-def map_items(setting: Any, function: Callable[[Any], Any]) -> Any:
-    """Return a setting that may be by output with `function` applied to every item; None stays None."""
-    if setting is None:
-        return None
-    if isinstance(setting, Mapping) and "class_name" not in setting:
-        return {name: map_items(item, function) for name, item in setting.items()}
-    if isinstance(setting, (list, tuple)):
-        return [map_items(item, function) for item in setting]
-    return function(setting)
-
-
-def items_in(setting: Any) -> Iterator[Any]:
-    """Yield the items of a setting that may be by output."""
-    found: list[Any] = []
-    map_items(setting, found.append)
-    yield from found
-
-
-def _loss_weight(value: Any) -> float:
+def _loss_weight(value: object) -> float:
     if not is_real(value):
         raise TypeError(f"loss_weights are numbers; got {value!r}.")
     return real("loss_weights", value)
 
 
-def _float_dtype(name: Any) -> Any:
+def _float_dtype(name: str) -> np.dtype:
     dtype = jnp.dtype(name)
     if not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(f"dtype is what floats are computed in, such as 'bfloat16'; got {name!r}.")

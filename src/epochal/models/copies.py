@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -41,7 +40,7 @@ class Contents:
         runtime = trainee.runtime
         if trainee.network.module is not None:
             runtime.module  # noqa: B018 (which brings the weights there)
-        arrays: dict[str, Any] = jax.device_get(dict(runtime.optimizer_arrays()))
+        arrays: dict[str, np.ndarray] = jax.device_get(dict(runtime.optimizer_arrays()))
         optimizer = {path: np.array(array) for path, array in arrays.items()}
         return cls(trainee.name, trainee.network, trainee.config, trainee.selection, trainee.declared_rate, optimizer)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Part = TypeVar("Part")
 
 
-def delegated(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+def delegated(part: str, method: Callable[Concatenate[Part, P], R]) -> Callable[Concatenate[object, P], R]:
     """Return a method that calls that of a part: with its arguments, its documentation and its errors.
 
     Args:
@@ -19,7 +20,7 @@ def delegated(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[C
     """
 
     @functools.wraps(method)
-    def call(self: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: object, *args: P.args, **kwargs: P.kwargs) -> R:
         return method(getattr(self, part), *args, **kwargs)
 
     return call

@@ -1,20 +1,23 @@
 """A model called like a function: on tensors, as a part of a layer, inside its own step, or on arrays."""
 
-from __future__ import annotations
+# pyright: reportUnknownMemberType=false
 
-from typing import Any
+from __future__ import annotations
 
 from flax import nnx
 
+from ..engines.jax.trees import PyTree
 from ..layers import Lambda, calling
 from ..layers.call_context import current_context
 from ..layers.tensors import tensors_in
+from ..layers.types import Buildable
+from .modules import outputs_of
 from .trainee import Trainee
 
 
 def call_model(
-    model: Any, trainee: Trainee, is_copy: bool, x: Any, more: tuple[Any, ...], training: bool | None
-) -> Any:
+    model: Buildable, trainee: Trainee, is_copy: bool, x: PyTree, more: tuple[PyTree, ...], training: bool | None
+) -> PyTree:
     """Return a model's outputs; see `Model.__call__`.
 
     Args:
@@ -39,7 +42,9 @@ def call_model(
     if network.inputs is not None and not more:
         x = network.cast(network.inputs.arranged(x, "x"))
     if in_step is not None:
-        return in_step(x, *more) if training is None else calling.called_in_mode(in_step, (x, *more), training)
+        if training is None:
+            return outputs_of(in_step, x, *more)
+        return calling.called_in_mode(in_step, (x, *more), training)
     return _called_on_arrays(trainee.runtime.module, (x, *more), bool(training))
 
 
@@ -49,11 +54,11 @@ def _is_called_within(is_copy: bool) -> bool:
     return context is not None and (is_copy or (not context.is_traced and bool(context.running)))
 
 
-def _called_on_arrays(own: nnx.Module, args: tuple[Any, ...], training: bool) -> Any:
+def _called_on_arrays(own: nnx.Module, args: tuple[PyTree, ...], training: bool) -> PyTree:
     """Return the outputs of a copy of a module; in training mode, what the copy has moved is kept."""
     module = nnx.merge(*nnx.split(own))
     module.train() if training else module.eval()
-    outputs = module(*args)
+    outputs = outputs_of(module, *args)
     if training:
         nnx.pop(module, nnx.Intermediate)
         nnx.update(own, nnx.state(module, nnx.Not(nnx.Param)))

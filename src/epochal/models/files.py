@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TypeAlias, cast
 
 from flax import nnx
 
@@ -15,15 +15,20 @@ from ..engines.jax.updates import optimizer_outline
 from ..layers.frozen import frozen_in, set_frozen
 from ..layers.listing import places_of, trained_of, weights_of
 from ..layers.names import snake_case
+from ..layers.types import Variable
+from ..layers.untyped import is_variable
 from ..layers.weights import NestedWeight
 from ..messages.arguments import names_arguments
 from ..messages.names import path_name
 from ..saving import graphs, training
+from ..saving.custom_objects import CustomObjects
+from ..saving.json_values import Json
+from ..saving.layer_weights import Shaped
 from .modules import layers_of
 from .runtime import Runtime
 from .trainee import Trainee
 
-FilePath = str | os.PathLike[str]
+FilePath: TypeAlias = str | os.PathLike[str]
 
 COMPILE_AGAIN = "Compile it again, or pass custom_objects with what is yours, by its name in the file."
 
@@ -80,13 +85,12 @@ class ModelFiles:
             FileNotFoundError: If there is no such file.
             ValueError: If it is damaged or of another architecture; says which layer. Then nothing is changed.
         """
-        layers = self.layers_with(self._runtime.weights().values())
-        self._runtime.load_owned(saving.read_weights(filepath, layers))
+        self._runtime.load_owned(saving.read_weights(filepath, self._outline()))
 
     def check_filepath(self, filepath: FilePath, weights_only: bool = False) -> None:
         """Raise what `save` or `save_weights` would raise before it writes."""
         saving.check_suffix(filepath, weights_only)
-        saving.check_names(self.layers_with(self._runtime.weights().values()))
+        saving.check_names(self._outline())
         if not weights_only:
             self._model_config()
             self._training_config()
@@ -103,12 +107,12 @@ class ModelFiles:
         """
         return saving.take(*self._contents(weights_only), reuse)
 
-    def _contents(self, weights_only: bool) -> tuple[list[saving.LayerWeights], dict[str, Any], saving.Extras | None]:
+    def _contents(self, weights_only: bool) -> tuple[list[saving.LayerWeights], Json, saving.Extras | None]:
         """Return what a file is to hold, its arrays on the device."""
         layers = self.layers_with(self._runtime.device_values(self._runtime.weights().values()))
         if weights_only:
             return layers, {}, None
-        descriptions: dict[str, Any] = {"model_config": self._model_config()}
+        descriptions: Json = {"model_config": self._model_config()}
         if (compiled := self._training_config()) is not None:
             descriptions |= self._keras_training(compiled)
         streams = self._streams()
@@ -119,14 +123,14 @@ class ModelFiles:
         optimizer = dict(self._runtime.optimizer_arrays())
         return layers, descriptions, saving.Extras(compiled, values, optimizer, frozen, own_class)
 
-    def _model_config(self) -> dict[str, Any]:
+    def _model_config(self) -> Json:
         return graphs.model_config(self._trainee.name, self._runtime.built_module)
 
-    def _training_config(self) -> dict[str, Any] | None:
+    def _training_config(self) -> Json | None:
         config = self._trainee.config
         return None if config is None else training.training_config(config.optimizer, vars(config))
 
-    def _keras_training(self, compiled: dict[str, Any]) -> dict[str, Any]:
+    def _keras_training(self, compiled: Json) -> Json:
         """Return the compile settings for Keras, by output if there are several; nothing if it couldn't take them."""
         outputs, graph = self._trainee.network.outputs, self._trainee.network.graph
         if outputs is None or graph is None:
@@ -135,7 +139,11 @@ class ModelFiles:
         config = training.keras_training_config(compiled, each, outputs.names if graph.outputs_by_name else None)
         return {} if config is None else {"training_config": config}
 
-    def layers_with(self, values: Iterable[Any]) -> list[saving.LayerWeights]:
+    def _outline(self) -> list[saving.LayerWeights]:
+        """Return the layers with their weights, which have shapes and dtypes as arrays do."""
+        return self.layers_with(cast("Iterable[Shaped]", self._runtime.weights().values()))
+
+    def layers_with(self, values: Iterable[Shaped]) -> list[saving.LayerWeights]:
         """Return the layers with these values of all weights."""
         values = iter(values)
         return [
@@ -149,14 +157,14 @@ class ModelFiles:
             for name, layer in layers_of(self._runtime.built_module)
         ]
 
-    def _streams(self) -> dict[str, nnx.Variable[Any]]:
+    def _streams(self) -> dict[str, Variable]:
         """Return the module's variables that are no weights, by path."""
         weights = {id(w.variable if isinstance(w, NestedWeight) else w) for w in self._runtime.weights().values()}
         nodes = nnx.iter_graph(self._runtime.built_module)
-        others = ((path, v) for path, v in nodes if isinstance(v, nnx.Variable))
+        others = ((path, v) for path, v in nodes if is_variable(v))
         return {path_name(path): variable for path, variable in others if id(variable) not in weights}
 
-    def resume(self, file: saving.ModelFile, custom: Mapping[str, Any], compile_model: Callable[..., None]) -> None:
+    def resume(self, file: saving.ModelFile, custom: CustomObjects, compile_model: Callable[..., None]) -> None:
         """Restore random streams, compile settings and the optimizer's state from a file of this very model.
 
         Args:

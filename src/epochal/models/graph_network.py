@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from flax import nnx
 
 from ..core.layer_node import LayerNode
+from ..data.nests import Nest
+from ..engines.jax.trees import PyTree
 from ..layers.graph import Graph
 from ..layers.symbolic_ends import Ends, ends_of
 from .layer_nodes import graph_nodes
+from .network import Child, InputShape, LayerLike
 from .samples import kept, taken_as
 from .signature import Signature, check_built_for
 
@@ -37,10 +39,10 @@ class GraphNetwork:
         self.inputs = Signature("input", graph.input_names, graph.input_shapes)
         self.outputs = Signature("output", graph.output_names, graph.output_shapes)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"symbols": {}}
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "symbols": {}}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state)
         self._graph.kept_by(self)
         for _, node in nnx.iter_graph(self._graph):
@@ -58,7 +60,7 @@ class GraphNetwork:
         return self._graph
 
     @property
-    def parts(self) -> list[Any]:
+    def parts(self) -> list[LayerLike]:
         """The graph."""
         return [self._graph]
 
@@ -77,28 +79,26 @@ class GraphNetwork:
         return self._graph.shares_layers
 
     @property
-    def cast(self) -> Callable[[Any], Any]:
+    def cast(self) -> Callable[[PyTree], PyTree]:
         """`cast(x)` returns arranged inputs in the dtypes that the layers take."""
         return functools.partial(cast_inputs, self._graph.taken_dtypes)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: InputShape) -> None:
         """Check the shape: the layers have their variables."""
         check_built_for(self.inputs, input_shape, self._name)
 
-    def build_for(self, x: Any) -> None:
+    def build_for(self, x: PyTree) -> None:
         """Do nothing: the layers have their variables."""
 
-    def learn(self, x: Any) -> None:
+    def learn(self, x: PyTree) -> None:
         """Do nothing: all is known."""
 
-    def arrange(self, x: Any) -> Any:
+    def arrange(self, x: Nest) -> Nest:
         """Return inputs in the graph's order, with the axis of 1 that single numbers lack, in dtypes that keep them."""
         x = self.inputs.with_last_axes(self.inputs.arranged(x, "x"))
         self.inputs.check(x, "x", self._name)
-        dtypes = self._graph.taken_dtypes
-        arrays = x if len(dtypes) > 1 else (x,)
-        found = tuple(kept(array, taken_as(dtype), "x") for array, dtype in zip(arrays, dtypes, strict=True))
-        return found if len(dtypes) > 1 else found[0]
+        each = zip(self.inputs.listed(x), self._graph.taken_dtypes, strict=True)
+        return self.inputs.packed([kept(array, taken_as(dtype), "x") for array, dtype in each])
 
     def ends(self) -> Ends:
         """Return the tensors that it was made of, in the nests in which they were given."""
@@ -108,16 +108,16 @@ class GraphNetwork:
         """Return the inputs and the layers with their shapes, and which takes whose output."""
         return list(graph_nodes(self._graph))
 
-    def children(self) -> list[tuple[str, Any]]:
+    def children(self) -> list[Child]:
         """Return the graph."""
         return [("module", self._graph)]
 
-    def with_children(self, children: Iterable[tuple[Any, Any]]) -> GraphNetwork:
+    def with_children(self, children: Iterable[Child]) -> GraphNetwork:
         """Return a network of another graph."""
         return GraphNetwork(dict(children)["module"], self._name)
 
 
-def cast_inputs(dtypes: Sequence[str | None], x: Any) -> Any:
+def cast_inputs(dtypes: Sequence[str | None], x: PyTree) -> PyTree:
     """Return arranged inputs in some dtypes; None leaves one as it is."""
     arrays = x if len(dtypes) > 1 else (x,)
     cast = tuple(a if dtype is None else a.astype(dtype) for a, dtype in zip(arrays, dtypes, strict=True))

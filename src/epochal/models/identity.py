@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from flax import nnx
@@ -12,15 +12,25 @@ from ..core.identity import code_of, described
 from ..core.user_code import is_users, package_of
 from ..layers.base import Layer
 from ..layers.graph import Graph
+from ..layers.nests import is_mapping, is_sequence
+from ..layers.types import Config
+from ..layers.untyped import is_variable
+from ..optimizers import OptaxOptimizer, Optimizer
+from ..optimizers.optimizer import Rate
 from .compile_config import CompileConfig
 from .modules import layers_of
-from .network import Network
 
 NO_SETTINGS = {"name", "numbered", "built", "input_shape", "seed", "deterministic", "use_running_average", "class"}
 """Attributes that don't decide what a layer computes, or that change while it trains."""
 
+PLAIN: tuple[type[object], ...] = (bool, int, float, str, np.generic, np.dtype)
+
 OVERRIDES = ("compute_loss", "train_step", "test_step", "call", "__call__")
 """Methods that become part of the compiled step."""
+
+
+Rates: TypeAlias = Rate | Mapping[str, float] | None
+"""A learning rate, a schedule, or several rates by name; None if nobody knows."""
 
 
 class DeclaredRate:
@@ -31,54 +41,57 @@ class DeclaredRate:
     """
 
     def __init__(self) -> None:
-        self.rate: Any = None
-        self._left: Any = None  # the optimizer and the rate with which the last fit ended
+        self.rate: Rates = None
+        self._left: tuple[Optimizer, Rates] | None = None  # the optimizer and the rate with which the last fit ended
 
-    def fit_begins(self, optimizer: Any) -> None:
+    def fit_begins(self, optimizer: Optimizer) -> None:
         """Note the rate, unless it is what the last fit has left."""
         if (current := _current_rate(optimizer)) != self._left:
             _, self.rate = current
 
-    def fit_ends(self, optimizer: Any) -> None:
+    def fit_ends(self, optimizer: Optimizer) -> None:
         """Note what the fit leaves."""
         self._left = _current_rate(optimizer)
 
 
-def identity_of(model: Any, network: Network, config: CompileConfig, declared: DeclaredRate) -> dict[str, Any]:
+def identity_of(
+    model: object, module: nnx.Module, graph: Graph | None, config: CompileConfig, declared: DeclaredRate
+) -> dict[str, object]:
     """Return a model's layers, its losses, metrics and learning rate, as they were compiled, as JSON values."""
     settings = ("loss", "loss_weights", "metrics", "weighted_metrics", "wrt")
     return {
         "model": _own(model),
-        "layers": {name: _of_layer(layer) for name, layer in layers_of(network.module)},
-        "wiring": _wiring(network.graph),
+        "layers": {name: _of_layer(layer) for name, layer in layers_of(module)},
+        "wiring": _wiring(graph),
         **{name: described(getattr(config, name)) for name in settings},
         "learning_rate": described(declared.rate),
         "optimizer": _transform(config.optimizer),
     }
 
 
-def _own(model: Any) -> dict[str, Any]:
+def _own(model: object) -> dict[str, object]:
     """Return the class of a user's own model, the methods that its step is made of, and its numbers and names."""
-    if not is_users(type(model)):
+    kind: type[object] = type(model)
+    if not is_users(kind):
         return {}
     public = {name: value for name, value in vars(model).items() if not name.startswith("_")}
     known = ("name", "stop_training", "history", "optimizer", "data_wait")
     numbers = {name: v for name, v in public.items() if name not in known and isinstance(v, (bool, int, float, str))}
-    return {"class": type(model).__name__, **_code(type(model)), **described(numbers)}
+    return {"class": kind.__name__, **_code(kind), **described(numbers)}
 
 
-def _code(kind: type) -> dict[str, Any]:
+def _code(kind: type) -> dict[str, object]:
     """Return digests of the methods of a user's own class that become part of the step."""
     own = [base for base in kind.__mro__ if package_of(base) not in ("epochal", "flax", "builtins")]
-    found: dict[str, Callable[..., Any]] = {
+    found: dict[str, Callable[..., object]] = {
         name: vars(base)[name] for base in reversed(own) for name in OVERRIDES if name in vars(base)
     }
     return {f"{name}.code": code for name, function in found.items() if (code := code_of(function)) is not None}
 
 
-def _of_layer(layer: nnx.Module) -> dict[str, Any]:
+def _of_layer(layer: nnx.Module) -> Config:
     """Return the settings of a layer and of the modules within it."""
-    found: dict[str, Any] = {}
+    found: Config = {}
     for path, node in nnx.iter_graph(layer):
         if isinstance(node, nnx.Module):
             inside = found
@@ -88,28 +101,27 @@ def _of_layer(layer: nnx.Module) -> dict[str, Any]:
     return found
 
 
-def _settings(module: nnx.Module) -> dict[str, Any]:
+def _settings(module: nnx.Module) -> dict[str, object]:
     given = dict(vars(module))
     if isinstance(module, Layer) and is_users(type(module)):
         given = module.get_config() | given
     return {name.lstrip("_"): described(value) for name, value in given.items() if _is_setting(name, value)}
 
 
-def _is_setting(name: str, value: Any) -> bool:
+def _is_setting(name: str, value: object) -> bool:
     starts = name in NO_SETTINGS or name.endswith(("_initializer", "_init")) or name.startswith("_pytree__")
     return not starts and _is_plain(value)
 
 
-def _is_plain(value: Any) -> bool:
-    """Say whether a value is made of numbers, names, types and functions alone."""
-    if isinstance(value, Mapping):
+def _is_plain(value: object) -> bool:
+    """Return whether a value is made of numbers, names, types and functions alone."""
+    if is_mapping(value):
         return all(map(_is_plain, value.values()))
-    if isinstance(value, (list, tuple)):
+    if is_sequence(value):
         return all(map(_is_plain, value))
-    if isinstance(value, (nnx.Module, nnx.Variable)) or hasattr(value, "__array__"):
+    if isinstance(value, nnx.Module) or is_variable(value) or hasattr(value, "__array__"):
         return False
-    plain = value is None or isinstance(value, (bool, int, float, str, np.generic, np.dtype))
-    return plain or callable(value)
+    return value is None or isinstance(value, PLAIN) or callable(value)
 
 
 def _wiring(graph: Graph | None) -> str | None:
@@ -120,15 +132,14 @@ def _wiring(graph: Graph | None) -> str | None:
     return " ".join([*calls, "->", ",".join(map(str, graph.results))])
 
 
-def _transform(optimizer: Any) -> dict[str, Any]:
+def _transform(optimizer: Optimizer) -> dict[str, object]:
     """Return what a bare optax transform is closed over: its rates and other numbers."""
-    transform = getattr(optimizer, "_transform", None)
-    return {} if transform is None else {"transform": described(transform)}
+    return {"transform": described(optimizer.transform())} if isinstance(optimizer, OptaxOptimizer) else {}
 
 
-def _current_rate(optimizer: Any) -> tuple[Any, Any]:
+def _current_rate(optimizer: Optimizer) -> tuple[Optimizer, Rates]:
     """Return an optimizer, which another one isn't, and its learning rate: a number, a schedule, or several by name."""
     if (schedule := optimizer.schedule) is not None:
         return optimizer, schedule
-    rates: dict[str, float] = optimizer.learning_rates.as_dict()
+    rates = optimizer.learning_rates.as_dict()
     return optimizer, rates.get("learning_rate") if len(rates) < 2 else rates

@@ -17,6 +17,7 @@ from ..layers.frozen import frozen_variables
 from ..layers.listing import weights_of
 from ..layers.weights import is_parameter, variable_of
 from ..messages.names import suggest
+from ..training.arguments import UserData
 from .modules import layers_of, record
 from .trainee import Trainee
 
@@ -69,7 +70,7 @@ class Inspector:
         layers = layers_of(runtime.built_module)
         return {name: {weight: next(weights) for weight, _ in weights_of(layer)} for name, layer in layers}
 
-    def activations(self, x: Any, batch_size: int = BATCH_SIZE) -> Iterator[dict[str, np.ndarray]]:
+    def activations(self, x: UserData, batch_size: int = BATCH_SIZE) -> Iterator[dict[str, np.ndarray]]:
         """Yield the output of each layer on `x`, in inference mode, batch after batch.
 
         Args:
@@ -77,12 +78,12 @@ class Inspector:
             batch_size: Samples a batch; the last one may be smaller.
         """
         trainee = self._trainee
-        x = trainee.arrange_inputs(inputs.arrays(x)[0])
+        arranged = trainee.arrange_inputs(inputs.arrays(x)[0])
         trainee.engine_for(None, trains=False)
-        return self._inspection.outputs(trainee.runtime.module, trainee.network.cast(x), batch_size)
+        return self._inspection.outputs(trainee.runtime.module, trainee.network.cast(arranged), batch_size)
 
     def gradients(
-        self, x: Any, y: Any, sample_weight: Any = None, batch_size: int = BATCH_SIZE
+        self, x: UserData, y: UserData, sample_weight: UserData = None, batch_size: int = BATCH_SIZE
     ) -> dict[str, dict[str, np.ndarray]]:
         """Return the gradient of the mean loss, in inference mode, by layer and by trainable weight.
 
@@ -95,10 +96,16 @@ class Inspector:
         """
         trainee = self._trainee
         trainee.check_compiled()
-        x, y, weight = trainee.arrange(*inputs.arrays(x, y, sample_weight))
-        engine = trainee.engine_for(y, trains=True)
+        arranged, targets, weight = trainee.arrange(*inputs.arrays(x, y, sample_weight))
+        engine = trainee.engine_for(targets, trains=True)
         return self._inspection.gradients(
-            trainee.runtime.module, engine.objective, trainee.network.cast(x), y, weight, batch_size, engine.is_trained
+            trainee.runtime.module,
+            engine.objective,
+            trainee.network.cast(arranged),
+            targets,
+            weight,
+            batch_size,
+            engine.is_trained,
         )
 
     def layer_graph(self) -> list[LayerNode]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import cast
 
 import jax
 from flax import nnx
 
 from ..core.layer_node import LayerNode
+from ..engines.jax.trees import PyTree
 from ..layers import Layer
 from ..layers.graph import Graph
 from ..layers.listing import weights_of
@@ -28,7 +29,7 @@ def graph_nodes(graph: Graph) -> Iterator[LayerNode]:
         yield LayerNode(name, type(layer).__name__, _settings(layer), taken, shape, step.dtypes[0], weights)
 
 
-def module_nodes(module: nnx.Module, inputs_like: Any) -> Iterator[LayerNode]:
+def module_nodes(module: nnx.Module, inputs_like: PyTree) -> Iterator[LayerNode]:
     """Yield the inputs of a plain module, given their shapes and dtypes in a nest, and the module."""
     given = jax.tree.leaves(inputs_like)
     names = [f"input_{number + 1}" if len(given) > 1 else "input" for number in range(len(given))]
@@ -48,14 +49,14 @@ def _shapes(layer: nnx.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(variable.shape) for name, variable in weights_of(layer)}
 
 
-def _settings(layer: nnx.Module) -> dict[str, Any]:
+def _settings(layer: nnx.Module) -> dict[str, object]:
     """Return a layer's settings: its own `get_config`, or those attributes of any module that are plain values."""
     if isinstance(layer, Layer) and not isinstance(layer, Graph):
         return layer.get_config()
     return {name: value for name, value in vars(layer).items() if not name.startswith("_") and _is_plain(value)}
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return all(isinstance(item, (bool, int, float, str)) for item in value)
+        return all(isinstance(item, (bool, int, float, str)) for item in cast("Sequence[object]", value))
     return isinstance(value, (bool, int, float, str))

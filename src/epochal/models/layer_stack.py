@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import jax.numpy as jnp
-from flax import nnx
+import numpy as np
 
 from ..core.layer_node import LayerNode
+from ..data.nests import Nest
+from ..engines.jax.trees import PyTree
 from ..layers import Embedding, Input, Lambda, Layer, Tensor
 from ..layers.frozen import truth_of
 from ..layers.functions import as_layer
@@ -20,6 +21,7 @@ from ..layers.symbolic_ends import Ends
 from ..layers.tensors import connect
 from .graph_network import GraphNetwork
 from .module_network import as_they_are
+from .network import Child, InputShape, LayerLike
 from .signature import Signature
 
 
@@ -38,16 +40,16 @@ class LayerStack:
     def __init__(self, given_name: str | None, name: str, trainable: bool = True) -> None:
         self._given_name, self._name = given_name, name
         self._trainable = truth_of(trainable)
-        self.layers: list[Any] = []
+        self.layers: list[LayerLike] = []
         self._taken_names: set[str] = set()
         self._numbered = Names()
         self._input: Input | None = None
         self._output: Tensor | None = None  # of the layers so far, when the shape of the input is known
         self._drawn: GraphNetwork | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         self._graph_network()
-        return vars(self) | {"_output": None}
+        return {**vars(self), "_output": None}
 
     @classmethod
     def of_graph(cls, graph: Graph, name: str) -> LayerStack:
@@ -59,7 +61,7 @@ class LayerStack:
         stack._drawn = GraphNetwork(graph, name)
         return stack
 
-    def add(self, layer: Any) -> None:
+    def add(self, layer: LayerLike) -> None:
         """Put a layer, a model, or an `Input` at first, at the end.
 
         Raises:
@@ -85,9 +87,9 @@ class LayerStack:
             name_of(part, self._numbered)  # until the graph is drawn
         self.layers.append(layer)
 
-    def _connect(self, layers: Sequence[Any]) -> None:
+    def _connect(self, layers: Sequence[LayerLike]) -> None:
         """Let layers take what those before them return; the graph of all is drawn when somebody needs it."""
-        output: Any = self._input if self._output is None else self._output
+        output: PyTree = self._input if self._output is None else self._output
         for layer in layers:
             output = layer(output) if isinstance(layer, Layer) or is_model(layer) else connect(layer, (output,), {})
             if not isinstance(output, Tensor):
@@ -115,7 +117,7 @@ class LayerStack:
         return None if drawn is None else drawn.graph
 
     @property
-    def parts(self) -> list[Any]:
+    def parts(self) -> list[LayerLike]:
         """The graph, or the layers."""
         drawn = self._graph_network()
         return list(self.layers) if drawn is None else drawn.parts
@@ -152,12 +154,12 @@ class LayerStack:
         return drawn is None or drawn.is_shared
 
     @property
-    def cast(self) -> Callable[[Any], Any]:
+    def cast(self) -> Callable[[PyTree], PyTree]:
         """`cast(x)` returns arranged inputs in the dtypes that the layers take."""
         drawn = self._graph_network()
         return as_they_are if drawn is None else drawn.cast
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: InputShape) -> None:
         """Make the variables for inputs of a shape, the batch axis in front; if they are there, check the shape."""
         if (drawn := self._graph_network()) is not None:
             drawn.build(input_shape)
@@ -166,14 +168,14 @@ class LayerStack:
         else:
             self._build_with(Input(tuple(input_shape)[1:], self._input.dtype if self._input else "float32"))
 
-    def build_for(self, x: Any) -> None:
+    def build_for(self, x: PyTree) -> None:
         """Make the variables for an input like this one, if they aren't there."""
         if self._graph_network() is None:
             if not hasattr(x, "shape"):
                 raise ValueError(f"{self._name} takes one array; got {len(x)} of them.")
             self._build_with(Input(tuple(x.shape)[1:], self._dtype_taken(x.dtype)))
 
-    def _dtype_taken(self, dtype: Any) -> str:
+    def _dtype_taken(self, dtype: np.dtype) -> str:
         """Return the dtype of an input that nobody has declared, given that of the first data."""
         first = self.layers[0] if self.layers else None
         if isinstance(first, Embedding):
@@ -191,11 +193,11 @@ class LayerStack:
             self._input = before
             raise
 
-    def learn(self, x: Any) -> None:
+    def learn(self, x: PyTree) -> None:
         """Make the variables for an input like this one, if they aren't there: then all is known."""
         self.build_for(x)
 
-    def arrange(self, x: Any) -> Any:
+    def arrange(self, x: Nest) -> Nest:
         """Return inputs as the graph does."""
         return self._built().arrange(x)
 
@@ -218,12 +220,12 @@ class LayerStack:
             raise ValueError(not_built(self._name))
         return drawn
 
-    def children(self) -> list[tuple[str, Any]]:
+    def children(self) -> list[Child]:
         """Return the graph, or the layers before there is one."""
         graph = self.graph
         return [("listed", self.layers)] if graph is None else [("module", graph)]
 
-    def with_children(self, children: Iterable[tuple[Any, Any]]) -> LayerStack:
+    def with_children(self, children: Iterable[Child]) -> LayerStack:
         """Return a network of another graph or of other layers."""
         of = dict(children)
         if "module" in of:
@@ -233,7 +235,7 @@ class LayerStack:
         return stack
 
 
-def _layer_of(layer: Any) -> Any:
+def _layer_of(layer: LayerLike) -> LayerLike:
     """Return a layer, or the graph of a model that is to be one; None for a model that has none."""
     if not is_model(layer):
         return layer
@@ -245,7 +247,7 @@ def not_built(name: str) -> str:
     return f"{name} isn't built: give its first layer an input shape, call build, or fit it."
 
 
-def _input_of(layer: nnx.Module) -> Input | None:
+def _input_of(layer: LayerLike) -> Input | None:
     """Return the input that a model's first layer says it takes, None if it doesn't."""
     graph = module_in(layer) if is_model(layer) else None
     if isinstance(graph, Graph):

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Mapping
-from typing import Any
-
-import jax
 
 from .. import initializers, saving
+from ..engines.jax.trees import Array
 from ..layers.streams import outlined
+from ..layers.untyped import eval_shape
 from ..messages.arguments import names_arguments
 from ..saving import graphs
-from .files import ModelFiles
+from ..saving.custom_objects import CustomObjects
+from ..saving.json_values import Json
+from .files import FilePath, ModelFiles
 from .model import Model
 from .overrides import check_overrides
 from .sequential import Sequential
 
 
 @names_arguments
-def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Model:
+def load_model(path: FilePath, custom_objects: CustomObjects | None = None) -> Model:
     """Return the model in a file that `Model.save` or Keras's `model.save("….h5")` wrote: a `Sequential` if it was one.
 
     With epochal's own file, training goes on where it stopped: weights, learning rate, the optimizer's state, compile
@@ -36,6 +35,16 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, holds weights only, or names a layer that isn't known.
+
+    Example:
+        >>> import os, tempfile
+        >>> from epochal.layers import Dense
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "model.h5")
+        ...     Sequential([Dense(2, input_dim=3)]).save(path)
+        ...     model = load_model(path)
+        >>> model.output_shape
+        (None, 2)
     """
     custom = dict(custom_objects or {})
     left_out: list[str] = []
@@ -54,13 +63,13 @@ def load_model(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] |
     return model
 
 
-def _built(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[str]) -> Model:
+def _built(config: Json, custom: CustomObjects, left_out: list[str]) -> Model:
     with initializers.zeros_instead():
         graph = graphs.graph_of(config, custom, left_out)
     return Sequential.of_graph(graph) if graph.keras_class == "Sequential" else Model(graph, name=graph.name)
 
 
-def _give_class(model: Model, name: str | None, custom: Mapping[str, Any]) -> None:
+def _give_class(model: Model, name: str | None, custom: CustomObjects) -> None:
     """Make a loaded model one of the class that it had when it was saved, if that has an objective of its own."""
     if name is None:
         return
@@ -77,14 +86,14 @@ def _give_class(model: Model, name: str | None, custom: Mapping[str, Any]) -> No
         model.__class__ = kind
 
 
-def _outlined(config: dict[str, Any], custom: Mapping[str, Any], left_out: list[str]) -> list[saving.LayerWeights]:
+def _outlined(config: Json, custom: CustomObjects, left_out: list[str]) -> list[saving.LayerWeights]:
     """Return a described model's layers with the shapes of their weights; no array is made, however large."""
     made: list[Model] = []
 
-    def outline() -> list[Any]:
+    def outline() -> list[Array]:
         made.append(_built(config, custom, left_out))
         return [variable.get_value() for variable in made[0].trainee.runtime.weights().values()]
 
     with outlined():
-        shapes = jax.eval_shape(outline)
+        shapes = eval_shape(outline)
     return ModelFiles(made[0].trainee).layers_with(shapes)

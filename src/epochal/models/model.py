@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self, cast
 
 import numpy as np
 from flax import nnx
+from jax.typing import ArrayLike
 
 from ..callbacks import History
+from ..engines.jax.protocols import MetricLike
+from ..engines.jax.trees import PyTree
 from ..layers.graph import Graph
 from ..layers.names import snake_case
 from ..layers.symbolic_ends import Ends
 from ..layers.tensors import tensors_in
+from ..layers.types import Variable
 from ..messages.arguments import NamesArguments
 from ..messages.printing import say
+from ..optimizers.lookup import OptimizerIdentifier
 from ..training.trainer import Trainer
 from . import attributes, copies, parts
 from .delegation import delegated
@@ -24,7 +29,7 @@ from .graph_network import GraphNetwork
 from .inspector import Inspector
 from .module_network import ModuleNetwork
 from .modules import layers_of
-from .network import Network
+from .network import Child, InputShape, LayerLike, Network
 from .overrides import check_overrides
 from .own_loss import OwnLoss
 from .summary import print_summary
@@ -69,11 +74,11 @@ class Model(NamesArguments):
         check_overrides(cls, Model)
         return super().__new__(cls)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         parts.register(cls)
 
-    def __init__(self, inputs: Any, outputs: Any = None, name: str | None = None) -> None:
+    def __init__(self, inputs: PyTree, outputs: PyTree = None, name: str | None = None) -> None:
         own_name = name or snake_case(self)
         self._assemble(_network_of(inputs, outputs, name, own_name), own_name)
 
@@ -83,22 +88,22 @@ class Model(NamesArguments):
         self._trainer = Trainer(self._trainee, self, self._trainee.activity)
         self._files, self._inspector = ModelFiles(self._trainee), Inspector(self._trainee)
 
-    def assemble_copy(self, children: Iterable[tuple[Any, Any]]) -> None:
+    def assemble_copy(self, children: Iterable[Child]) -> None:
         """Become a copy that is a part of a copied module, with a network of other modules; flax calls it."""
         self._assemble(self._trainee.network.with_children(children), self.name)
         self._is_copy = True
 
-    def __getstate__(self) -> dict[str, Any]:
-        own = {name: value for name, value in vars(self).items() if name not in PARTS}
+    def __getstate__(self) -> dict[str, object]:
+        own: dict[str, object] = {name: value for name, value in vars(self).items() if name not in PARTS}
         return own | {"contents": copies.Contents.of(self._trainee)}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        contents: copies.Contents = state.pop("contents")
+    def __setstate__(self, state: dict[str, object]) -> None:
+        contents = cast("copies.Contents", state.pop("contents"))
         vars(self).update(state)
         self._assemble(contents.network, contents.name)
         contents.fill(self._trainee)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         attributes.check(self, name, value)
         super().__setattr__(name, value)
 
@@ -128,7 +133,7 @@ class Model(NamesArguments):
         """Whether the layers have their variables."""
         return self._trainee.network.module is not None
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: InputShape = None) -> None:
         """Make sure that the layers have their variables, as those of a model of tensors or of a module always have.
 
         Args:
@@ -140,11 +145,11 @@ class Model(NamesArguments):
         """
         self._trainee.network.build(input_shape)
 
-    def build_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def build_for(self, args: tuple[PyTree, ...], kwargs: dict[str, PyTree]) -> None:
         """Make the variables for these arguments of a call, arrays or tensors."""
         self._trainee.network.build_for(args[0])
 
-    def __call__(self, x: Any, *more: Any, training: bool | None = None) -> Any:
+    def __call__(self, x: PyTree, *more: PyTree, training: bool | None = None) -> PyTree:
         """Return the outputs for a batch of arrays; for tensors, those of this model as a layer.
 
         Args:
@@ -156,7 +161,7 @@ class Model(NamesArguments):
         return call_model(self, self._trainee, self._is_copy, x, more, training)
 
     @property
-    def layers(self) -> list[Any]:
+    def layers(self) -> list[LayerLike]:
         """The layers, holding the weights after the last finished batch; a plain module is one layer."""
         return [layer for _, layer in layers_of(self.module)]
 
@@ -184,7 +189,7 @@ class Model(NamesArguments):
         return self._trainee.output_shape
 
     @property
-    def input(self) -> Any:
+    def input(self) -> PyTree:
         """The symbolic input: a tensor, or the list or dict of them that the model was made from.
 
         `Model(model.input, model.get_layer("features").output)` gives what is in between.
@@ -195,14 +200,14 @@ class Model(NamesArguments):
         return self._trainee.network.ends().inputs
 
     @property
-    def output(self) -> Any:
+    def output(self) -> PyTree:
         """The symbolic output, as `input`."""
         return self._trainee.network.ends().outputs
 
     inputs = property(lambda self: tensors_in(self.input), doc="The symbolic inputs, in a list.")
     outputs = property(lambda self: tensors_in(self.output), doc="The symbolic outputs, in a list.")
 
-    def summary(self, print_fn: Any = None) -> None:
+    def summary(self, print_fn: Callable[[str], object] | None = None) -> None:
         """Print the layers, their output shapes, their weights and, where it isn't the one above, what they take.
 
         Args:
@@ -223,12 +228,12 @@ class Model(NamesArguments):
         self._trainee.network.trainable = value
 
     @property
-    def trainable_weights(self) -> list[nnx.Variable[Any]]:
+    def trainable_weights(self) -> list[Variable]:
         """The variables that training changes, holding the weights after the last finished batch."""
         return [variable for variable, trained in self._inspector.trained_variables() if trained]
 
     @property
-    def non_trainable_weights(self) -> list[nnx.Variable[Any]]:
+    def non_trainable_weights(self) -> list[Variable]:
         """The variables that training leaves alone, and those that are no parameters, such as moving averages."""
         return [variable for variable, trained in self._inspector.trained_variables() if not trained]
 
@@ -244,7 +249,7 @@ class Model(NamesArguments):
         """Return copies of all weights, in the layers' order; in a layer, trainable ones first."""
         return self._trainee.runtime.read()
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace all weights by arrays of the same shapes, in the order of `get_weights`.
 
         Raises:
@@ -261,17 +266,17 @@ class Model(NamesArguments):
         return None if config is None else config.optimizer
 
     @optimizer.setter
-    def optimizer(self, optimizer: Any) -> None:
+    def optimizer(self, optimizer: OptimizerIdentifier) -> None:
         self._trainee.replace_optimizer(optimizer)
 
     @property
-    def loss(self) -> Any:
+    def loss(self) -> object:
         """What `compile` got as the loss."""
         config = self._trainee.config
         return None if config is None else config.given_loss
 
     @property
-    def metrics(self) -> list[Any]:
+    def metrics(self) -> list[MetricLike]:
         """The metrics that are logged beside the losses, in log order."""
         return [logged.metric for logged in self._trainee.logged_metrics()]
 
@@ -329,7 +334,7 @@ PARTS = ("_trainee", "_trainer", "_files", "_inspector")
 """Attributes that a copy makes anew."""
 
 
-def _network_of(inputs: Any, outputs: Any, name: str | None, own_name: str) -> Network:
+def _network_of(inputs: PyTree, outputs: PyTree, name: str | None, own_name: str) -> Network:
     """Return the network for what a model is made of."""
     if outputs is not None:
         return GraphNetwork(Graph(inputs, outputs, name), own_name, Ends(inputs, outputs))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from ..core.layer_node import LayerNode
-from ..data.nests import map_arrays
+from ..data.nests import Nest, map_arrays
+from ..engines.jax.trees import PyTree
 from ..layers import Layer
 from ..layers.frozen import truth_of
 from ..layers.graph import Graph
@@ -18,6 +18,7 @@ from ..layers.inner_layers import build_inside
 from ..layers.symbolic_ends import Ends
 from .layer_nodes import module_nodes
 from .modules import outputs_like
+from .network import Child, InputShape, LayerLike
 from .samples import kept
 from .signature import Signature, signature_of_nest
 
@@ -42,7 +43,7 @@ class ModuleNetwork:
         self._module, self._name = module, name
         self.outputs: Signature | None = None
         self._trainable = True
-        self._input_like: Any = None  # the last inputs: a nest of shapes and dtypes
+        self._input_like: PyTree = None  # the last inputs: a nest of shapes and dtypes
         self._outputs_by_inputs: dict[str, Signature] = {}
 
     @property
@@ -51,7 +52,7 @@ class ModuleNetwork:
         return self._module
 
     @property
-    def parts(self) -> list[Any]:
+    def parts(self) -> list[LayerLike]:
         """The module."""
         return [self._module]
 
@@ -67,17 +68,17 @@ class ModuleNetwork:
             self._module.trainable = self._trainable
 
     @property
-    def cast(self) -> Callable[[Any], Any]:
+    def cast(self) -> Callable[[PyTree], PyTree]:
         """`cast(x)` returns inputs as they are."""
         return as_they_are
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: InputShape) -> None:
         """Do nothing: a module has its variables."""
 
-    def build_for(self, x: Any) -> None:
+    def build_for(self, x: PyTree) -> None:
         """Do nothing: a module has its variables."""
 
-    def learn(self, x: Any) -> None:
+    def learn(self, x: PyTree) -> None:
         """Find out which outputs the module makes of such inputs; layers in it without variables get them."""
         key = str(map_arrays(lambda array: (array.shape[1:], array.dtype), x))
         if key not in self._outputs_by_inputs:
@@ -87,7 +88,7 @@ class ModuleNetwork:
             self._outputs_by_inputs[key] = signature_of_nest("output", outputs_like(self._module, likes))
         self.outputs = self._outputs_by_inputs[key]
 
-    def arrange(self, x: Any) -> Any:
+    def arrange(self, x: Nest) -> Nest:
         """Return inputs in dtypes that keep them."""
         return map_arrays(lambda array: kept(array, "any", "x"), x)
 
@@ -101,15 +102,15 @@ class ModuleNetwork:
             raise ValueError(f"{self._name} doesn't know the shape of its input yet: fit it or predict first.")
         return list(module_nodes(self._module, self._input_like))
 
-    def children(self) -> list[tuple[str, Any]]:
+    def children(self) -> list[Child]:
         """Return the module."""
         return [("module", self._module)]
 
-    def with_children(self, children: Iterable[tuple[Any, Any]]) -> ModuleNetwork:
+    def with_children(self, children: Iterable[Child]) -> ModuleNetwork:
         """Return a network of another module."""
         return ModuleNetwork(dict(children)["module"], self._name)
 
 
-def as_they_are(x: Any) -> Any:
+def as_they_are(x: PyTree) -> PyTree:
     """Return inputs as they are."""
     return x

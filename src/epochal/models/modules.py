@@ -1,16 +1,21 @@
 """What a model's module computes: pure functions of the module, so that a compiled step captures no model."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import jax
 from flax import nnx
 
 from ..engines.jax.failures import named
+from ..engines.jax.trees import Array, ModuleState, PyTree
 from ..layers.call_context import compiled_step
 from ..layers.graph import Graph
 from ..layers.names import snake_case
+from ..layers.untyped import split
 
 
 class Forward(NamedTuple):
@@ -22,40 +27,45 @@ class Forward(NamedTuple):
         masks: Which of their steps count; None where all do.
     """
 
-    outputs: list[Any]
-    logits: list[Any]
-    masks: list[Any]
+    outputs: list[Array]
+    logits: list[Array | None]
+    masks: list[Array | None]
 
     @classmethod
-    def of_outputs(cls, outputs: list[Any]) -> Forward:
+    def of_outputs(cls, outputs: list[Array]) -> Forward:
         """Return outputs that have neither logits nor masks."""
         return cls(outputs, [None] * len(outputs), [None] * len(outputs))
 
 
-def forward(module: Any, x: Any) -> Forward:
+def outputs_of(module: nnx.Module, *args: PyTree) -> PyTree:
+    """Call a module, which flax has no type for."""
+    return cast("Callable[..., PyTree]", module)(*args)
+
+
+def forward(module: nnx.Module, x: PyTree) -> Forward:
     """Return all outputs of a batch, with their logits and masks."""
     if not isinstance(module, Graph):
-        return Forward.of_outputs(jax.tree.leaves(module(x)))
-    by_slot = module.run(module.unpacked(x))
-    values, masks, logits = ([found.get(slot) for slot in module.results] for found in by_slot)
-    return Forward(values, logits, masks)
+        return Forward.of_outputs(jax.tree.leaves(outputs_of(module, x)))
+    values, masks, logits = module.run(module.unpacked(x))
+    at = module.results
+    return Forward([values[slot] for slot in at], [logits.get(slot) for slot in at], [masks.get(slot) for slot in at])
 
 
-def call(module: Any, x: Any) -> Any:
+def call(module: nnx.Module, x: PyTree) -> PyTree:
     """Return the outputs of a batch in a step that is being compiled, in the nest in which the module returns them."""
     with compiled_step(module):
-        return module(x)
+        return outputs_of(module, x)
 
 
-def record(module: Any, x: Any) -> dict[str, Any]:
+def record(module: nnx.Module, x: PyTree) -> dict[str, Array]:
     """Return the output of each layer on a batch, by name; the first one of a layer that has several."""
     with compiled_step(module):
         if isinstance(module, Graph):
             return module.record(x)
-        return {snake_case(module): jax.tree.leaves(module(x))[0]}
+        return {snake_case(module): jax.tree.leaves(outputs_of(module, x))[0]}
 
 
-def layers_of(module: Any, operations: bool = False) -> list[tuple[str, nnx.Module]]:
+def layers_of(module: nnx.Module, operations: bool = False) -> list[tuple[str, nnx.Module]]:
     """Return the layers of a module, or of a copy of it, with their names; a plain module is one layer.
 
     Args:
@@ -65,13 +75,13 @@ def layers_of(module: Any, operations: bool = False) -> list[tuple[str, nnx.Modu
     return module.named_layers(operations) if isinstance(module, Graph) else [(snake_case(module), module)]
 
 
-def outputs_like(module: nnx.Module, x: Any) -> Any:
+def outputs_like(module: nnx.Module, x: PyTree) -> PyTree:
     """Return the shapes and dtypes of a module's outputs in inference mode, without computing them."""
     copy = nnx.merge(*nnx.split(module))
     copy.eval()
-    graph, state = nnx.split(copy)
+    graph, state = split(copy)
 
-    def run(state: Any, x: Any) -> Any:
+    def run(state: ModuleState, x: PyTree) -> PyTree:
         merged = nnx.merge(graph, state)
         with named():
             return call(merged, x)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from flax import nnx
 
 from ..core.layer_node import LayerNode
+from ..data.nests import Nest
+from ..engines.jax.trees import PyTree
 from ..layers.graph import Graph
 from ..layers.symbolic_ends import Ends
 from .signature import Signature
+
+LayerLike: TypeAlias = Any
+"""A layer or another module, or a model, which has one."""
+
+Child: TypeAlias = tuple[str, LayerLike]
+"""What flax finds in a model, with its name."""
+
+InputShape: TypeAlias = Sequence[int | None] | None
+"""The shape of an input, the batch axis in front, where None is an open size; None if nobody says it."""
 
 
 class Network(Protocol):
@@ -27,7 +38,7 @@ class Network(Protocol):
         ...
 
     @property
-    def parts(self) -> list[Any]:
+    def parts(self) -> list[LayerLike]:
         """The module, or the layers and models of which there will be one."""
         ...
 
@@ -55,11 +66,11 @@ class Network(Protocol):
         ...
 
     @property
-    def cast(self) -> Callable[[Any], Any]:
+    def cast(self) -> Callable[[PyTree], PyTree]:
         """A pure function, `cast(x)`, that returns arranged inputs in the dtypes that the layers take."""
         ...
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: InputShape) -> None:
         """Make the variables for inputs of a shape, the batch axis in front; if they are there, check the shape.
 
         Raises:
@@ -67,15 +78,15 @@ class Network(Protocol):
         """
         ...
 
-    def build_for(self, x: Any) -> None:
+    def build_for(self, x: PyTree) -> None:
         """Make the variables for inputs like these, arrays or tensors, if they aren't there."""
         ...
 
-    def learn(self, x: Any) -> None:
+    def learn(self, x: PyTree) -> None:
         """Find out from inputs, an array or a nest of them, what can't be known without."""
         ...
 
-    def arrange(self, x: Any) -> Any:
+    def arrange(self, x: Nest) -> Nest:
         """Return inputs in the network's order, with the axis of 1 that single numbers lack, in dtypes that keep them.
 
         Raises:
@@ -99,10 +110,10 @@ class Network(Protocol):
         """
         ...
 
-    def children(self) -> list[tuple[str, Any]]:
+    def children(self) -> list[Child]:
         """Return what flax goes through in a copy of a module of which the model is a part."""
         ...
 
-    def with_children(self, children: Iterable[tuple[Any, Any]]) -> Network:
+    def with_children(self, children: Iterable[Child]) -> Network:
         """Return a network like this one of other children, each by the name it has in `children`."""
         ...

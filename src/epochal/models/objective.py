@@ -6,13 +6,15 @@ import functools
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
+from flax import nnx
 
 from ..engines.jax.precision import wide
 from ..engines.jax.targets import prepared
+from ..engines.jax.trees import Array, DeviceBatch, PyTree
 from ..layers.call_context import compiled_step, taken_losses
+from ..losses import Loss
 from .modules import Forward, forward
 
 
@@ -29,9 +31,9 @@ class OutputLoss:
     """
 
     name: str
-    loss: Any
+    loss: Loss
     weight: float = 1.0
-    from_logits: Any = None
+    from_logits: Loss | None = None
 
 
 class LossSum:
@@ -46,7 +48,7 @@ class LossSum:
         self._several = len(losses) > 1
         self.names = ["loss", *(f"{loss.name}_loss" for loss in losses if loss is not None and self._several)]
 
-    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
+    def __call__(self, module: nnx.Module, batch: DeviceBatch, training: bool) -> tuple[list[Array], PyTree, PyTree]:
         """Return the loss and those it is made of, the outputs, and their masks."""
         x, y, weight = batch
         with compiled_step(module):
@@ -56,7 +58,7 @@ class LossSum:
             return values, tuple(made.outputs), tuple(made.masks)
         return values, made.outputs[0], made.masks[0]
 
-    def values(self, made: Forward, y: Any, weight: Any) -> list[Any]:
+    def values(self, made: Forward, y: PyTree, weight: PyTree) -> list[Array]:
         """Return the loss and those it is made of, for what was made of the inputs; layers may have added to it."""
         if not any(self._losses):
             raise ValueError("no output has a loss: compile with one, or compute it in compute_loss.")
@@ -69,13 +71,12 @@ class LossSum:
         total = functools.reduce(operator.add, [*shares, *taken_losses()])
         return [total, *(value for _, value in found)] if self._several else [total]
 
-    def _value(self, output_loss: OutputLoss, at: int, made: Forward, y: Any, weight: Any) -> Any:
+    def _value(self, output_loss: OutputLoss, at: int, made: Forward, y: PyTree, weight: PyTree) -> Array:
         if self._several:
             y, weight = y[at], None if weight is None else weight[at]
-        if output_loss.from_logits is not None:
-            loss, y_pred = output_loss.from_logits, made.logits[at]
-        else:
-            loss, y_pred = output_loss.loss, made.outputs[at]
+        loss, y_pred, logits = output_loss.loss, made.outputs[at], made.logits[at]
+        if output_loss.from_logits is not None and logits is not None:
+            loss, y_pred = output_loss.from_logits, logits
         mask = made.masks[at]
         y, y_pred, weight = prepared(y, wide(y_pred), weight, mask, loss.steps_are_samples)
         if mask is not None:  # the mean is over the steps that count

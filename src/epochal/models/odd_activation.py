@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import losses
 
 
-def odd_activation(loss: Any, activation: str, width: int | None) -> str:
+def odd_activation(loss: losses.Loss, activation: str, width: int | None) -> str:
     """Return why an output's activation doesn't go with its loss, and what does; "" if it does.
 
     Args:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _OBJECTIVE = "write compute_loss(self, batch, training), or Keras's compute_loss(self, x, y, y_pred, ...), instead"
 _NETWORK = (
@@ -46,7 +48,7 @@ def check_overrides(kind: type, base: type) -> None:
             raise TypeError(f"{owner.__name__}.{name} would never be called: {NEVER_CALLED[name]}.")
 
 
-def takes_keras_arguments(compute_loss: Callable[..., Any]) -> bool:
+def takes_keras_arguments(compute_loss: Callable[..., object]) -> bool:
     """Return whether a bound `compute_loss` has Keras's arguments instead of `(batch, training)`.
 
     Raises:
@@ -71,7 +73,7 @@ def takes_keras_arguments(compute_loss: Callable[..., Any]) -> bool:
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def keras_arguments(compute_loss: Callable[..., Any], values: dict[str, Any]) -> dict[str, Any]:
+def keras_arguments(compute_loss: Callable[..., object], values: dict[str, T]) -> dict[str, T]:
     """Return those of Keras's arguments that a `compute_loss` takes."""
     parameters = inspect.signature(compute_loss).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())

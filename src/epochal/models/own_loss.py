@@ -1,18 +1,31 @@
 """A user's own `compute_loss`, as an objective of compiled steps."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, TypeGuard, cast
 from weakref import ref
 
 import jax.numpy as jnp
+from flax import nnx
 
 from ..engines.jax.objective import Objective
+from ..engines.jax.trees import Array, DeviceBatch, PyTree
 from ..layers.call_context import compiled_step, taken_losses
+from ..layers.nests import is_mapping, is_sequence
 from .modules import Forward, forward
 from .overrides import keras_arguments, takes_keras_arguments
+
+
+class HasLoss(Protocol):
+    """A model whose class may have a `compute_loss` of its own."""
+
+    def compute_loss(self, *args: Any, **kwargs: Any) -> object:
+        """Return the loss, or the loss and the outputs."""
+        ...
 
 
 class OwnLoss:
@@ -29,15 +42,21 @@ class OwnLoss:
         forward: What that module has made of the batch; None if it wasn't called yet.
     """
 
-    def __init__(self, model: Any, default: Callable[..., Any]) -> None:
+    def __init__(self, model: HasLoss, default: Callable[..., object]) -> None:
         self._model, self._default = ref(model), default
-        self.module: Any = None
+        self.module: nnx.Module | None = None
         self.forward: Forward | None = None
 
     @property
-    def model(self) -> Any:
-        """The model, None when nobody has it any more."""
-        return self._model()
+    def model(self) -> HasLoss:
+        """The model.
+
+        Raises:
+            ReferenceError: If nobody has it any more.
+        """
+        if (model := self._model()) is None:
+            raise ReferenceError("the model that has this compute_loss is gone.")
+        return model
 
     @property
     def is_overridden(self) -> bool:
@@ -45,12 +64,12 @@ class OwnLoss:
         return type(self.model).compute_loss is not self._default
 
     @property
-    def method(self) -> Callable[..., Any]:
+    def method(self) -> Callable[..., object]:
         """The bound method."""
         return self.model.compute_loss
 
     @contextmanager
-    def within(self, module: Any, made: Forward | None = None) -> Iterator[None]:
+    def within(self, module: nnx.Module, made: Forward | None = None) -> Generator[None]:
         """Let the model's module be that of a step for a while."""
         before = self.module, self.forward
         self.module, self.forward = module, made
@@ -86,23 +105,22 @@ class OwnObjective:
     def __init__(self, own_loss: OwnLoss, output_names: Sequence[str], needs_outputs: bool) -> None:
         self._own_loss, self._output_names, self._needs_outputs = own_loss, output_names, needs_outputs
 
-    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
+    def __call__(self, module: nnx.Module, batch: DeviceBatch, training: bool) -> tuple[list[Array], PyTree, PyTree]:
         """Return the loss, the outputs if there are any, and no masks."""
         with self._own_loss.within(module), compiled_step(module):
-            found: Any = self._own_loss.method(batch, training)
+            found = self._own_loss.method(batch, training)
             _check_nothing_left()
-        loss: Any
-        loss, outputs = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+        loss, outputs = found if _is_pair(found) else (cast("PyTree", found), None)
         if jnp.shape(loss) != ():
             raise ValueError(f"compute_loss must return one number, or (number, outputs); got {found!r}.")
         if outputs is None and self._needs_outputs:
             raise ValueError(
                 "metrics need the outputs: compute_loss must return (loss, outputs), or compile without them."
             )
-        if isinstance(outputs, Mapping):
+        if is_mapping(outputs):
             outputs = [outputs[name] for name in self._output_names]
             outputs = outputs[0] if len(outputs) == 1 else outputs
-        return [jnp.asarray(loss, jnp.float32)], tuple(outputs) if isinstance(outputs, list) else outputs, None
+        return [jnp.asarray(loss, jnp.float32)], tuple(outputs) if is_sequence(outputs) else outputs, None
 
 
 class KerasObjective:
@@ -119,7 +137,7 @@ class KerasObjective:
     def __init__(self, own_loss: OwnLoss, output_names: Sequence[str], by_name: bool) -> None:
         self._own_loss, self._output_names, self._by_name = own_loss, output_names, by_name
 
-    def __call__(self, module: Any, batch: Any, training: bool) -> tuple[list[Any], Any, Any]:
+    def __call__(self, module: nnx.Module, batch: DeviceBatch, training: bool) -> tuple[list[Array], PyTree, PyTree]:
         """Return the loss, the outputs, and their masks."""
         x, y, weight = batch
         with compiled_step(module):
@@ -128,7 +146,7 @@ class KerasObjective:
             given = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight, "training": training}
             with self._own_loss.within(module, made):
                 method = self._own_loss.method
-                loss: Any = method(**keras_arguments(method, given))
+                loss = cast("PyTree", method(**keras_arguments(method, given)))
             _check_nothing_left()
         if jnp.shape(loss) != ():
             raise ValueError(f"compute_loss must return one number; got {loss!r}.")
@@ -137,11 +155,15 @@ class KerasObjective:
             return [loss], tuple(made.outputs), tuple(made.masks)
         return [loss], made.outputs[0], made.masks[0]
 
-    def _packed(self, outputs: Sequence[Any]) -> Any:
+    def _packed(self, outputs: Sequence[Array]) -> PyTree:
         """Return outputs in order as the model returns them."""
         if self._by_name:
             return dict(zip(self._output_names, outputs, strict=True))
         return list(outputs) if len(outputs) > 1 else outputs[0]
+
+
+def _is_pair(found: object) -> TypeGuard[tuple[PyTree, PyTree]]:
+    return isinstance(found, tuple) and len(cast("tuple[object, ...]", found)) == 2
 
 
 def _check_nothing_left() -> None:

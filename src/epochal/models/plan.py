@@ -5,18 +5,22 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import jax
+import numpy as np
+from flax import nnx
 
 from .. import activations, metrics
 from ..core.logs import is_validation_name, without_validation
-from ..data.nests import map_arrays
+from ..data.nests import Batch, Nest, map_arrays
 from ..data.targets import Shape, sized, stay_integers
 from ..engines.jax.logged_metrics import LoggedMetric, Output
 from ..engines.jax.objective import Objective
+from ..engines.jax.trees import PyTree
+from ..losses import Loss
 from ..messages.printing import warn
-from ..training import Batch
+from ..metrics.lookup import MetricIdentifier
+from ..per_output import is_listed
 from .compile_config import CompileConfig
 from .modules import Forward
 from .network import Network
@@ -62,10 +66,10 @@ class Plan:
             for at, (loss, weight) in enumerate(zip(each, weights, strict=True))
         ]
 
-    def _output_loss(self, at: int, loss: Any, weight: float) -> OutputLoss:
+    def _output_loss(self, at: int, loss: Loss, weight: float) -> OutputLoss:
         outputs, graph = self.outputs, self._network.graph
-        activation: Any = None if graph is None else graph.activation_of(at)
-        activated = activations.name_of(activation)
+        activation = None if graph is None else graph.activation_of(at)
+        activated = None if activation is None else activations.name_of(activation)
         if activated and (odd := odd_activation(loss, activated, outputs.shapes[at][-1])):
             warn(f"{outputs.names[at]}: {odd}.", stacklevel=3)
         exact = loss.activation is not None and activated == loss.activation
@@ -93,7 +97,7 @@ class Plan:
         _check_names(objective.names, logged)
         return objective
 
-    def compiled_loss(self, module: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def compiled_loss(self, module: nnx.Module, args: tuple[PyTree, ...], kwargs: Mapping[str, PyTree]) -> PyTree:
         """Return the compiled loss for the arguments of `compute_loss`, in either of its forms.
 
         Args:
@@ -110,7 +114,7 @@ class Plan:
         y = outputs.arranged(given.get("y"), "y", [True] * len(outputs.names))
         return self.loss_sum.values(self._forward_of(given.get("y_pred")), y, given.get("sample_weight"))[0]
 
-    def _forward_of(self, y_pred: Any) -> Forward:
+    def _forward_of(self, y_pred: PyTree) -> Forward:
         """Return outputs with their logits and masks, if they are those that the step has just made."""
         listed, made = jax.tree.leaves(y_pred), self._own_loss.forward
         if made is not None and len(listed) == len(made.outputs) and all(map(operator.is_, listed, made.outputs)):
@@ -124,7 +128,7 @@ class Plan:
 
     # Metrics
 
-    def metrics(self, y: Any = None) -> list[LoggedMetric]:
+    def metrics(self, y: PyTree = None) -> list[LoggedMetric]:
         """Return the metrics in log order: output by output, then the weighted ones.
 
         Args:
@@ -149,7 +153,7 @@ class Plan:
             found[name] = LoggedMetric(name, metric, weighted, output, masked[at])
         return list(found.values())
 
-    def _listed_metrics(self) -> Iterator[tuple[bool, int, Any]]:
+    def _listed_metrics(self) -> Iterator[tuple[bool, int, MetricIdentifier]]:
         """Yield for each metric, in log order, whether it is weighted, the number of its output, and what it is."""
         outputs, config = self.outputs, self.config
         trained = outputs.each(config.loss, "loss")
@@ -158,12 +162,12 @@ class Plan:
             for at, listed in enumerate(outputs.each(setting, kind, nested=True)):
                 if for_all and trained[at] is None and any(trained):
                     continue  # it has no target, perhaps: who wants its metrics says so by its name
-                items = listed if isinstance(listed, (list, tuple)) else [] if listed is None else [listed]
+                items = listed if is_listed(listed) else [] if listed is None else [listed]
                 yield from ((kind == "weighted_metrics", at, item) for item in items)
 
     # Data
 
-    def arrange(self, x: Any, y: Any, sample_weight: Any) -> Batch:
+    def arrange(self, x: Nest, y: PyTree, sample_weight: PyTree) -> Batch:
         """Return arranged inputs with their targets and weights in the order and the dtypes in which steps take them.
 
         Raises:
@@ -194,7 +198,9 @@ class Plan:
         return [loss is None and at not in measured for at, loss in enumerate(self.losses)]
 
 
-def _targets_and_weights(loss: OutputLoss | None, shape: Shape, target: Any, weight: Any) -> tuple[Any, Any]:
+def _targets_and_weights(
+    loss: OutputLoss | None, shape: Shape, target: np.ndarray | None, weight: np.ndarray | None
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return the targets of an output, checked, and their weights, `(samples,)` or `(samples, steps)`."""
     if target is None:
         return None, weight

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from flax import nnx
+from jax.typing import ArrayLike
 
 from ..core.protocols import WeightStore
+from ..data.nests import Nest
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.module_store import ModuleWeightStore
+from ..engines.jax.trees import Array
 from ..layers import current
 from ..layers.frozen import Selection
 from ..layers.listing import weights_of
+from ..layers.types import AnyWeight
 from ..messages.names import path_name
 from .layer_stack import not_built
 from .modules import call, layers_of
@@ -39,7 +42,7 @@ class Runtime:
         self._network, self._name = network, name
         self.engine: JaxEngine | None = None
         self.trains = False
-        self.loaded_optimizer: Mapping[str, Any] = {}
+        self.loaded_optimizer: Mapping[str, np.ndarray] = {}
         self._compiled_with: Settings | None = None  # settings of layers, as they were
         if network.module is not None:
             self.pull()  # its layers may be those of a model that nobody will have any more
@@ -66,7 +69,7 @@ class Runtime:
 
     # The engine
 
-    def engine_for(self, plan: Plan | None, selection: Selection, y: Any, dtype: Any) -> JaxEngine:
+    def engine_for(self, plan: Plan | None, selection: Selection, y: Nest, dtype: np.dtype | None) -> JaxEngine:
         """Return the engine, holding what others have written into the module.
 
         Args:
@@ -84,7 +87,7 @@ class Runtime:
         self.engine.weights.pull_external_writes()
         return self.engine
 
-    def _training_engine(self, plan: Plan, selection: Selection, y: Any) -> JaxEngine:
+    def _training_engine(self, plan: Plan, selection: Selection, y: Nest) -> JaxEngine:
         config, logged = plan.config, plan.metrics(y)
         objective, module = plan.objective(logged), self.module
         trained, at_rest = selection.of(module)
@@ -125,11 +128,11 @@ class Runtime:
         if self._network.is_shared:
             self._store.write_back()
 
-    def weights(self) -> dict[str, Any]:
+    def weights(self) -> dict[str, AnyWeight]:
         """Return all weights by `layer/weight`, in the layers' order."""
         if (module := self._network.module) is None:
             raise ValueError(f"{self._name} isn't built, so it has no weights yet.")
-        found: dict[str, Any] = {}
+        found: dict[str, AnyWeight] = {}
         for layer_name, layer in layers_of(module):
             for name, weight in weights_of(layer):
                 own = f"{layer_name}/{name}"
@@ -142,7 +145,7 @@ class Runtime:
         self.pull()
         return self._store.read(weights.values())
 
-    def write(self, values: Sequence[Any]) -> None:
+    def write(self, values: Sequence[ArrayLike]) -> None:
         """Replace all weights by copies of arrays of the same shapes.
 
         Raises:
@@ -168,12 +171,12 @@ class Runtime:
         if self.engine is not None:
             self.show()
 
-    def device_values(self, weights: Iterable[Any]) -> list[Any]:
+    def device_values(self, weights: Iterable[AnyWeight]) -> list[Array]:
         """Return current values of weights on the device, random keys as numbers; the next step consumes them."""
         self.pull()
         return self._store.device_values(weights)
 
-    def optimizer_arrays(self) -> Mapping[str, Any]:
+    def optimizer_arrays(self) -> Mapping[str, np.ndarray | Array]:
         """Return the optimizer's state by path, on the device; the next step consumes it."""
         if self.engine is None or not self.trains:
             return self.loaded_optimizer

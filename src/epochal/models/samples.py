@@ -1,29 +1,30 @@
 """Samples, targets and weights as a model can use them."""
 
-from __future__ import annotations
+# pyright: reportUnknownMemberType=false
 
-from typing import Any
+from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..data.targets import Shape, weighs_steps
 from ..data.wide import Taken, narrowed
 
 
-def kept(array: Any, taken: Taken, what: str) -> Any:
+def kept(array: np.ndarray, taken: Taken, what: str) -> np.ndarray:
     """Return an array whose numbers keep their value on the device; see `narrowed`. JAX may be told to have 64 bits."""
     return array if jax.config.read("jax_enable_x64") else narrowed(array, taken, what)
 
 
 def taken_as(dtype: str | None) -> Taken:
-    """Return what an input's numbers become that is cast to a dtype; None if they stay as they come."""
+    """Return what the numbers of an input become that is cast to a dtype: any, if that is None."""
     if dtype is None:
         return "any"
     return "floats" if jnp.issubdtype(dtype, jnp.floating) else "ids"
 
 
-def weights_for(output: Shape, weight: Any) -> Any:
+def weights_for(output: Shape, weight: np.ndarray) -> np.ndarray:
     """Return sample weights as `(samples,)`, or as `(samples, steps)` if they go with an output's steps.
 
     Raises:

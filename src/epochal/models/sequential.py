@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self, cast
+from typing import Self, cast
 
 from ..layers.graph import Graph
 from ..layers.names import snake_case
 from .layer_stack import LayerStack
 from .model import Model
+from .network import LayerLike
 
 
 class Sequential(Model):
@@ -30,7 +31,9 @@ class Sequential(Model):
         (None, 2)
     """
 
-    def __init__(self, layers: Iterable[Any] | None = None, name: str | None = None, trainable: bool = True) -> None:
+    def __init__(
+        self, layers: Iterable[LayerLike] | None = None, name: str | None = None, trainable: bool = True
+    ) -> None:
         own_name = name or snake_case(self)
         self._assemble(LayerStack(name, own_name, trainable), own_name)
         for layer in layers or ():
@@ -44,7 +47,7 @@ class Sequential(Model):
         model._assemble(LayerStack.of_graph(graph, name), name)
         return model
 
-    def add(self, layer: Any) -> None:
+    def add(self, layer: LayerLike) -> None:
         """Put a layer, a model, or an `Input` before all others, at the end.
 
         Raises:
@@ -61,6 +64,6 @@ class Sequential(Model):
         return cast("LayerStack", self._trainee.network)
 
     @property
-    def layers(self) -> list[Any]:
+    def layers(self) -> list[LayerLike]:
         """The layers, in order, holding the weights after the last finished batch."""
         return super().layers if self.built else list(self._stack.layers)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TypeAlias
 
 from flax import nnx
+
+from ..engines.jax.trees import Path
 
 OTHERS = {
     "attribute_order", "built", "deterministic", "input_shape", "name", "numbered", "trainable", "training",
@@ -13,11 +15,11 @@ OTHERS = {
 }  # fmt: skip
 """Attributes that steps aren't compiled with: what the mode sets, names, and `trainable`, of which others warn."""
 
-Settings = Mapping[tuple[Any, ...], Any]
+Settings: TypeAlias = Mapping[Path, object]
 """Values by the keys that lead to them: a module's path and the name of its attribute."""
 
 
-def settings_of(module: nnx.Module) -> dict[tuple[Any, ...], Any]:
+def settings_of(module: nnx.Module) -> dict[Path, object]:
     """Return the attributes of a module, and of those within, that are numbers, texts, truth values or functions."""
     return {key: value for key, _, value in _settings(module)}
 
@@ -32,7 +34,7 @@ def changed(module: nnx.Module, compiled: Settings) -> list[str]:
     ]
 
 
-def _settings(module: nnx.Module) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
+def _settings(module: nnx.Module) -> Iterator[tuple[Path, nnx.Module, object]]:
     for path, node in nnx.iter_graph(module):
         if isinstance(node, nnx.Module):
             for name, value in vars(node).items():
@@ -40,5 +42,5 @@ def _settings(module: nnx.Module) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
                     yield (*path, name), node, value
 
 
-def _is_setting(value: Any) -> bool:
+def _is_setting(value: object) -> bool:
     return isinstance(value, (bool, int, float, str)) or (callable(value) and not isinstance(value, nnx.Pytree))

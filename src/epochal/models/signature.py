@@ -9,9 +9,11 @@ from typing import Any
 import jax
 
 from ..data import advice
+from ..data.targets import Shape
+from ..engines.jax.trees import Keys, PyTree, with_keys
+from ..layers.nests import is_mapping, is_sequence
 from ..messages.names import suggest
-
-Shape = tuple[int | None, ...]
+from ..per_output import is_by_name, is_listed
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Signature:
         """The shape of the only port; a list of them for several, None for none."""
         return self.shapes[0] if len(self.shapes) == 1 else list(self.shapes) or None
 
-    def arranged(self, given: Any, what: str, optional: Sequence[bool] = ()) -> Any:
+    def arranged(self, given: PyTree, what: str, optional: Sequence[bool] = ()) -> PyTree:
         """Return a user's nest in the model's order: one array for one port, else a tuple.
 
         Args:
@@ -45,18 +47,24 @@ class Signature:
             ValueError: If a name is missing or unknown, or there are too many or too few.
         """
         optional = optional or [False] * len(self.names)
-        if isinstance(given, Mapping):
+        if is_mapping(given):
             listed = self._by_name(given, what, optional)
-        elif isinstance(given, (list, tuple)):
-            listed = list(given)
         else:
-            listed = [given]
+            listed = list(given) if is_sequence(given) else [given]
         missing = [
             name for name, item, may in zip(self.names, listed, optional, strict=False) if item is None and not may
         ]
         if len(listed) != len(self.names) or missing:
             raise ValueError(f"{self._wanted(what)}; got {_described(given)}.")
-        return listed[0] if len(listed) == 1 else tuple(listed)
+        return self.packed(listed)
+
+    def packed(self, arrays: Sequence[PyTree]) -> PyTree:
+        """Return arrays, one a port, as an arranged nest."""
+        return tuple(arrays) if len(self.names) > 1 else arrays[0]
+
+    def listed(self, arranged: PyTree) -> tuple[PyTree, ...]:
+        """Return the arrays of an arranged nest, one a port."""
+        return arranged if len(self.names) > 1 else (arranged,)
 
     def _wanted(self, what: str) -> str:
         names = ", ".join(self.names)
@@ -64,7 +72,7 @@ class Signature:
             return f"the model has one {self.kind}, {names!r}, so {what} is one array"
         return f"the model has {len(self.names)} {self.kind}s, so {what} is a list or a dict of arrays for {names}"
 
-    def _by_name(self, given: Mapping[str, Any], what: str, optional: Sequence[bool]) -> list[Any]:
+    def _by_name(self, given: Mapping[str, PyTree], what: str, optional: Sequence[bool]) -> list[PyTree]:
         for name in given:
             if name not in self.names:
                 raise ValueError(f"{what} has {name!r}, which is no {self.kind}. {suggest(str(name), self.names)}")
@@ -73,7 +81,7 @@ class Signature:
                 raise ValueError(f"{what} lacks {name!r}; the {self.kind}s are {', '.join(self.names)}.")
         return [given.get(name) for name in self.names]
 
-    def each(self, setting: Any, what: str, nested: bool = False) -> list[Any]:
+    def each(self, setting: object, what: str, nested: bool = False) -> list[Any]:
         """Return a setting of `compile` for each port.
 
         Args:
@@ -84,38 +92,34 @@ class Signature:
         Raises:
             ValueError: If a name is unknown, or the list has another length.
         """
-        if isinstance(setting, Mapping) and "class_name" not in setting:
+        if is_by_name(setting):
             for name in setting:
                 if name not in self.names:
                     raise ValueError(
                         f"{what} names {name!r}, which is no {self.kind}. {suggest(str(name), self.names)}"
                     )
             return [setting.get(name) for name in self.names]
-        if self.is_for_all(setting) if nested else not isinstance(setting, (list, tuple)):
+        if not is_listed(setting) or (nested and self.is_for_all(setting)):
             return [setting] * len(self.names)
         if len(setting) != len(self.names):
             names = ", ".join(self.names)
             raise ValueError(f"{what} has {len(setting)} items; the model has {len(self.names)} {self.kind}s: {names}.")
         return list(setting)
 
-    def is_for_all(self, setting: Any) -> bool:
+    def is_for_all(self, setting: object) -> bool:
         """Return whether a nested setting is a flat list, or one thing, which is for every port."""
-        if isinstance(setting, (list, tuple)):
-            return not any(item is None or isinstance(item, (list, tuple)) for item in setting)
-        return not isinstance(setting, Mapping) or "class_name" in setting
+        if is_listed(setting):
+            return not any(item is None or is_listed(item) for item in setting)
+        return not is_by_name(setting)
 
-    def with_last_axes(self, nest: Any) -> Any:
+    def with_last_axes(self, nest: PyTree) -> PyTree:
         """Return an arranged nest in which single numbers, `(batch,)`, are `(batch, 1)` where the ports take those."""
-        arrays = nest if len(self.names) > 1 else (nest,)
-        found = [
-            a[:, None] if a.ndim == 1 and shape[1:] == (1,) else a for a, shape in zip(arrays, self.shapes, strict=True)
-        ]
-        return tuple(found) if len(self.names) > 1 else found[0]
+        each = zip(self.listed(nest), self.shapes, strict=True)
+        return self.packed([a[:, None] if a.ndim == 1 and shape[1:] == (1,) else a for a, shape in each])
 
-    def check(self, nest: Any, what: str, model: str) -> None:
+    def check(self, nest: PyTree, what: str, model: str) -> None:
         """Raise a ValueError where an arranged nest has other shapes than the ports take."""
-        arrays = nest if len(self.names) > 1 else (nest,)
-        for name, wanted, array in zip(self.names, self.shapes, arrays, strict=True):
+        for name, wanted, array in zip(self.names, self.shapes, self.listed(nest), strict=True):
             sizes = zip(array.shape[1:], wanted[1:], strict=False)
             if len(array.shape) != len(wanted) or any(b not in (None, a) for a, b in sizes):
                 which = f" for {name!r}" if len(self.names) > 1 else ""
@@ -125,17 +129,17 @@ class Signature:
                 )
 
 
-def signature_of_nest(kind: str, nest: Any) -> Signature:
+def signature_of_nest(kind: str, nest: PyTree) -> Signature:
     """Return ports for what a plain module returns: a dict's names, else `output_1`, `output_2`, …
 
     Of a nest the names are put together: `hidden_2` is the second item under `hidden`.
     """
-    leaves = jax.tree_util.tree_flatten_with_path(nest)[0]
+    leaves = with_keys(nest)
     names = tuple(_path_name(kind, path) for path, _ in leaves)
     return Signature(kind, names, tuple(tuple(like.shape) for _, like in leaves))
 
 
-def check_built_for(inputs: Signature, input_shape: Any, name: str) -> None:
+def check_built_for(inputs: Signature, input_shape: Sequence[int | None] | None, name: str) -> None:
     """Raise a ValueError if a model that is built for some inputs is to be built for one of another shape."""
     if input_shape is None or len(inputs.shapes) != 1:
         return
@@ -145,15 +149,15 @@ def check_built_for(inputs: Signature, input_shape: Any, name: str) -> None:
         raise ValueError(f"{name} is built already, for inputs of shape {shape}; got {wanted}.")
 
 
-def _path_name(kind: str, path: Sequence[Any]) -> str:
+def _path_name(kind: str, path: Keys) -> str:
     keys = [getattr(key, "key", getattr(key, "idx", getattr(key, "name", None))) for key in path]
     parts = [str(key + 1) if isinstance(key, int) else str(key) for key in keys]
     return "_".join([kind, *parts] if not keys or isinstance(keys[0], int) else parts)
 
 
-def _described(given: Any) -> str:
-    if isinstance(given, Mapping):
+def _described(given: PyTree) -> str:
+    if is_mapping(given):
         return f"a dict of {', '.join(map(str, given))}"
-    if isinstance(given, (list, tuple)):
+    if is_sequence(given):
         return f"{len(given)} of them" + (" with None among them" if any(item is None for item in given) else "")
     return "nothing" if given is None else f"an array of shape {jax.numpy.shape(given)}"

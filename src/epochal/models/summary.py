@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from flax import nnx
 
@@ -15,7 +14,7 @@ from .modules import layers_of
 TITLES = ("layer (type)", "output shape", "weights", "number")
 
 
-def print_summary(module: nnx.Module, trainable: int, print_line: Callable[[str], Any]) -> None:
+def print_summary(module: nnx.Module, trainable: int, print_line: Callable[[str], object]) -> None:
     """Print the layers, their output shapes, their weights and, where it isn't the one above, what they take.
 
     Args:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from flax import nnx
 from flax.nnx import graphlib
 
 from ..core.directions import direction_of
 from ..core.logs import other_name, without_validation
 from ..core.user_code import runs_user_code
+from ..data.nests import Batch, Nest
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.logged_metrics import LoggedMetric
 from ..layers.frozen import Selection
 from ..layers.members import is_model
 from ..messages.arguments import names_arguments
 from ..messages.printing import warn
-from ..training import Batch
+from ..optimizers.lookup import OptimizerIdentifier
 from ..training.activity import Activity
-from .compile_config import CompileConfig
+from .compile_config import CompileConfig, Filter, Setting
 from .identity import DeclaredRate, identity_of
-from .network import Network
+from .network import LayerLike, Network
 from .own_loss import OwnLoss
 from .plan import Plan
 from .runtime import Runtime
@@ -54,7 +56,7 @@ class Trainee:
         self.declared_rate = DeclaredRate()
 
     @property
-    def current_module(self) -> Any:
+    def current_module(self) -> nnx.Module:
         """The module, holding the weights after the last finished batch; within `compute_loss`, that of the step."""
         in_step = self.own_loss.module
         return self.runtime.module if in_step is None else in_step
@@ -80,14 +82,14 @@ class Trainee:
     @names_arguments
     def compile(
         self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        loss_weights: Any = None,
+        optimizer: OptimizerIdentifier = "rmsprop",
+        loss: Setting = None,
+        metrics: Setting = None,
+        weighted_metrics: Setting = None,
+        loss_weights: Setting = None,
         dtype: str | None = None,
         accumulate: int = 1,
-        wrt: Any = None,
+        wrt: Filter | None = None,
     ) -> None:
         """Say how to train. The weights stay as they are; the optimizer starts afresh.
 
@@ -132,7 +134,7 @@ class Trainee:
         self.plan = None if config is None else Plan(config, self.network, self.own_loss)
         self.selection = selection
 
-    def replace_optimizer(self, optimizer: Any) -> None:
+    def replace_optimizer(self, optimizer: OptimizerIdentifier) -> None:
         """Train with another optimizer from now on, which starts afresh."""
         if self.plan is None:
             raise AttributeError(f"{self.name} isn't compiled: give the optimizer to compile(optimizer=…, loss=…).")
@@ -152,7 +154,7 @@ class Trainee:
         if self.plan is not None:
             self.plan = Plan(self.plan.config, self.network, self.own_loss)
 
-    def load_optimizer(self, arrays: Mapping[str, Any]) -> None:
+    def load_optimizer(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Go on with an optimizer's state from a file."""
         self.runtime.loaded_optimizer = arrays
         if self.config is not None and (steps := arrays.get("optimizer/count")) is not None:
@@ -210,33 +212,39 @@ class Trainee:
         """Raise a ValueError if there is nothing to train by."""
         self.compiled_plan  # noqa: B018 (which raises)
 
-    def arrange(self, x: Any, y: Any, sample_weight: Any) -> Batch:
+    def arrange(self, x: Nest, y: Nest, sample_weight: Nest) -> Batch:
         """Return data to train or to evaluate on in the order, the shapes and the dtypes in which steps take them."""
         if y is None and not self.own_loss.is_overridden:
             raise ValueError("training and evaluation need targets: pass y, or batches (x, y).")
         return self.compiled_plan.arrange(self.arrange_inputs(x), y, sample_weight)
 
-    def arrange_inputs(self, x: Any) -> Any:
+    def arrange_inputs(self, x: Nest) -> Nest:
         """Return samples as `arrange` does."""
         self.network.learn(x)
         return self.network.arrange(x)
 
-    def engine_for(self, y: Any, trains: bool) -> JaxEngine:
+    def engine_for(self, y: Nest, trains: bool) -> JaxEngine:
         """Return the engine; it is made at the first use, when shapes are known."""
         dtype = None if self.config is None else self.config.dtype
         return self.runtime.engine_for(self.plan if trains else None, self.selection, y, dtype)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Return what the model and its steps are made of, as JSON values."""
-        return identity_of(self.own_loss.model, self.network, self.compiled_plan.config, self.declared_rate)
+        return identity_of(
+            self.own_loss.model,
+            self.runtime.built_module,
+            self.network.graph,
+            self.compiled_plan.config,
+            self.declared_rate,
+        )
 
-    def own_callbacks(self, callbacks: Sequence[Any]) -> list[Any]:
+    def own_callbacks(self, callbacks: Sequence[object]) -> list[ShowModule]:
         """Return what shows the weights in a user's own module, if hooks that the user wrote may look there."""
         is_looked_at = self.network.graph is None and any(map(runs_user_code, callbacks))
         return [ShowModule()] if is_looked_at else []
 
     @contextmanager
-    def around_fit(self) -> Iterator[None]:
+    def around_fit(self) -> Generator[None]:
         """Warn of what has no effect; whatever ends the fit, let the module hold the trained weights."""
         self._warn_of_late_freezing()
         module = self.runtime.built_module
@@ -256,7 +264,7 @@ class Trainee:
         self._warn_of_late_settings()
 
     @contextmanager
-    def around_batch(self) -> Iterator[None]:
+    def around_batch(self) -> Generator[None]:
         """Warn of layers that were frozen too late; show the weights after it where others may look at them."""
         self._warn_of_late_freezing()
         yield
@@ -286,7 +294,7 @@ def _first_of(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _modules_in(parts: list[Any]) -> Iterator[nnx.Module]:
+def _modules_in(parts: list[LayerLike]) -> Iterator[nnx.Module]:
     """Yield the modules among parts of a network, and those in models among them."""
     for part in parts:
         if not is_model(part):

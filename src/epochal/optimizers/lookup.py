@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import optax
 
@@ -27,7 +27,11 @@ class TransformLike(Protocol):
         ...
 
 
-def get(identifier: str | Mapping[str, Any] | Optimizer | type[Optimizer] | TransformLike) -> Optimizer:
+OptimizerIdentifier: TypeAlias = str | Mapping[str, Any] | Optimizer | type[Optimizer] | TransformLike
+"""What `get` takes."""
+
+
+def get(identifier: OptimizerIdentifier) -> Optimizer:
     """Return the optimizer that an identifier stands for.
 
     Args:

@@ -5,7 +5,7 @@ Source: keras/src/legacy/saving/saving_utils.py of Keras 3.15.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, cast
 
@@ -13,14 +13,13 @@ import numpy as np
 
 from .. import losses, metrics, optimizers
 from ..losses.loss import FunctionLoss
+from ..per_output import map_items
 from .config import SAVE_WEIGHTS
 from .custom_objects import CustomObjects, function_name, resolve
 from .json_values import Json, as_list, as_object
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 """The settings that may differ from output to output."""
-
-DEEPEST = 3  # lists or dicts: of outputs, of an output's metrics, and one that Keras may put around them
 
 
 def training_config(optimizer: optimizers.Optimizer, settings: Mapping[str, Any]) -> Json:
@@ -32,10 +31,10 @@ def training_config(optimizer: optimizers.Optimizer, settings: Mapping[str, Any]
     if settings["wrt"] is not None:
         raise ValueError(f"a file can't hold the filter of compile(wrt=…), only weights: {SAVE_WEIGHTS}")
     return {
-        "loss": _each(settings["loss"], _named),
-        "loss_weights": _each(settings["loss_weights"], float),
-        "metrics": _each(settings["metrics"], _named),
-        "weighted_metrics": _each(settings["weighted_metrics"], _named) or None,
+        "loss": map_items(settings["loss"], _named),
+        "loss_weights": map_items(settings["loss_weights"], float),
+        "metrics": map_items(settings["metrics"], _named),
+        "weighted_metrics": map_items(settings["weighted_metrics"], _named) or None,
         "dtype": None if settings["dtype"] is None else np.dtype(settings["dtype"]).name,
         "accumulate": settings["accumulate"],
         "optimizer_config": {"class_name": _class_name(optimizers, type(optimizer)), "config": optimizer.get_config()},
@@ -123,10 +122,10 @@ def compile_arguments(training: object, custom: CustomObjects) -> dict[str, Any]
         raise TypeError(f"the dtype to compute in is {dtype!r}")
     return {
         "optimizer": optimizers.get(resolve(optimizer, custom)),
-        "loss": _each(_only(saved.get("loss")), lambda loss: losses.get(resolve(loss, custom))),
-        "loss_weights": _each(saved.get("loss_weights"), lambda weight: weight),
-        "metrics": _each(saved.get("metrics"), lambda metric: resolve(metric, custom)),
-        "weighted_metrics": _each(saved.get("weighted_metrics"), lambda metric: resolve(metric, custom)),
+        "loss": map_items(_only(saved.get("loss")), lambda loss: losses.get(resolve(loss, custom))),
+        "loss_weights": map_items(saved.get("loss_weights"), lambda weight: weight),
+        "metrics": map_items(saved.get("metrics"), lambda metric: resolve(metric, custom)),
+        "weighted_metrics": map_items(saved.get("weighted_metrics"), lambda metric: resolve(metric, custom)),
         "dtype": dtype,
         "accumulate": saved.get("accumulate", 1),
     }
@@ -136,17 +135,3 @@ def _only(saved: object) -> object:
     """Return the item of a list of one, else what is given."""
     listed = as_list(saved)
     return listed[0] if listed is not None and len(listed) == 1 else saved
-
-
-def _each(setting: object, change: Callable[[Any], object], level: int = 0) -> object:
-    """Return a setting with every item changed in its lists and dicts by output; None stays None."""
-    if level > DEEPEST:
-        raise ValueError("the settings are lists in lists, deeper than any model's outputs")
-    if setting is None:
-        return None
-    if isinstance(setting, Mapping) and "class_name" not in setting:
-        by_name = cast("Mapping[str, object]", setting)
-        return {name: _each(item, change, level + 1) for name, item in by_name.items()}
-    if isinstance(setting, (list, tuple)):
-        return [_each(item, change, level + 1) for item in cast("Sequence[object]", setting)]
-    return change(cast(object, setting))

@@ -1,6 +1,6 @@
 """Training, evaluating and predicting, for every kind of model on every engine."""
 
-from .trainable import Batch, Trainable
+from .trainable import Trainable
 from .trainer import Trainer
 
-__all__ = ["Batch", "Trainable", "Trainer"]
+__all__ = ["Trainable", "Trainer"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import TypeGuard, cast
 
 from ..core.protocols import Engine
 from ..core.run import Validation
@@ -10,12 +11,12 @@ from ..data import inputs
 from ..data.array_data import ArrayData
 from ..data.batches import BATCH_SIZE
 from ..data.class_weights import ClassWeights
-from ..data.nests import leaves
+from ..data.nests import Batch, Nest, leaves
 from ..data.stream_data import StreamData
-from ..data.targets import sized
 from ..messages.printing import warn
+from .arguments import UserData
 from .options import FitOptions
-from .trainable import Batch, Trainable
+from .trainable import Trainable
 
 AnyData = ArrayData | StreamData
 
@@ -31,7 +32,7 @@ class Datasets:
         self._trainable = trainable
 
     def to_train_on(
-        self, x: Any, y: Any, sample_weight: Any, weights: ClassWeights | None, options: FitOptions
+        self, x: UserData, y: UserData, sample_weight: UserData, weights: ClassWeights | None, options: FitOptions
     ) -> tuple[AnyData, Engine, Batch | None]:
         """Return the training data, the engine, and the arrays that `validation_split` keeps from the data."""
         trainable = self._trainable
@@ -41,8 +42,12 @@ class Datasets:
                     "validation_split, sample_weight and batch_size go with arrays x and y; an iterable of batches "
                     "has its own batches, each (x, y) or (x, y, sample_weight)."
                 )
+
+            def arrange(x: Nest, y: Nest, sample_weight: Nest) -> Batch:
+                return self._weighed(trainable.arrange(x, y, sample_weight), weights)
+
             stream = inputs.from_batches(
-                x, options.steps_per_epoch, arrange=lambda *batch: self._weighed(trainable.arrange(*batch), weights),
+                x, options.steps_per_epoch, arrange=arrange,
                 shuffle=options.shuffle, seed=options.seed, first_epoch=options.initial_epoch,
             )  # fmt: skip
             return stream, trainable.engine_for(stream.peek()[1], trains=True), None
@@ -61,7 +66,7 @@ class Datasets:
         return data, engine, held_out
 
     def to_validate_on(
-        self, given: Any, options: FitOptions, engine: Engine, beside: AnyData
+        self, given: UserData, options: FitOptions, engine: Engine, beside: AnyData
     ) -> tuple[Validation | None, Batch | None]:
         """Return the validation of a fit, and its arrays if it has any.
 
@@ -77,7 +82,7 @@ class Datasets:
                 warn("validation_steps and validation_freq have no effect: there is no validation_data.", stacklevel=4)
             return None, None
         given = (given,) if inputs.is_array(given) else given
-        if _is_arrays_to_validate_on(given):
+        if _is_arrays(given):
             batch = self._trainable.arrange(*inputs.arrays(*given))
             size = _batch_size(options.batch_size, steps, batch[0])
             return Validation(inputs.from_arrays(*batch, fits=engine.fits, batch_size=size, steps=steps), freq), batch
@@ -89,17 +94,17 @@ class Datasets:
         return Validation(stream, freq), None
 
     def to_evaluate_on(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None
+        self, x: UserData, y: UserData, sample_weight: UserData, batch_size: int | None, steps: int | None
     ) -> tuple[AnyData, Engine]:
         """Return data with targets, each batch once, and the engine."""
         return self._each_once(x, y, sample_weight, batch_size, steps, trains=True)
 
-    def to_predict_on(self, x: Any, batch_size: int | None, steps: int | None) -> tuple[AnyData, Engine]:
+    def to_predict_on(self, x: UserData, batch_size: int | None, steps: int | None) -> tuple[AnyData, Engine]:
         """Return data whose targets, if they come with any, don't matter, and the engine."""
         return self._each_once(x, None, None, batch_size, steps, trains=False)
 
     def _each_once(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, steps: int | None, trains: bool
+        self, x: UserData, y: UserData, sample_weight: UserData, batch_size: int | None, steps: int | None, trains: bool
     ) -> tuple[AnyData, Engine]:
         arrange = self._trainable.arrange if trains else self._arrange_inputs
         if _is_stream(x, y):
@@ -110,11 +115,11 @@ class Datasets:
         size = _batch_size(batch_size, steps, batch[0])
         return inputs.from_arrays(*batch, fits=engine.fits, batch_size=size, steps=steps), engine
 
-    def _arrange_inputs(self, x: Any, _y: Any, _sample_weight: Any) -> Batch:
+    def _arrange_inputs(self, x: Nest, _y: Nest, _sample_weight: Nest) -> Batch:
         return self._trainable.arrange_inputs(x), None, None
 
     def one_batch(
-        self, x: Any, y: Any, sample_weight: Any, class_weights: ClassWeights | None = None
+        self, x: UserData, y: UserData, sample_weight: UserData, class_weights: ClassWeights | None = None
     ) -> tuple[ArrayData, Engine]:
         """Return data of one batch, at its begin, and the engine."""
         batch = self._weighed(self._trainable.arrange(*inputs.arrays(x, y, sample_weight)), class_weights)
@@ -128,25 +133,23 @@ class Datasets:
         if class_weights is None:
             return batch
         x, y, sample_weight = batch
-        shape = self._trainable.output_shape
-        return x, y, class_weights.weigh(y, sample_weight, sized(shape, y.shape) if hasattr(y, "shape") else shape)
+        return x, y, class_weights.weigh(y, sample_weight, self._trainable.output_shape)
 
 
-def _is_stream(x: Any, y: Any) -> bool:
+def _is_stream(x: UserData, y: UserData) -> bool:
     """Return whether this is an iterable of batches, and not samples in arrays."""
     return y is None and not inputs.is_arrays(x)
 
 
-def _is_arrays_to_validate_on(given: Any) -> bool:
-    """Return whether validation data are `(x, y)` or `(x, y, sample_weight)`, and not a list of such batches."""
-    if isinstance(given, tuple) and len(cast("tuple[Any, ...]", given)) == 1:
-        return True
-    if not isinstance(given, (tuple, list)) or len(cast("list[Any]", given)) not in (2, 3):
-        return False
-    return isinstance(given, tuple) or not isinstance(given[0], tuple)
+def _is_arrays(given: UserData) -> TypeGuard[Sequence[UserData]]:
+    """Return whether validation data are `(x,)`, `(x, y)` or `(x, y, sample_weight)`, and not a list of batches."""
+    if isinstance(given, tuple):
+        return 1 <= len(cast("tuple[UserData, ...]", given)) <= 3
+    listed = cast("list[UserData]", given) if isinstance(given, list) else []
+    return len(listed) in (2, 3) and not isinstance(listed[0], tuple)
 
 
-def _batch_size(given: int | None, steps: int | None, x: Any) -> int:
+def _batch_size(given: int | None, steps: int | None, x: Nest) -> int:
     """Return how many samples a batch has: of steps that nobody gave a size, so many that they take all the data."""
     if given is not None:
         return given

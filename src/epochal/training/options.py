@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 from ..messages.numeric import is_whole, real, whole
 
@@ -41,16 +41,16 @@ class FitOptions:
     def checked(
         cls,
         *,
-        batch_size: Any = None,
-        epochs: Any = 1,
-        verbose: Any = "auto",
-        validation_split: Any = 0.0,
+        batch_size: object = None,
+        epochs: object = 1,
+        verbose: object = "auto",
+        validation_split: object = 0.0,
         shuffle: bool | str = True,
-        initial_epoch: Any = 0,
-        steps_per_epoch: Any = None,
-        validation_steps: Any = None,
-        validation_freq: Any = 1,
-        seed: Any = None,
+        initial_epoch: object = 0,
+        steps_per_epoch: object = None,
+        validation_steps: object = None,
+        validation_freq: object = 1,
+        seed: object = None,
     ) -> FitOptions:
         """Return the options for what a user gave; see `Trainer.fit`.
 
@@ -75,7 +75,11 @@ class FitOptions:
         return replace(self, validation_split=0.0)
 
 
-def verbosity(verbose: Any) -> int:
+LEVELS = (0, 1, 2)
+"""What `verbose` may be: silence, a progress bar, a line an epoch."""
+
+
+def verbosity(verbose: object) -> int:
     """Return how much is printed: 0, 1 or 2; "auto" is 1.
 
     Raises:
@@ -83,18 +87,18 @@ def verbosity(verbose: Any) -> int:
     """
     if verbose == "auto":
         return 1
-    if verbose in (0, 1, 2) and (isinstance(verbose, bool) or is_whole(verbose, 0)):
-        return int(verbose)
+    if isinstance(verbose, bool) or (is_whole(verbose, 0) and verbose in LEVELS):
+        return int(cast("int", verbose))
     raise ValueError(f'verbose is 0, 1, 2 or "auto"; got {verbose!r}.')
 
 
-def count(name: str, value: Any) -> int | None:
+def count(name: str, value: object) -> int | None:
     """Return a number of things as Python's `int`; None if nobody said."""
     return None if value is None else whole(name, value, 1)
 
 
-def _frequency(given: Any) -> int | list[int]:
+def _frequency(given: object) -> int | list[int]:
     """Return every how many epochs, or in which of them, counted from 1, is validated."""
-    if isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1):
-        return [whole("validation_freq", epoch, 1) for epoch in cast("Iterable[Any]", given)]
+    if not isinstance(given, str) and getattr(given, "ndim", 1) and isinstance(given, Iterable):
+        return [whole("validation_freq", epoch, 1) for epoch in cast("Iterable[object]", given)]
     return whole("validation_freq", given, 1)

@@ -7,32 +7,33 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from ..core.protocols import Engine
-
-Batch = tuple[Any, Any, Any]
-"""`(x, y, sample_weight)`: each an array, a nest of arrays or None, samples first."""
+from ..data.nests import Batch, Nest
 
 
 class Trainable(Protocol):
     """A model as its trainer knows it: data go in, an engine comes out.
 
-    One whose data need no arranging is this short:
-
-        class Linear:
-            name, output_shape = "linear", (None,)
-            stop_training, history, data_wait = False, None, 0.0  # since callbacks get it as `self.model`
-
-            def __init__(self, engine):
-                self.engine = engine
-                self.fit = Trainer(self).fit
-
-            def check_compiled(self): ...
-            def arrange(self, x, y, sample_weight): return x, y, sample_weight
-            def arrange_inputs(self, x): return x
-            def engine_for(self, y, trains): return self.engine
-            def identity(self): return {}
-            def own_callbacks(self, callbacks): return []
-            def around_fit(self): return contextlib.nullcontext()
-            def around_batch(self): return contextlib.nullcontext()
+    Example:
+        >>> import contextlib
+        >>> import numpy as np
+        >>> from flax import nnx
+        >>> from epochal.engines.jax.engine import JaxEngine
+        >>> from epochal.training import Trainer
+        >>> class Linear:  # whose data need no arranging
+        ...     name, output_shape = "linear", (None, 1)
+        ...     stop_training, history, data_wait = False, None, 0.0  # since callbacks get it as `self.model`
+        ...     def __init__(self, engine): self.engine = engine
+        ...     def check_compiled(self): ...
+        ...     def arrange(self, x, y, sample_weight): return x, y, sample_weight
+        ...     def arrange_inputs(self, x): return x
+        ...     def engine_for(self, y, trains): return self.engine
+        ...     def identity(self): return {}
+        ...     def own_callbacks(self, callbacks): return []
+        ...     def around_fit(self): return contextlib.nullcontext()
+        ...     def around_batch(self): return contextlib.nullcontext()
+        >>> engine = JaxEngine(nnx.Linear(2, 1, rngs=nnx.Rngs(0)), None, lambda module, x: module(x))
+        >>> Trainer(Linear(engine)).predict(np.zeros((3, 2), np.float32)).tolist()
+        [[0.0], [0.0], [0.0]]
     """
 
     @property
@@ -49,7 +50,7 @@ class Trainable(Protocol):
         """Raise a ValueError if nothing says how to train it."""
         ...
 
-    def arrange(self, x: Any, y: Any, sample_weight: Any) -> Batch:
+    def arrange(self, x: Nest, y: Nest, sample_weight: Nest) -> Batch:
         """Return data to train or to evaluate on in the order, the shapes and the dtypes in which steps take them.
 
         Args:
@@ -62,11 +63,11 @@ class Trainable(Protocol):
         """
         ...
 
-    def arrange_inputs(self, x: Any) -> Any:
+    def arrange_inputs(self, x: Nest) -> Nest:
         """Return samples to predict on, as `arrange` does."""
         ...
 
-    def engine_for(self, y: Any, trains: bool) -> Engine:
+    def engine_for(self, y: Nest, trains: bool) -> Engine:
         """Return the engine that runs the steps.
 
         Args:
@@ -75,11 +76,11 @@ class Trainable(Protocol):
         """
         ...
 
-    def identity(self) -> Mapping[str, Any]:
+    def identity(self) -> Mapping[str, object]:
         """Return what the model and its steps are made of, as JSON values: a saved run must have the same."""
         ...
 
-    def own_callbacks(self, callbacks: Sequence[Any]) -> Sequence[Any]:
+    def own_callbacks(self, callbacks: Sequence[object]) -> Sequence[object]:
         """Return callbacks that the model itself needs in a fit, to go before those of the user.
 
         Args:

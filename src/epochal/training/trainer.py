@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..callbacks import History, ProgbarLogger
 from ..core import loop
-from ..core.callback import Dispatcher
+from ..core.callback import Dispatcher, Params
 from ..core.identity import described
 from ..core.logs import validation_name
 from ..core.phase_runner import PhaseRunner
@@ -17,10 +17,11 @@ from ..core.signals import Signals
 from ..data import inputs
 from ..data.array_data import ArrayData
 from ..data.class_weights import ClassWeights
-from ..data.nests import leaves
+from ..data.nests import Batch, leaves
 from ..messages.arguments import names_arguments
 from ..messages.printing import warn
 from .activity import Activity
+from .arguments import Callbacks, Outputs, Results, UserData
 from .datasets import AnyData, Datasets
 from .options import FitOptions, count, verbosity
 from .trainable import Trainable
@@ -33,6 +34,16 @@ class Trainer:
         trainable: Arranges the model's data and has its engine.
         model: What callbacks know as `self.model`; `trainable` itself if None.
         activity: Which fits of the model are going on; whoever may change the model must ask it.
+
+    Example:
+        >>> import numpy as np
+        >>> from epochal.layers import Dense
+        >>> from epochal.models import Sequential
+        >>> model = Sequential([Dense(1, input_dim=2)])
+        >>> model.compile("sgd", "mse")
+        >>> trainer = Trainer(model.trainee, model)  # as `model.fit` uses it
+        >>> trainer.fit(np.zeros((4, 2)), np.zeros(4), epochs=2, verbose=0).history["loss"]
+        [0.0, 0.0]
     """
 
     def __init__(self, trainable: Trainable, model: Any = None, activity: Activity | None = None) -> None:
@@ -43,17 +54,17 @@ class Trainer:
     @names_arguments
     def fit(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: UserData = None,
+        y: UserData = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: Iterable[Any] | None = None,
+        callbacks: Callbacks = None,
         validation_split: float = 0.0,
-        validation_data: Any = None,
+        validation_data: UserData = None,
         shuffle: bool | str = True,
         class_weight: Mapping[int, float] | None = None,
-        sample_weight: Any = None,
+        sample_weight: UserData = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
@@ -104,7 +115,7 @@ class Trainer:
             validation_data if held_out is None else held_out, options, engine, beside=data
         )
 
-        def identity() -> dict[str, Any]:
+        def identity() -> dict[str, object]:
             return {**self._trainable.identity(), "class_weight": described(class_weight)}
 
         hooks = Dispatcher(self._with_automatic(callbacks, options.verbose))
@@ -120,7 +131,7 @@ class Trainer:
         return history
 
     def _run(
-        self, hooks: Dispatcher, facts: Mapping[str, Any], validation_arrays: Any, engine: Engine,
+        self, hooks: Dispatcher, facts: Params, validation_arrays: Batch | None, engine: Engine,
         make_run: Callable[[], Run],
     ) -> History:  # fmt: skip
         """Run a fit whose parts are ready."""
@@ -133,10 +144,10 @@ class Trainer:
             loop.fit(run)
         return history
 
-    def _with_automatic(self, callbacks: Iterable[Any] | None, verbose: int) -> list[Any]:
+    def _with_automatic(self, callbacks: Callbacks, verbose: int) -> list[object]:
         """Return the user's callbacks, those of the model, and a History and a progress bar unless they are there."""
         listed = Dispatcher(callbacks).callbacks
-        automatic: list[Any] = [] if any(isinstance(callback, History) for callback in listed) else [History()]
+        automatic: list[object] = [] if any(isinstance(callback, History) for callback in listed) else [History()]
         if verbose and not any(isinstance(callback, ProgbarLogger) for callback in listed):
             automatic.append(ProgbarLogger())
         return [*self._trainable.own_callbacks(listed), *listed, *automatic]
@@ -144,12 +155,12 @@ class Trainer:
     @names_arguments
     def train_on_batch(
         self,
-        x: Any,
-        y: Any,
-        sample_weight: Any = None,
+        x: UserData,
+        y: UserData,
+        sample_weight: UserData = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Results:
         """Train on one batch and return its loss, or the list of loss and metrics, or a dict of them."""
         self._trainable.check_compiled()
         self._activity.check_thread(self._trainable.name)
@@ -164,29 +175,31 @@ class Trainer:
         return _values(engine, result.rows()[0], return_dict)
 
     @names_arguments
-    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(
+        self, x: UserData, y: UserData, sample_weight: UserData = None, return_dict: bool = False
+    ) -> Results:
         """Return the loss of one batch, or the list of loss and metrics, or a dict of them."""
         self._trainable.check_compiled()
         data, engine = self._datasets.one_batch(x, y, sample_weight)
         with self._activity.apart(engine):
             return _values(engine, engine.test(data.span(1), False).rows()[0], return_dict)
 
-    def predict_on_batch(self, x: Any) -> Any:
+    def predict_on_batch(self, x: UserData) -> Outputs:
         """Return the outputs of one batch."""
         return self.predict(x, batch_size=len(leaves(inputs.arrays(x)[0])[0]))
 
     @names_arguments
     def evaluate(
         self,
-        x: Any = None,
-        y: Any = None,
+        x: UserData = None,
+        y: UserData = None,
         batch_size: int | None = None,
         verbose: int | str = "auto",
-        sample_weight: Any = None,
+        sample_weight: UserData = None,
         steps: int | None = None,
-        callbacks: Iterable[Any] | None = None,
+        callbacks: Callbacks = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Results:
         """Return the loss over all samples, or the list of loss and metrics, or a dict of them.
 
         Args:
@@ -210,12 +223,12 @@ class Trainer:
     @names_arguments
     def predict(
         self,
-        x: Any,
+        x: UserData,
         batch_size: int | None = None,
         verbose: int | str = 0,
         steps: int | None = None,
-        callbacks: Iterable[Any] | None = None,
-    ) -> Any:
+        callbacks: Callbacks = None,
+    ) -> Outputs:
         """Return the outputs for all samples, in inference mode, as NumPy arrays.
 
         Args:
@@ -233,7 +246,7 @@ class Trainer:
         return engine.joined(batches)
 
 
-def _hooks(model: Model, callbacks: Iterable[Any] | None, verbose: Any, data: AnyData, engine: Engine) -> Dispatcher:
+def _hooks(model: Model, callbacks: Callbacks, verbose: object, data: AnyData, engine: Engine) -> Dispatcher:
     """Return the hooks of an evaluation or a prediction, ready to be called."""
     level = verbosity(verbose)
     hooks = Dispatcher([*Dispatcher(callbacks).callbacks, *([ProgbarLogger()] if level else [])])
@@ -241,7 +254,7 @@ def _hooks(model: Model, callbacks: Iterable[Any] | None, verbose: Any, data: An
     return hooks
 
 
-def _facts(data: AnyData, engine: Engine, options: FitOptions, validated: bool) -> dict[str, Any]:
+def _facts(data: AnyData, engine: Engine, options: FitOptions, validated: bool) -> dict[str, object]:
     """Return what callbacks of a fit are told as `params`."""
     return {
         "verbose": options.verbose,
@@ -252,13 +265,13 @@ def _facts(data: AnyData, engine: Engine, options: FitOptions, validated: bool) 
     }
 
 
-def _data_facts(data: AnyData, engine: Engine, validated: bool = False) -> dict[str, Any]:
+def _data_facts(data: AnyData, engine: Engine, validated: bool = False) -> dict[str, object]:
     """Return what callbacks are told about data and logs."""
     metrics = [*engine.names, *(validation_name(name) for name in engine.names if validated)]
     return {"steps": data.steps, "samples": data.samples, "metrics": metrics}
 
 
-def _values(engine: Engine, values: Sequence[float], as_dict: bool) -> Any:
+def _values(engine: Engine, values: Sequence[float], as_dict: bool) -> Results:
     """Return logged values by name, or in a list; a single one by itself."""
     if as_dict:
         return dict(zip(engine.names, values, strict=True))

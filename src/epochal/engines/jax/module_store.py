@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Protocol, TypeAlias
 
 import jax
@@ -58,7 +58,6 @@ class ModuleWeightStore:
 
     def __init__(self, module: nnx.Module) -> None:
         self._module = module
-        self._optimizer: Mapping[str, Any] = {}
 
     @property
     def variable_ids(self) -> Iterable[int]:
@@ -77,13 +76,11 @@ class ModuleWeightStore:
         """Replace the values of weights by copies of arrays of the same shapes."""
         for weight, value in zip(weights, values, strict=True):
             weight.set_value(jnp.asarray(value, weight.dtype))
-        self._optimizer = without_weights(self._optimizer)
 
     def load_owned(self, weights: Iterable[Weight], values: Iterable[np.ndarray]) -> None:
         """Replace the values of weights by arrays of the right shapes and dtypes that nobody else will use."""
         for weight, value in zip(weights, values, strict=True):
             weight.set_value(jax.device_put(value))
-        self._optimizer = without_weights(self._optimizer)
 
     def pull_external_writes(self) -> None:
         """Let engines that train variables of this module write back what they have."""
@@ -91,20 +88,3 @@ class ModuleWeightStore:
 
     def write_back(self) -> None:
         """Do nothing: the module's own arrays hold the current values."""
-
-    def optimizer_arrays(self) -> Mapping[str, Any]:
-        """Return what `load_optimizer` got, for the engine that will train."""
-        return self._optimizer
-
-    def load_optimizer(self, arrays: Mapping[str, Any]) -> None:
-        """Keep an optimizer's state, such as a file's, until an engine trains; the weights that it has may be written.
-
-        Args:
-            arrays: By path; `params/…` are the weights that it trains, if they are others than those to be tested.
-        """
-        self._optimizer = arrays
-
-
-def without_weights(optimizer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an optimizer's state without the weights that it trains: it goes on from those written since."""
-    return {path: array for path, array in optimizer.items() if not path.startswith("params/")}

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from ...core.dirty import DIRTY_STORES
 from .device_state import DeviceState
 from .module_arrays import ModuleArrays, array_path
-from .module_store import Weight, without_weights
+from .module_store import Weight
 from .rates import OptimizerRates
 from .train_state import TrainState
 from .trees import Array, map_leaves
@@ -41,7 +41,6 @@ class JaxWeightStore:
     ) -> None:
         self._state, self._rates, self._has_own_average = state, rates, has_own_average
         self._module = ModuleArrays(module)
-        self._waiting: Mapping[str, np.ndarray] = {}  # an optimizer's state, until another engine trains
         self._is_dirty, self._seen = False, DIRTY_STORES.changes
 
     @property
@@ -62,7 +61,6 @@ class JaxWeightStore:
         for weight, value in zip(weights, values, strict=True):
             for path in self._paths_of(weight):
                 self._state.write(path, value)
-        self._waiting = without_weights(self._waiting)
         self.mark_dirty()
 
     def load_owned(self, weights: Iterable[Weight], values: Iterable[np.ndarray]) -> None:
@@ -70,7 +68,6 @@ class JaxWeightStore:
         for weight, value in zip(weights, values, strict=True):
             for path in self._paths_of(weight):
                 self._state.load_owned(path, value)
-        self._waiting = without_weights(self._waiting)
         self.mark_dirty()
 
     def _paths_of(self, weight: Weight) -> list[str]:
@@ -137,23 +134,21 @@ class JaxWeightStore:
     def optimizer_arrays(self) -> Mapping[str, Any]:
         """Return the optimizer's state by path, as it is on the device; the next step consumes it.
 
-        The weights that it trains are part of it if it wants others to be tested and saved. Without an optimizer it is
-        what `load_optimizer` got.
+        The weights that it trains are part of it if it wants others to be tested and saved.
         """
-        if self._rates is None:
-            return self._waiting
         prefixes = ("optimizer/", "params/") if self._has_own_average else ("optimizer/",)
         return {path: self._state.device_value(path) for path in self._state.paths if path.startswith(prefixes)}
 
     def load_optimizer(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Restore an optimizer's state, outlined by `optimizer_outline`, from arrays that nobody else will use.
 
-        The weights that it trains may be missing: it then goes on from the module's. An engine without an optimizer
-        only keeps the arrays.
+        The weights that it trains may be missing: it then goes on from the module's.
+
+        Raises:
+            ValueError: If the engine was made without an optimizer.
         """
         if self._rates is None:
-            self._waiting = arrays
-            return
+            raise ValueError("the engine was made without an optimizer, so it has no state of one.")
         for path, array in arrays.items():
             self._state.load_owned(path, array)
         if self._has_own_average and not any(path.startswith("params/") for path in arrays):
