@@ -5,8 +5,10 @@ import gc
 import pickle
 import weakref
 
+import jax
 import numpy as np
 import pytest
+from flax import nnx
 from regression import X, Y
 
 from epochal.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint
@@ -98,7 +100,47 @@ def test_histories_and_callbacks_are_copied_without_their_fit(tmp_path):
     fit(compiled(sequential()), callbacks=[pickle.loads(pickle.dumps(saving))])
 
 
-def test_a_dropped_model_is_freed_with_its_arrays():
+class OfBatches(Model):
+    def compute_loss(self, batch, training):
+        found = self.module(batch[0])
+        return ((found - batch[1]) ** 2).mean(), found
+
+
+class OfOutputs(Model):
+    def compute_loss(self, x, y, y_pred):
+        return super().compute_loss(x, y, y_pred)
+
+
+KINDS = {
+    "functional": functional,
+    "sequential": sequential,
+    "module": lambda: Model(nnx.Linear(4, 1, rngs=nnx.Rngs(0))),
+    "own loss of a batch": lambda: OfBatches(nnx.Linear(4, 1, rngs=nnx.Rngs(0))),
+    "own loss of outputs": lambda: OfOutputs(x := Input((4,)), Dense(1)(x)),
+}
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+def test_a_dropped_model_of_any_kind_leaves_nothing_whatever_it_was_used_for(make):
+    def use(model):
+        fit(compiled(model), validation_data=(X, Y))
+        model.evaluate(X, Y, verbose=0)
+        model.predict(X)
+        list(model.activations(X))
+        model.gradients(X, Y)
+        return [weakref.ref(part) for part in (model, model.module, model.trainee, model.trainee.runtime.engine,
+                                               model.trainee.own_loss)]  # fmt: skip
+
+    use(make())  # constants of JAX are made once
+    gc.collect()
+    before = {id(array) for array in jax.live_arrays()}
+    parts = use(make())
+    gc.collect()
+    assert [part() for part in parts] == [None] * 5
+    assert not {id(array) for array in jax.live_arrays()} - before
+
+
+def test_the_optimizer_of_a_dropped_model_is_left_without_it():
     model = compiled(functional())
     callback = EarlyStopping("loss")
     fit(model, callbacks=[callback])

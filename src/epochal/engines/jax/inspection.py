@@ -45,7 +45,8 @@ class Inspection:
             return OrderedDict(record(_in_inference_mode(graph, state), x))  # jit would sort a plain dict
 
         self._outputs: Callable[..., OrderedDict[str, Array]] = jax.jit(outputs, static_argnums=0)
-        self._gradients: Callable[..., ModuleState] = jax.jit(_gradients, static_argnums=(0, 1))
+        self._objective: Objective | None = None
+        self._gradients: Callable[..., ModuleState] | None = None  # of that objective
 
     def outputs(self, module: nnx.Module, x: PyTree, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
         """Yield the outputs of every layer, batch after batch."""
@@ -75,12 +76,14 @@ class Inspection:
             batch_size: Samples whose gradient is computed at once.
             is_trained: An nnx filter for the weights that are trained.
         """
+        if self._gradients is None or self._objective is not objective:
+            self._objective, self._gradients = objective, _gradients_of(objective)
         graph, params, other = split(module, is_trained)
         total: ModuleState | None = None
         samples = len(leaves(x)[0])
         for rows in batches(samples, batch_size):
             share = np.float32((rows.stop - rows.start) / samples)
-            part = self._gradients(graph, objective, params, other, _rows((x, y, weight), rows), share)
+            part = self._gradients(graph, params, other, _rows((x, y, weight), rows), share)
             total = part if total is None else map_pairs(jnp.add, total, part)
         # The gradients make up a module like the one they are of, so its layers know their names.
         of_gradients = nnx.merge(graph, total, other, copy=True)
@@ -94,13 +97,16 @@ class Inspection:
         }
 
 
-def _gradients(
-    graph: Graph, objective: Objective, params: ModuleState, other: ModuleState, batch: PyTree, share: Array
-) -> ModuleState:
-    def loss_of(params: ModuleState) -> Array:
-        return share * objective(_in_inference_mode(graph, params, other), batch, False)[0][0]
+def _gradients_of(objective: Objective) -> Callable[..., ModuleState]:
+    """Return a compiled function; it holds the objective, which JAX's own caches would keep as an argument."""
 
-    return cast("ModuleState", jax.grad(loss_of)(params))
+    def gradients(graph: Graph, params: ModuleState, other: ModuleState, batch: PyTree, share: Array) -> ModuleState:
+        def loss_of(params: ModuleState) -> Array:
+            return share * objective(_in_inference_mode(graph, params, other), batch, False)[0][0]
+
+        return cast("ModuleState", jax.grad(loss_of)(params))
+
+    return jax.jit(gradients, static_argnums=0)
 
 
 def _variable(weight: Weight) -> nnx.Variable[object]:
