@@ -79,9 +79,10 @@ class NumpyEngine:
     def train(self, span, stop_when_not_finite):
         """Run a span of training steps."""
         logged = []
-        for x, y in inputs_and_targets(span):
-            logged.append(self._logs(x, y))
-            self.model.weights -= self.model.optimizer.lr * 2 * x.T @ self._residual(x, y) / len(x)
+        for x, y, sample_weight in batches_in(span):
+            logged.append(self._logs(x, y, sample_weight))
+            weighted = sample_weight * self._residual(x, y)
+            self.model.weights -= self.model.optimizer.lr * 2 * x.T @ weighted / len(x)
             if stop_when_not_finite and not np.isfinite(logged[-1][0]):
                 break
         self.spans.append(len(logged))
@@ -89,15 +90,15 @@ class NumpyEngine:
 
     def test(self, span, stop_when_not_finite):
         """Run a span of evaluation steps, which change nothing."""
-        return SpanOfRows([self._logs(x, y) for x, y in inputs_and_targets(span)], span.chunk.size)
+        return SpanOfRows([self._logs(*batch) for batch in batches_in(span)], span.chunk.size)
 
     def predict(self, span, stop_when_not_finite):
         """Compute the outputs of a span of batches."""
-        return SpanOfRows([(x @ self.model.weights,) for x, _ in inputs_and_targets(span)], span.chunk.size)
+        return SpanOfRows([(x @ self.model.weights,) for x, _, _ in batches_in(span)], span.chunk.size)
 
-    def _logs(self, x, y):
+    def _logs(self, x, y, sample_weight):
         residual = self._residual(x, y)
-        return [float(np.mean(residual**2)), float(np.mean(abs(residual)))]
+        return [float(np.mean(sample_weight * residual**2)), float(np.mean(abs(residual)))]
 
     @np.errstate(invalid="ignore")
     def _residual(self, x, y):
@@ -153,13 +154,14 @@ class NumpyEngine:
         return np.concatenate(outputs)
 
 
-def inputs_and_targets(span):
-    """Yield x and y of each batch of a span: its rows as they lie, or in the chunk's order."""
-    x, y, _ = span.chunk.rows.arrays
+def batches_in(span):
+    """Yield x, y and sample weights of each batch of a span: its rows as they lie, or in the chunk's order."""
+    x, y, sample_weight = span.chunk.rows.arrays
+    sample_weight = np.ones(len(x)) if sample_weight is None else sample_weight
     for start in range(span.start, span.start + span.count * span.chunk.size, span.chunk.size):
         rows = slice(start, start + span.chunk.size)
         rows = rows if span.chunk.order is None else span.chunk.order.arrays[rows]
-        yield x[rows], None if y is None else y[rows]
+        yield x[rows], None if y is None else y[rows], sample_weight[rows]
 
 
 class Recorder(Callback):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy_engine import Model, NumpyEngine, Recorder, fit, inputs_and_targets, make_run
+from numpy_engine import Model, NumpyEngine, Recorder, batches_in, fit, make_run
 from streams import stream
 
 from epochal.core import loop
@@ -25,7 +25,7 @@ def epoch_of(data, epoch=0, limit=1000, batch=0):
         span = data.span(limit)
         assert 1 <= span.count <= limit
         assert span.chunk.size == size
-        batches += [y.tolist() for _, y in inputs_and_targets(span)]
+        batches += [y.tolist() for _, y, _ in batches_in(span)]
         data.advance(span.count)
     return batches
 

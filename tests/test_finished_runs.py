@@ -2,9 +2,9 @@
 
 import numpy as np
 from interrupted import train
-from numpy_engine import Recorder
+from numpy_engine import Recorder, fit
 
-from epochal.callbacks import Callback
+from epochal.callbacks import BackupAndRestore, Callback, LambdaCallback
 
 
 def test_a_finished_run_gives_back_what_it_ended_with_and_calls_no_hook(tmp_path, capsys):
@@ -13,6 +13,15 @@ def test_a_finished_run_gives_back_what_it_ended_with_and_calls_no_hook(tmp_path
     assert train(tmp_path, more=[recorder]) == whole
     assert recorder.calls == []
     assert capsys.readouterr().out == f"{tmp_path}/run/ is finished (4 epochs); raise epochs or delete it to train.\n"
+
+
+def test_a_run_that_a_callback_stopped_says_where_and_how_it_goes_on(tmp_path, capsys):
+    stopping = LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(stopping.model, "stop_training", epoch >= 1))
+    for epochs in (50, 50, 51):
+        history = fit([BackupAndRestore(tmp_path), stopping], epochs)
+    assert history.epoch == [0, 1, 2]
+    expected = f"{tmp_path}/ was stopped after 2 of 50 epochs; raise epochs above 50 or delete it to train.\n"
+    assert capsys.readouterr().out == expected
 
 
 def test_a_finished_run_touches_no_file(tmp_path):

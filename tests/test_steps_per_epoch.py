@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from interrupted import Fails, Stop
-from numpy_engine import Recorder, fit, inputs_and_targets
+from numpy_engine import Recorder, batches_in, fit
 
 from epochal.callbacks import BackupAndRestore
 from epochal.core.run import Validation
@@ -22,7 +22,7 @@ def batches_of(data, epochs):
         found.append([])
         while data.next_size():
             span = data.span(1)
-            found[-1] += [int(y[0]) for _, y in inputs_and_targets(span)]
+            found[-1] += [int(y[0]) for _, y, _ in batches_in(span)]
             data.advance(span.count)
         data.end_epoch()
     return found

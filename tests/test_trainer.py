@@ -68,6 +68,17 @@ def test_fit_evaluate_and_predict_compute_what_a_loop_by_hand_does():
     np.testing.assert_allclose(model.predict(X, batch_size=4), X @ by_hand(3))
 
 
+def test_sample_and_class_weights_count_in_the_loss():
+    weights = np.linspace(0, 2, 10)
+    model = Linear()
+    logs = model.fit(X, Y, batch_size=10, shuffle=False, verbose=0, sample_weight=weights).history
+    assert logs["loss"] == pytest.approx([np.mean(weights * Y**2)])
+    np.testing.assert_allclose(model.weights, 0.2 * X.T @ (weights * Y) / 10)
+    labels, model = (Y > 0).astype(int), Linear()
+    logs = model.fit(X, labels, batch_size=10, verbose=0, class_weight={1: 3.0}).history
+    assert logs["loss"] == pytest.approx([np.mean(np.where(labels, 3.0, 1.0) * labels)])
+
+
 def test_single_batches_are_trained_tested_and_predicted():
     model = Linear()
     loss, error = model.train_on_batch(X[:4], Y[:4])

@@ -103,7 +103,10 @@ class BackupAndRestore(Callback):
                 + "\nDelete it to start afresh, or pass strict=False to go on all the same."
             )
         if saved.is_finished_at(self.params["epochs"]):
-            say(f"{self.backup_dir}/ is finished ({saved.epoch} epochs); raise epochs or delete it to train.")
+            ended, most = f"is finished ({saved.epoch} epochs)", ""
+            if saved.epoch < saved.epochs:
+                ended, most = f"was stopped after {saved.epoch} of {saved.epochs} epochs", f" above {saved.epochs}"
+            say(f"{self.backup_dir}/ {ended}; raise epochs{most} or delete it to train.")
         self._begins = False
         return dataclasses.replace(saved, differences=differences)
 
@@ -113,9 +116,7 @@ class BackupAndRestore(Callback):
         if not state.has_finite_weights():
             if not self._warned:
                 self._warned = True
-                warn(
-                    f"weights aren't finite: {self.backup_dir}/ keeps the last state in which they were.", stacklevel=2
-                )
+                warn(f"weights aren't finite: {self.backup_dir}/ keeps the last state in which they were.")
             return
         self._newest += 1
         number, encoded = self._newest, Generation(state.to_dict())
@@ -172,7 +173,7 @@ class BackupAndRestore(Callback):
                     f"{other}. Finish the run with that version, or delete {self.backup_dir} to start afresh."
                 ) from other
             except Damaged as damage:
-                warn(f"{damage}; the generation before is tried.", stacklevel=2)
+                warn(f"{damage}; the generation before is tried.")
                 continue
             self._whole = [number]
             return self._state_of(saved)

@@ -108,7 +108,7 @@ class CSVLogger(Callback):
         first_end = kept.find("\n") + 1
         self._line_end = "\r\n" if kept[:first_end].endswith("\r\n") else "\n" if first_end else "\r"
         if unfinished:
-            warn(f"{self.filename} ends in the unfinished line {unfinished!r}; it stays.", stacklevel=2)
+            warn(f"{self.filename} ends in the unfinished line {unfinished!r}; it stays.")
         self._warn_of(self.params.get("metrics") or (), "it goes on with the columns that it has")
 
     def _kept(self) -> str:
@@ -147,7 +147,7 @@ class CSVLogger(Callback):
         unknown = [name for name in names if not knows(self._columns, name)]
         if unknown and not self._warned:
             self._warned = True
-            warn(f"{self.filename} has no column for {', '.join(unknown)}: {why}.", stacklevel=3)
+            warn(f"{self.filename} has no column for {', '.join(unknown)}: {why}.")
 
     def _open(self, logs: Logs) -> IO[bytes]:
         self._check()
@@ -223,8 +223,7 @@ class CSVLogger(Callback):
         lines = len(whole[self._start_length :].splitlines())
         warn(
             f"{self.filename} is shorter than the saved run remembers, {size:,} of {self._length:,} bytes: "
-            f"{self._lines - lines} of its lines are lost.",
-            stacklevel=2,
+            f"{self._lines - lines} of its lines are lost."
         )
         self._length, self._lines = len(whole), lines
         self._start_length = min(self._start_length, len(whole))

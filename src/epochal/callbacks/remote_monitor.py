@@ -239,4 +239,4 @@ def _say(notes: deque[Note]) -> None:
         if note.good:
             say(note.text, "stderr")
         else:
-            warn(note.text, stacklevel=4)
+            warn(note.text)

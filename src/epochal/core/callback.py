@@ -168,7 +168,7 @@ class Callback(NamesArguments):
             if near := difflib.get_close_matches(name, HOOKS, n=1, cutoff=0.83):
                 raise TypeError(f"{cls.__name__}.{name} would never be called. Did you mean `{near[0]}`?")
             if name.endswith(("_start", "_begin", "_end")) and inspect.isfunction(vars(cls)[name]):  # another library's
-                warn(f"{cls.__name__}.{name} is no hook, so no fit calls it. The hooks are {', '.join(HOOKS)}.", 2)
+                warn(f"{cls.__name__}.{name} is no hook, so no fit calls it. The hooks are {', '.join(HOOKS)}.")
 
 
 LENT = ("model", "validation_data", "writer")

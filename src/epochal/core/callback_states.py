@@ -83,7 +83,7 @@ def warn_of_shared_paths(callbacks: Sequence[object]) -> None:
             if not hasattr(path, "__fspath__"):
                 continue
             if (where := (kind, os.path.realpath(path))) in seen:
-                warn(f"two {kind} write to {os.fspath(path)}: give each a {name} of its own.", stacklevel=2)
+                warn(f"two {kind} write to {os.fspath(path)}: give each a {name} of its own.")
             seen.add(where)
 
 
@@ -112,9 +112,7 @@ def collect(callbacks: Sequence[object], folder: str, told: set[str], begins: bo
         elif identity.label not in told and _remembers(callback):
             told.add(identity.label)
             warn(
-                f"{type(callback).__name__} has no state_dict: what it remembers starts afresh "
-                f"when the run is resumed.",
-                stacklevel=2,
+                f"{type(callback).__name__} has no state_dict: what it remembers starts afresh when the run is resumed."
             )
     return CallbackStates(states, known)
 

@@ -110,4 +110,4 @@ def warn_if_unknown(what: str, name: str, params: PlainState) -> None:
     """Warn if nothing is known to log this name; a callback may still do."""
     known = list(params.get("metrics") or ())
     if known and not knows(known, name):
-        warn(f"{what} is no metric of this fit. {suggest(name, known)}", stacklevel=4)
+        warn(f"{what} is no metric of this fit. {suggest(name, known)}")

@@ -83,8 +83,7 @@ class PhaseRunner:
         if not ended and error is None:
             warn(
                 f"the data are still being asked for a batch after {CLOSE_SECONDS:g} s: they are left to it in the "
-                f"background, and an iterator can't be used again.",
-                stacklevel=2,
+                f"background, and an iterator can't be used again."
             )
 
     def begin(self, epoch: int, batch: int = 0) -> None:

@@ -35,7 +35,7 @@ class LoggedResult(Result, Protocol):
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many values a sample has in each of the `sums`; 0 stands for 1 where the batch's mean was logged."""
+        """For each column of `sums` how many values a sample adds to it: 2 for two outputs a sample; 0 means 1."""
         ...
 
     def sums(self) -> np.ndarray:
@@ -102,7 +102,7 @@ class Engine(Protocol):
         ...
 
     def restore_metric_states(self, states: Any) -> None:
-        """Restore what `metric_states` returned, after an evaluation in a hook of another one."""
+        """Restore what `metric_states` returned: a hook has evaluated, and the epoch's own counting goes on."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

@@ -119,4 +119,4 @@ def _restore_parts(
         run.engine.load_state_dict(engine)
     left_out += callback_states.restore(callbacks, run.hooks.callbacks, run.folder)
     if left_out and saved.count:
-        warn("The run goes on, but not with all that was saved:\n  " + "\n  ".join(left_out), stacklevel=2)
+        warn("The run goes on, but not with all that was saved:\n  " + "\n  ".join(left_out))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import TypedDict
 
 import numpy as np
 
+from ..messages.printing import warn
 from .batches import BATCH_SIZE, Chunk, EpochEnd, HostArrays, ReadChunk, ReadItem, Span
 from .chunks import Buffer, batches_per_chunk, copy_rows
 from .cursor import CLOSE_SECONDS, DataCursor
@@ -90,10 +90,9 @@ class ArrayData:
         self.seed = fresh_seed() if seed is None else seed
         available = -(-self.samples // batch_size)
         if steps is not None and steps > available:
-            warnings.warn(
+            warn(
                 f"{steps} steps an epoch were asked for, and {self.samples} samples make {available} "
-                f"batches of {batch_size}: an epoch has {available}.",
-                stacklevel=2,
+                f"batches of {batch_size}: an epoch has {available}."
             )
         self.steps = min(available, steps or available)
         self.epochs, self.beside_hooks = 1, False
@@ -112,10 +111,9 @@ class ArrayData:
         first = self._place(epoch)[1]
         if first + self.steps > self._available and not self._warned:
             self._warned = True
-            warnings.warn(
+            warn(
                 f"{self.steps} steps an epoch don't divide the {self._available} batches that {self.samples} samples "
-                f"make: the epoch that meets the end of the samples has {self._available - first} batches.",
-                stacklevel=2,
+                f"make: the epoch that meets the end of the samples has {self._available - first} batches."
             )
         self._cursor.begin(epoch, batch)
 

@@ -33,7 +33,7 @@ class Chunk:
         start: The place in `order` (or in the rows) of the first batch's first sample.
         size: Samples a batch.
         count: Batches in the chunk.
-        capacity: The most batches that chunks of this kind have, so that engines can fix their buffers.
+        capacity: The most batches that any chunk of these data has, so that engines can fix their buffers.
     """
 
     rows: HostArrays[Batch]

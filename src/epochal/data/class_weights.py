@@ -58,7 +58,7 @@ class ClassWeights:
     def warn_of_unseen(self) -> None:
         """Warn of classes that no label has had so far."""
         if unseen := sorted(self._unseen):
-            warn(f"class_weight has {', '.join(map(str, unseen))}, which no label is.", stacklevel=3)
+            warn(f"class_weight has {', '.join(map(str, unseen))}, which no label is.")
             self._unseen.clear()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from ..messages.printing import warn
 
 
 class PendingWarnings:
@@ -22,7 +22,7 @@ class PendingWarnings:
             self._kinds.add(kind)
             self._waiting.append(text)
 
-    def show(self, stacklevel: int) -> None:
-        """Show the warnings that wait, in their order; `stacklevel` is counted from the caller."""
+    def show(self) -> None:
+        """Show the warnings that wait, in their order."""
         while self._waiting:
-            warnings.warn(self._waiting.pop(0), stacklevel=stacklevel + 1)
+            warn(self._waiting.pop(0))

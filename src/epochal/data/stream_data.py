@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 
+from ..messages.printing import warn
 from .array_data import check_shuffle, epoch_order
 from .batches import EpochEnd, ReadChunk, ReadItem, Span
 from .chunks import Buffer, batches_per_chunk
@@ -91,9 +91,7 @@ class StreamData:
             )
         length = given.length()
         if steps is not None and length is not None and steps > length > 0:
-            warnings.warn(
-                f"{steps_name}={steps}, and the data have {length} batches: an epoch has {length}.", stacklevel=2
-            )
+            warn(f"{steps_name}={steps}, and the data have {length} batches: an epoch has {length}.")
         self.steps = length if steps is None else steps if length is None else min(steps, length)
         self.epochs, self.beside_hooks = 1, False
         self._kind = "generator" if given.once else "indexed" if given.indexed else "iterable"
@@ -143,7 +141,7 @@ class StreamData:
             Exception: What it raised, with a note that says for which batch.
         """
         size = self._cursor.next_size()
-        self._reader.warnings.show(stacklevel=2)
+        self._reader.warnings.show()
         return size
 
     def span(self, limit: int) -> Span:

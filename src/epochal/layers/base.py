@@ -309,7 +309,7 @@ class Layer(nnx.Module, pytree=False):
         return sum(variable.size for _, variable in self.named_weights())
 
     def places(self) -> list[str]:
-        """Return for each of `named_weights` the group, below the layer's own, that has it in Keras's `.weights.h5`."""
+        """Return where a `.weights.h5` of Keras has each of `named_weights` in the layer: "cell" in an LSTM, or ""."""
         if not self.lists_own_weights():
             return [place for _, _, place in self.placed_weights()]
         return ["" for _ in self.named_weights()]

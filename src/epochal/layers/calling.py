@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import jax
 from flax import nnx
 
+from ..messages.printing import warn
 from .call_context import CallContext, current_context, entered
 from .masks import accepted, bound, masks_of_outputs, masks_to_fill_in
 from .modes import in_mode, mode_of_call
@@ -160,11 +160,10 @@ def _warn_of_foreign(layer: CallableLayer, context: CallContext) -> None:
     if context.step_module is None or not context.is_foreign(layer):
         return
     if any(isinstance(node, nnx.Variable) for _, node in nnx.iter_graph(layer)):
-        warnings.warn(
+        warn(
             f"the layer {layer.name or snake_case(layer)!r} ({type(layer).__name__}) is called in a model of which it "
             "is no part: its weights stay as they are now, and files of the model don't have them. Make it an "
-            "attribute of a layer to train it.",
-            stacklevel=2,
+            "attribute of a layer to train it."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -13,6 +12,7 @@ from flax import nnx
 
 from ..messages.arguments import NamesArguments
 from ..messages.numeric import is_whole, whole
+from ..messages.printing import warn
 from . import symbolic_ends
 from .call_context import compiled_step
 from .calling import call_with_masks
@@ -133,9 +133,7 @@ def connect(layer: nnx.Module, args: tuple[Nest, ...], kwargs: dict[str, Nest]) 
     for output, mask in zip(call.outputs, masks, strict=True):
         output.mask = None if mask is None else mask.shape
     if any(tensor.mask for tensor in inputs) and not any(masks) and not getattr(layer, "uses_mask", False):
-        warnings.warn(
-            f"{class_name(layer)} passes no mask on: after it, masked steps count like all others.", stacklevel=3
-        )
+        warn(f"{class_name(layer)} passes no mask on: after it, masked steps count like all others.")
     return unflatten(structure(outlines), call.outputs)
 
 

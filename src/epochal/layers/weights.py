@@ -156,7 +156,7 @@ def new_weight(
     name: str | None,
     others: dict[str, object],
 ) -> Weight | NonTrainableWeight:
-    """Return a new weight of a layer; the arguments are those of `Layer.add_weight`."""
+    """Return a new weight of a layer; see `Layer.add_weight` for the arguments."""
     kind = type(owner).__name__
     _check_others(kind, others)
     _check_is_kept(owner)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from typing import Any, Literal
 
 Name = Literal["stdout", "stderr"]
+
+NOT_THE_USER = (__name__.partition(".")[0], "contextlib", "flax", "functools", "jax", "optax", "threading")
+"""The packages whose lines a warning isn't about."""
 
 _told: dict[Name, object] = {}
 """The stream of each name that a warning was about, so that there is one warning a stream."""
@@ -49,19 +53,32 @@ def is_terminal(stream: Any) -> bool:
         return False
 
 
-def warn(text: str, stacklevel: int = 1) -> None:
-    """Warn, also where standard error is closed; what a filter makes an error of is raised.
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the user's line, also where standard error is closed; what a filter makes an error of is raised.
+
+    The user's line is the innermost one that is neither in this package nor in a library that calls the package back.
 
     Args:
         text: The message.
-        stacklevel: As in `warnings.warn`, counted from the caller.
+        category: Its class, by which it can be filtered.
     """
     try:
-        warnings.warn(text, stacklevel=stacklevel + 1)
+        warnings.warn(text, category, stacklevel=_level_of_user())
     except Warning:
         raise
     except Exception:  # a standard error that raises anything but OSError, as a closed one does
         return
+
+
+def _level_of_user() -> int:
+    """Return the `stacklevel` for `warn` to give: that of the user's line, else of the line that calls `warn`."""
+    here = inspect.currentframe()
+    frame, level = (here.f_back.f_back, 2) if here and here.f_back else (None, 2)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in NOT_THE_USER:
+            return level
+        frame, level = frame.f_back, level + 1
+    return 2
 
 
 def _tell_once(to: Name, what: str) -> None:
@@ -70,7 +87,7 @@ def _tell_once(to: Name, what: str) -> None:
     _told[to] = getattr(sys, to)
     text = f"sys.{to} {what}. Training goes on."
     try:
-        warn(text, stacklevel=3)
+        warn(text)
     except Warning:  # a filter made an error of it, but a stream is no reason to end a training
         if to != "stderr":
             say(text, "stderr")

@@ -36,7 +36,8 @@ class Metric(NamesArguments):
 
     Attributes:
         direction: Which way is better, "min" or "max"; None leaves it to the name.
-        steps_are_samples: Whether steps that have weights of their own, or a mask, come as samples of their own.
+        steps_are_samples: For outputs of steps, `(batch, steps, …)`, whose steps have weights or a mask: whether
+            `update` gets them as `(batch * steps, …)`, each step a sample.
 
     Example:
         >>> import jax.numpy as jnp

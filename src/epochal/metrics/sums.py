@@ -19,7 +19,7 @@ def zeros(*names: str, shape: tuple[int, ...] = ()) -> Sums:
 
 
 def add(sums: Sums, more: Mapping[str, Array]) -> Sums:
-    """Return sums with those of one more batch added."""
+    """Return the sums after one more batch."""
     return {name: sums[name] + more[name].astype(jnp.float32) for name in sums}
 
 

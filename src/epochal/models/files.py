@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from typing import TypeAlias, cast
 
@@ -20,6 +19,7 @@ from ..layers.untyped import is_variable
 from ..layers.weights import NestedWeight
 from ..messages.arguments import names_arguments
 from ..messages.names import path_name
+from ..messages.printing import warn
 from ..saving import graphs, training
 from ..saving.custom_objects import CustomObjects
 from ..saving.json_values import Json
@@ -185,12 +185,10 @@ class ModelFiles:
             compile_model(**training.compile_arguments(file.training, custom))
         except (TypeError, ValueError, OverflowError) as error:
             trainee.plan = None
-            warnings.warn(f"{trainee.name} was loaded, but not compiled: {error}. {COMPILE_AGAIN}", stacklevel=4)
+            warn(f"{trainee.name} was loaded, but not compiled: {error}. {COMPILE_AGAIN}")
             return
         if file.has_foreign_optimizer:
-            warnings.warn(
-                f"{trainee.name}: the optimizer starts afresh; its state in the file is Keras's.", stacklevel=4
-            )
+            warn(f"{trainee.name}: the optimizer starts afresh; its state in the file is Keras's.")
         module, optimizer = self._runtime.module, trainee.compiled_plan.config.optimizer
         trained, _ = trainee.selection.of(module)
         outlined = optimizer_outline(module, optimizer, trained)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 
 from .. import initializers, saving
 from ..engines.jax.trees import Array
 from ..layers.streams import outlined
 from ..layers.untyped import eval_shape
 from ..messages.arguments import names_arguments
+from ..messages.printing import warn
 from ..saving import graphs
 from ..saving.custom_objects import CustomObjects
 from ..saving.json_values import Json
@@ -54,7 +54,7 @@ def load_model(path: FilePath, custom_objects: CustomObjects | None = None) -> M
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"{path}: {error}") from error
         if left_out:
-            warnings.warn(f"{path}: left out, since only training needs it: {', '.join(left_out)}.", stacklevel=2)
+            warn(f"{path}: left out, since only training needs it: {', '.join(left_out)}.")
         weights = file.weights(outlined)
         model = _built(file.config, custom, [])
         _give_class(model, file.model_class, custom)
@@ -74,10 +74,9 @@ def _give_class(model: Model, name: str | None, custom: CustomObjects) -> None:
     if name is None:
         return
     if (kind := custom.get(name)) is None:
-        warnings.warn(
+        warn(
             f"the model was a {name}, whose compute_loss isn't in the file: it is loaded as a {type(model).__name__} "
-            f"without it. Pass custom_objects={{{name!r}: {name}}}.",
-            stacklevel=3,
+            f"without it. Pass custom_objects={{{name!r}: {name}}}."
         )
     elif not isinstance(kind, type) or not issubclass(kind, type(model)):
         raise ValueError(f"custom_objects[{name!r}] must be a subclass of {type(model).__name__}; got {kind!r}.")

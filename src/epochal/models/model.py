@@ -72,7 +72,7 @@ class Model(NamesArguments):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Look, before a subclass does anything, whether it overrides what would be ignored."""
         check_overrides(cls, Model)
-        return super().__new__(cls)
+        return super().__new__(cls, *args, **kwargs)
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

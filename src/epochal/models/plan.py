@@ -71,7 +71,7 @@ class Plan:
         activation = None if graph is None else graph.activation_of(at)
         activated = None if activation is None else activations.name_of(activation)
         if activated and (odd := odd_activation(loss, activated, outputs.shapes[at][-1])):
-            warn(f"{outputs.names[at]}: {odd}.", stacklevel=3)
+            warn(f"{outputs.names[at]}: {odd}.")
         exact = loss.activation is not None and activated == loss.activation
         return OutputLoss(outputs.names[at], loss, weight, loss.with_logits() if exact else None)
 

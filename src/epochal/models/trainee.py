@@ -249,7 +249,7 @@ class Trainee:
         self._warn_of_late_freezing()
         module = self.runtime.built_module
         if self.selection.is_empty(module):
-            warn(f"{self.name} has no weights to train: trainable is False for all of them.", stacklevel=5)
+            warn(f"{self.name} has no weights to train: trainable is False for all of them.")
         self._warn_of_late_settings()
         engine, optimizer = self.runtime.engine, self.compiled_plan.config.optimizer
         if engine is not None:
@@ -275,8 +275,7 @@ class Trainee:
         if names := self.selection.changed():
             warn(
                 f"trainable of {_first_of(names)} was changed after compile, which takes it up: compile {self.name} "
-                "again, or it goes on training what it did.",
-                stacklevel=6,
+                "again, or it goes on training what it did."
             )
 
     def _warn_of_late_settings(self) -> None:
@@ -284,8 +283,7 @@ class Trainee:
         if late := self.runtime.late_settings():
             warn(
                 f"{_first_of(late)}: the steps of {self.name} were compiled before that change, so it has no effect on "
-                "them. Compile the model again.",
-                stacklevel=6,
+                "them. Compile the model again."
             )
 
 

@@ -10,10 +10,11 @@ import os
 import socket
 import tempfile
 import time
-import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+
+from ..messages.printing import warn
 
 NOT_SUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 """Errors of file systems that can't do something: sync a folder, or lock a file."""
@@ -36,7 +37,7 @@ def warn_once(kind: str, text: str) -> None:
     """Warn of what a file system can't do, unless it was told."""
     if kind not in _told:
         _told.add(kind)
-        warnings.warn(text, stacklevel=3)
+        warn(text)
 
 
 def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], size: int | None = None) -> None:

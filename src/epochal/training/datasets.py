@@ -79,7 +79,7 @@ class Datasets:
         steps, freq = options.validation_steps, options.validation_freq
         if given is None:
             if steps is not None or freq != 1:
-                warn("validation_steps and validation_freq have no effect: there is no validation_data.", stacklevel=4)
+                warn("validation_steps and validation_freq have no effect: there is no validation_data.")
             return None, None
         given = (given,) if inputs.is_array(given) else given
         if _is_arrays(given):

@@ -108,7 +108,7 @@ class Trainer:
         self._activity.check_thread(self._trainable.name)
         weights = None if class_weight is None else ClassWeights(class_weight)
         if options.validation_split and validation_data is not None:
-            warn("validation_split is left out: there is validation_data.", stacklevel=2)
+            warn("validation_split is left out: there is validation_data.")
             options = options.without_split()
         data, engine, held_out = self._datasets.to_train_on(x, y, sample_weight, weights, options)
         validation, validation_arrays = self._datasets.to_validate_on(

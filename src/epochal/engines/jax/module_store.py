@@ -61,8 +61,9 @@ class ModuleWeightStore:
 
     @property
     def variable_ids(self) -> Iterable[int]:
-        """The ids of the module's variables."""
-        return (id(variable) for _, variable in variables_of(self._module))
+        """The ids of the module's variables; the module is looked through only if somebody asks for the first one."""
+        for _, variable in variables_of(self._module):
+            yield id(variable)
 
     def read(self, weights: Iterable[Weight]) -> list[np.ndarray]:
         """Return host copies of the current values of weights; random keys as their numbers."""

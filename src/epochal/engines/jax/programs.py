@@ -85,14 +85,10 @@ class Program:
         return jax.jit(span, donate_argnums=(0,), compiler_options=LEAN if lean else None)
 
     def _span(
-        self,
-        step: FlatStep,
-        leaves: list[Array],
-        fixed: list[Array],
-        control: Array,
-        order: Array | None,
+        self, step: FlatStep, leaves: list[Array], fixed: list[Array], control: Array, order: Array | None,
         arrays: list[Array],
-    ) -> tuple[list[Array], Array]:
+    ) -> tuple[list[Array], Array]:  # fmt: skip
+        """Return the leaves after a span, and its table of logs; what is compiled."""
         self.traces += 1  # a trace is a compilation
         size, block = self._layout.size, self._layout.block
         start, count, stop_when_not_finite = control

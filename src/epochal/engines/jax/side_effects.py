@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -12,6 +11,7 @@ import jax
 from flax import nnx
 
 from ...messages.names import path_name
+from ...messages.printing import warn
 from .precision import as_before
 from .trees import Array, Graph, ModuleState, with_keys
 
@@ -48,10 +48,9 @@ def warn_of_changed_attributes(after: Graph, before: Graph) -> None:
     pairs = zip(after.attributes, before.attributes, strict=True)
     names = [key for (key, new), (_, old) in pairs if _changed(new, old)]
     if names:
-        warnings.warn(
+        warn(
             f"the attribute {names[0]!r} is changed in the forward pass, which a compiled step does once, when it is "
-            "compiled, and not at each step: keep it in a variable, such as add_weight(trainable=False).",
-            stacklevel=2,
+            "compiled, and not at each step: keep it in a variable, such as add_weight(trainable=False)."
         )
 
 
@@ -68,16 +67,14 @@ def warn_of_dropped_writes(after: States, before: States) -> None:
     values, others = _by_name(after, besides=nnx.BatchStat), _by_name(before)
     names = [name for name, value in values.items() if name in others and value is not others[name]]
     if random := [name for name in names if name.endswith("/count")]:
-        warnings.warn(
+        warn(
             f"random numbers are drawn in inference mode ({_listed(random)}): there every batch, and every call, gets "
-            "the same ones.",
-            stacklevel=2,
+            "the same ones."
         )
     if others := [name for name in names if name not in random]:
-        warnings.warn(
+        warn(
             f"what is written into {_listed(others)} in evaluation and prediction isn't kept, only what is written "
-            "in training; write there in training mode only.",
-            stacklevel=2,
+            "in training; write there in training mode only."
         )
 
 
