@@ -20,7 +20,7 @@ def methods(protocol):
     [(Engine, JaxEngine), (Engine, NumpyEngine), (WeightStore, JaxWeightStore), (WeightStore, ModuleWeightStore)],
 )
 def test_what_is_asked_is_there_under_the_same_names(protocol, implementation):
-    assert len(methods(protocol)) >= 7
+    assert len(methods(protocol)) >= 6
     for name, method in methods(protocol).items():
         own = inspect.signature(getattr(implementation, name))
         assert list(own.parameters) == list(inspect.signature(method).parameters), name

@@ -63,6 +63,11 @@ class Inspector:
         variables = [variable for _, layer in layers_of(module) for _, variable in weights_of(layer)]
         return [(v, is_trainable and is_parameter(v) and id(variable_of(v)) not in frozen) for v in variables]
 
+    def named_weights(self) -> dict[str, np.ndarray]:
+        """Return copies of all weights by `layer/weight`, in the layers' order."""
+        runtime = self._trainee.runtime
+        return dict(zip(runtime.weights(), runtime.read(), strict=True))
+
     def weights_by_layer(self) -> dict[str, dict[str, np.ndarray]]:
         """Return copies of all weights by layer and by weight, in the layers' order."""
         runtime = self._trainee.runtime

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from .. import initializers, saving
 from ..engines.jax.trees import Array
 from ..layers.streams import outlined

@@ -134,7 +134,7 @@ class Model(NamesArguments):
         return self._trainee.network.module is not None
 
     def build(self, input_shape: InputShape = None) -> None:
-        """Make sure that the layers have their variables, as those of a model of tensors or of a module always have.
+        """Make the variables of the layers, which a model of tensors or of a module has already.
 
         Args:
             input_shape: The shape of the input that is expected, the batch axis in front: `(None, 64)`. None if the
@@ -150,7 +150,7 @@ class Model(NamesArguments):
         self._trainee.network.build_for(args[0])
 
     def __call__(self, x: PyTree, *more: PyTree, training: bool | None = None) -> PyTree:
-        """Return the outputs for a batch of arrays; for tensors, those of this model as a layer.
+        """Return the outputs for a batch of arrays, or symbolic ones for tensors: a model is a layer too.
 
         Args:
             x: Inputs as `predict` takes them, or tensors.
@@ -241,10 +241,6 @@ class Model(NamesArguments):
         """Return how many numbers the weights are."""
         return sum(variable.size for variable in self._trainee.runtime.weights().values())
 
-    def named_weights(self) -> dict[str, np.ndarray]:
-        """Return copies of all weights by `layer/weight`, in the layers' order."""
-        return dict(zip(self._trainee.runtime.weights(), self.get_weights(), strict=True))
-
     def get_weights(self) -> list[np.ndarray]:
         """Return copies of all weights, in the layers' order; in a layer, trainable ones first."""
         return self._trainee.runtime.read()
@@ -282,7 +278,7 @@ class Model(NamesArguments):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of what is logged, in log order: the loss, those of several outputs, the metrics."""
+        """The names of what is logged, in log order: the loss, the losses of several outputs, the metrics."""
         return self._trainee.log_names()
 
     def compute_loss(self, *args: Any, **kwargs: Any) -> Any:
@@ -320,6 +316,7 @@ class Model(NamesArguments):
     # A look inside
 
     get_layer = delegated("_inspector", Inspector.get_layer)
+    named_weights = delegated("_inspector", Inspector.named_weights)
     weights_by_layer = delegated("_inspector", Inspector.weights_by_layer)
     activations = delegated("_inspector", Inspector.activations)
     gradients = delegated("_inspector", Inspector.gradients)

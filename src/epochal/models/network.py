@@ -44,7 +44,7 @@ class Network(Protocol):
 
     @property
     def inputs(self) -> Signature | None:
-        """The names and shapes of the inputs; None where they aren't known, as those of a module that takes any."""
+        """The names and shapes of the inputs; None before they are known, and for a module, which takes any."""
         ...
 
     @property

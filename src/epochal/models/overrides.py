@@ -74,7 +74,7 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def keras_arguments(compute_loss: Callable[..., object], values: dict[str, T]) -> dict[str, T]:
-    """Return those of Keras's arguments that a `compute_loss` takes."""
+    """Return the arguments for a `compute_loss`, which may take all of Keras's or some."""
     parameters = inspect.signature(compute_loss).parameters
     takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return {name: value for name, value in values.items() if takes_all or name in parameters}

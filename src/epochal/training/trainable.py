@@ -81,7 +81,7 @@ class Trainable(Protocol):
         ...
 
     def own_callbacks(self, callbacks: Sequence[object]) -> Sequence[object]:
-        """Return callbacks that the model itself needs in a fit, to go before those of the user.
+        """Return callbacks that the model itself needs in a fit; they are called before the user's.
 
         Args:
             callbacks: The user's.

@@ -104,6 +104,13 @@ class Trainer:
             initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
             validation_freq=validation_freq, seed=seed,
         )  # fmt: skip
+        return self._fit(x, y, sample_weight, class_weight, validation_data, callbacks, options)
+
+    def _fit(
+        self, x: UserData, y: UserData, sample_weight: UserData, class_weight: Mapping[int, float] | None,
+        validation_data: UserData, callbacks: Callbacks, options: FitOptions,
+    ) -> History:  # fmt: skip
+        """Make the data, the engine and the hooks of a fit, and run it."""
         self._trainable.check_compiled()
         self._activity.check_thread(self._trainable.name)
         weights = None if class_weight is None else ClassWeights(class_weight)
@@ -145,7 +152,7 @@ class Trainer:
         return history
 
     def _with_automatic(self, callbacks: Callbacks, verbose: int) -> list[object]:
-        """Return the user's callbacks, those of the model, and a History and a progress bar unless they are there."""
+        """Return the user's callbacks, the model's own, and a History and a progress bar unless they are there."""
         listed = Dispatcher(callbacks).callbacks
         automatic: list[object] = [] if any(isinstance(callback, History) for callback in listed) else [History()]
         if verbose and not any(isinstance(callback, ProgbarLogger) for callback in listed):
