@@ -86,7 +86,7 @@ class CompileConfig:
             metrics.get(identifier, only_loss)
 
     def with_optimizer(self, optimizer: OptimizerIdentifier) -> CompileConfig:
-        """Return the same with another optimizer, a name or an optimizer."""
+        """Return this config with another optimizer, given by a name or as an optimizer."""
         return replace(self, optimizer=optimizers.get(optimizer))
 
 

@@ -36,7 +36,7 @@ class Contents:
 
     @classmethod
     def of(cls, trainee: Trainee) -> Contents:
-        """Return what there is of a model now."""
+        """Return the contents of a model as it is now."""
         runtime = trainee.runtime
         if trainee.network.module is not None:
             runtime.module  # noqa: B018 (which brings the weights there)

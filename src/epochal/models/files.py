@@ -108,7 +108,7 @@ class ModelFiles:
         return saving.take(*self._contents(weights_only), reuse)
 
     def _contents(self, weights_only: bool) -> tuple[list[saving.LayerWeights], Json, saving.Extras | None]:
-        """Return what a file is to hold, its arrays on the device."""
+        """Return the contents of a file, its arrays on the device."""
         layers = self.layers_with(self._runtime.device_values(self._runtime.weights().values()))
         if weights_only:
             return layers, {}, None

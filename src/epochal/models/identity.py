@@ -97,28 +97,28 @@ def _of_layer(layer: nnx.Module) -> Config:
             inside = found
             for part in path:
                 inside = inside.setdefault(str(part), {})
-            inside.update(_settings(node) | {"class": type(node).__name__} | _code(type(node)))
+            inside.update(_settings_within(node) | {"class": type(node).__name__} | _code(type(node)))
     return found
 
 
-def _settings(module: nnx.Module) -> dict[str, object]:
+def _settings_within(module: nnx.Module) -> dict[str, object]:
     given = dict(vars(module))
     if isinstance(module, Layer) and is_users(type(module)):
         given = module.get_config() | given
-    return {name.lstrip("_"): described(value) for name, value in given.items() if _is_setting(name, value)}
+    return {name.lstrip("_"): described(value) for name, value in given.items() if _is_described(name, value)}
 
 
-def _is_setting(name: str, value: object) -> bool:
+def _is_described(name: str, value: object) -> bool:
     starts = name in NO_SETTINGS or name.endswith(("_initializer", "_init")) or name.startswith("_pytree__")
-    return not starts and _is_plain(value)
+    return not starts and _is_describable(value)
 
 
-def _is_plain(value: object) -> bool:
+def _is_describable(value: object) -> bool:
     """Return whether a value is made of numbers, names, types and functions alone."""
     if is_mapping(value):
-        return all(map(_is_plain, value.values()))
+        return all(map(_is_describable, value.values()))
     if is_sequence(value):
-        return all(map(_is_plain, value))
+        return all(map(_is_describable, value))
     if isinstance(value, nnx.Module) or is_variable(value) or hasattr(value, "__array__"):
         return False
     return value is None or isinstance(value, PLAIN) or callable(value)
@@ -133,7 +133,7 @@ def _wiring(graph: Graph | None) -> str | None:
 
 
 def _transform(optimizer: Optimizer) -> dict[str, object]:
-    """Return what a bare optax transform is closed over: its rates and other numbers."""
+    """Return the rates and other numbers that a bare optax transform is closed over."""
     return {"transform": described(optimizer.transform())} if isinstance(optimizer, OptaxOptimizer) else {}
 
 

@@ -26,7 +26,7 @@ def graph_nodes(graph: Graph) -> Iterator[LayerNode]:
         layer = graph.layers[step.layer]
         weights = {} if step.layer in counted else _shapes(layer)
         counted.add(step.layer)
-        yield LayerNode(name, type(layer).__name__, _settings(layer), taken, shape, step.dtypes[0], weights)
+        yield LayerNode(name, type(layer).__name__, _shown_settings(layer), taken, shape, step.dtypes[0], weights)
 
 
 def module_nodes(module: nnx.Module, inputs_like: PyTree) -> Iterator[LayerNode]:
@@ -38,7 +38,7 @@ def module_nodes(module: nnx.Module, inputs_like: PyTree) -> Iterator[LayerNode]
     output = jax.tree.leaves(outputs_like(module, inputs_like))[0]
     shape, dtype = (None, *output.shape[1:]), str(output.dtype)
     kind = type(module).__name__
-    yield LayerNode(snake_case(module), kind, _settings(module), tuple(names), shape, dtype, _shapes(module))
+    yield LayerNode(snake_case(module), kind, _shown_settings(module), tuple(names), shape, dtype, _shapes(module))
 
 
 def _input_node(name: str, shape: tuple[int | None, ...], dtype: str) -> LayerNode:
@@ -49,14 +49,14 @@ def _shapes(layer: nnx.Module) -> dict[str, tuple[int, ...]]:
     return {name: tuple(variable.shape) for name, variable in weights_of(layer)}
 
 
-def _settings(layer: nnx.Module) -> dict[str, object]:
+def _shown_settings(layer: nnx.Module) -> dict[str, object]:
     """Return a layer's settings: its own `get_config`, or those attributes of any module that are plain values."""
     if isinstance(layer, Layer) and not isinstance(layer, Graph):
         return layer.get_config()
-    return {name: value for name, value in vars(layer).items() if not name.startswith("_") and _is_plain(value)}
+    return {name: value for name, value in vars(layer).items() if not name.startswith("_") and _is_shown(value)}
 
 
-def _is_plain(value: object) -> bool:
+def _is_shown(value: object) -> bool:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return all(isinstance(item, (bool, int, float, str)) for item in cast("Sequence[object]", value))
     return isinstance(value, (bool, int, float, str))

@@ -112,7 +112,7 @@ class LayerStack:
 
     @property
     def graph(self) -> Graph | None:
-        """The same."""
+        """The graph of all layers; None before the input's shape is known."""
         drawn = self._graph_network()
         return None if drawn is None else drawn.graph
 
@@ -198,7 +198,7 @@ class LayerStack:
         self.build_for(x)
 
     def arrange(self, x: Nest) -> Nest:
-        """Return inputs as the graph does."""
+        """Return inputs in the dtypes that keep them, with the axis of 1 that single numbers lack."""
         return self._built().arrange(x)
 
     def ends(self) -> Ends:
@@ -243,7 +243,7 @@ def _layer_of(layer: LayerLike) -> LayerLike:
 
 
 def not_built(name: str) -> str:
-    """Return what to say of a model whose layers have no variables yet."""
+    """Return the error text for a model whose layers have no variables yet."""
     return f"{name} isn't built: give its first layer an input shape, call build, or fit it."
 
 

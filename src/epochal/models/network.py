@@ -111,7 +111,7 @@ class Network(Protocol):
         ...
 
     def children(self) -> list[Child]:
-        """Return what flax goes through in a copy of a module of which the model is a part."""
+        """Return the children that flax finds in the model when a module that has it is copied."""
         ...
 
     def with_children(self, children: Iterable[Child]) -> Network:

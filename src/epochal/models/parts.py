@@ -10,7 +10,7 @@ from flax.nnx import graphlib
 from .network import Child, LayerLike
 from .trainee import Trainee
 
-Model = TypeVar("Model", bound="ModelAsPart")
+AnyModel = TypeVar("AnyModel", bound="ModelAsPart")
 
 
 class ModelAsPart(Protocol):
@@ -43,8 +43,8 @@ def register(kind: type[ModelAsPart]) -> None:
     )
 
 
-def _with_attributes_of(model: Model) -> Model:
-    copy: Model = object.__new__(type(model))
+def _with_attributes_of(model: AnyModel) -> AnyModel:
+    copy: AnyModel = object.__new__(type(model))
     vars(copy).update(vars(model))
     return copy
 

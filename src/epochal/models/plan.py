@@ -81,7 +81,7 @@ class Plan:
         return LossSum(self.losses)
 
     def objective(self, logged: Sequence[LoggedMetric]) -> Objective:
-        """Return what a step minimises: the user's `compute_loss`, or the sum of the losses.
+        """Return the objective of a step: the user's `compute_loss`, or the sum of the losses.
 
         Args:
             logged: The metrics, which need the outputs.

@@ -18,7 +18,7 @@ def kept(array: np.ndarray, taken: Taken, what: str) -> np.ndarray:
 
 
 def taken_as(dtype: str | None) -> Taken:
-    """Return what the numbers of an input become that is cast to a dtype: any, if that is None."""
+    """Return the kind of numbers that an input cast to a dtype takes: any, if the dtype is None."""
     if dtype is None:
         return "any"
     return "floats" if jnp.issubdtype(dtype, jnp.floating) else "ids"

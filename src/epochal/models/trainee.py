@@ -91,7 +91,7 @@ class Trainee:
         accumulate: int = 1,
         wrt: Filter | None = None,
     ) -> None:
-        """Say how to train. The weights stay as they are; the optimizer starts afresh.
+        """Set how to train. The weights stay as they are; the optimizer starts afresh.
 
         What `trainable` of the model and of its layers is now decides which weights are trained.
 
@@ -229,7 +229,7 @@ class Trainee:
         return self.runtime.engine_for(self.plan if trains else None, self.selection, y, dtype)
 
     def identity(self) -> dict[str, object]:
-        """Return what the model and its steps are made of, as JSON values."""
+        """Return a description of the model and its steps, as JSON values."""
         return identity_of(
             self.own_loss.model,
             self.runtime.built_module,
@@ -239,7 +239,7 @@ class Trainee:
         )
 
     def own_callbacks(self, callbacks: Sequence[object]) -> list[ShowModule]:
-        """Return what shows the weights in a user's own module, if hooks that the user wrote may look there."""
+        """Return a callback that shows the weights in a user's own module, if the user's hooks may look there."""
         is_looked_at = self.network.graph is None and any(map(runs_user_code, callbacks))
         return [ShowModule()] if is_looked_at else []
 

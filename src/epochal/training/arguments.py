@@ -9,7 +9,7 @@ UserData: TypeAlias = object
 """Arrays of any framework, a list or a dict of them, or an iterable of batches; `data.inputs` checks it."""
 
 Callbacks: TypeAlias = Iterable[object] | None
-"""Those of `epochal.callbacks`, or any objects that have some of their hooks; None for none."""
+"""Callbacks of `epochal.callbacks`, or any objects that have some of their hooks; None for none."""
 
 Outputs: TypeAlias = Any
 """NumPy arrays in the nest in which the model returns them."""

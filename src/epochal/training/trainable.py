@@ -77,7 +77,7 @@ class Trainable(Protocol):
         ...
 
     def identity(self) -> Mapping[str, object]:
-        """Return what the model and its steps are made of, as JSON values: a saved run must have the same."""
+        """Return a description of the model and its steps, as JSON values: a saved run must have the same."""
         ...
 
     def own_callbacks(self, callbacks: Sequence[object]) -> Sequence[object]:

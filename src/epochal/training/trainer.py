@@ -262,7 +262,7 @@ def _hooks(model: Model, callbacks: Callbacks, verbose: object, data: AnyData, e
 
 
 def _facts(data: AnyData, engine: Engine, options: FitOptions, validated: bool) -> dict[str, object]:
-    """Return what callbacks of a fit are told as `params`."""
+    """Return the `params` of callbacks in a fit."""
     return {
         "verbose": options.verbose,
         "batch_size": data.batch_size if isinstance(data, ArrayData) else None,
@@ -273,7 +273,7 @@ def _facts(data: AnyData, engine: Engine, options: FitOptions, validated: bool) 
 
 
 def _data_facts(data: AnyData, engine: Engine, validated: bool = False) -> dict[str, object]:
-    """Return what callbacks are told about data and logs."""
+    """Return the facts about data and logs among `params`."""
     metrics = [*engine.names, *(validation_name(name) for name in engine.names if validated)]
     return {"steps": data.steps, "samples": data.samples, "metrics": metrics}
 
