@@ -30,21 +30,22 @@ def needed_by(what: str) -> Generator[None]:
     try:
         yield
     except ImportError as error:
-        if getattr(error, "is_explained", False):
-            raise
+        if (explained := getattr(error, "explained", None)) is not None:  # by a package that this one imports
+            raise _explained(what, explained) from error.__cause__
         missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
         if missing in _INSTALLED_BY:
-            raise _explained(f"{what} needs {missing}: pip install {_INSTALLED_BY[missing]}") from error
+            raise _explained(what, f"needs {missing}: pip install {_INSTALLED_BY[missing]}") from error
         broken = next((library for library in _importing(error) if library in _INSTALLED_BY), None)
         if broken is None:
             raise
         again = f"pip install --force-reinstall {broken}"
-        raise _explained(f"{what} needs {broken}, which is there but can't be imported ({error}): {again}") from error
+        raise _explained(what, f"needs {broken}, which is there but can't be imported ({error}): {again}") from error
 
 
-def _explained(text: str) -> ImportError:
-    error = ImportError(text)
-    error.is_explained = True  # pyright: ignore[reportAttributeAccessIssue]  (packages import one another)
+def _explained(what: str, explanation: str) -> ImportError:
+    """Return the error; the outermost package, which is the one that the user imports, is named."""
+    error = ImportError(f"{what} {explanation}")
+    error.explained = explanation  # pyright: ignore[reportAttributeAccessIssue]
     return error
 
 
