@@ -29,7 +29,7 @@ class CompileConfig:
         loss: Of the outputs.
         loss_weights: What the losses of several outputs are multiplied by.
         metrics: Names, metrics or functions, or lists of them.
-        weighted_metrics: The same, with sample weights.
+        weighted_metrics: Like `metrics`, but sample weights count.
         dtype: What floats are computed in; None: as they come.
         accumulate: In how many parts a batch goes through the model.
         wrt: An nnx filter for the variables to train; None for all parameters.

@@ -16,11 +16,6 @@ class Activity:
         self._depth = 0
         self._fit_threads: list[int] = []
 
-    @property
-    def is_fitting(self) -> bool:
-        """Whether a fit is going on."""
-        return bool(self._fit_threads)
-
     def check_thread(self, name: str) -> None:
         """Raise a RuntimeError if a fit is going on in another thread."""
         if self._fit_threads and self._fit_threads[-1] != threading.get_ident():
