@@ -368,3 +368,17 @@ def test_a_metric_says_which_way_is_better(model):
     stopping = EarlyStopping("quality", patience=9)
     judge.fit(X, Y, epochs=2, verbose=0, callbacks=[stopping])
     assert stopping.monitor.direction == "max"
+
+
+def test_a_model_that_is_renamed_is_called_so_by_every_error():
+    for model in (Sequential([Dense(1, input_dim=2)]), Model(nnx.Linear(2, 1, rngs=nnx.Rngs(0)))):
+        model.predict(np.ones((1, 2)))
+        model.name = "renamed"
+        with pytest.raises(ValueError, match="^renamed has 2 weights; got 0"):
+            model.set_weights([])
+        with pytest.raises(ValueError, match="^renamed isn't compiled"):
+            model.fit(np.ones((1, 2)), np.ones(1))
+    model = Sequential([Dense(1, input_dim=2)])
+    model.name = "new"
+    with pytest.raises(ValueError, match=r"^new takes inputs of shape \(None, 2\)"):
+        model.predict(np.ones((1, 3)))

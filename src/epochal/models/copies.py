@@ -19,7 +19,6 @@ class Contents:
     """Everything that a copy of a model needs; a fit under way is none of that.
 
     Attributes:
-        name: Of the model.
         network: Its layers, holding the weights.
         config: How it is trained, None if it isn't compiled.
         selection: Which variables are trained.
@@ -27,7 +26,6 @@ class Contents:
         optimizer: The optimizer's state by path.
     """
 
-    name: str
     network: Network
     config: CompileConfig | None
     selection: Selection
@@ -42,7 +40,7 @@ class Contents:
             runtime.module  # noqa: B018 (which brings the weights there)
         arrays: dict[str, np.ndarray] = jax.device_get(dict(runtime.optimizer_arrays()))
         optimizer = {path: np.array(array) for path, array in arrays.items()}
-        return cls(trainee.name, trainee.network, trainee.config, trainee.selection, trainee.declared_rate, optimizer)
+        return cls(trainee.network, trainee.config, trainee.selection, trainee.declared_rate, optimizer)
 
     def fill(self, trainee: Trainee) -> None:
         """Make a model of this network what the other one was."""

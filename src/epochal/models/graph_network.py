@@ -27,13 +27,14 @@ class GraphNetwork:
         ends: The tensors that it was made of; they are drawn anew when they are needed if None.
 
     Attributes:
+        name: What errors call the model.
         inputs: The names and shapes of the inputs.
         outputs: The names and shapes of the outputs.
         symbols: The symbolic inputs and outputs of the graph, and of graphs nested in it.
     """
 
     def __init__(self, graph: Graph, name: str | None = None, ends: Ends | None = None) -> None:
-        self._graph, self._name = graph, name or str(graph.name)
+        self._graph, self.name = graph, name or str(graph.name)
         self.symbols: dict[Graph, Ends] = {} if ends is None else {graph: ends}
         graph.kept_by(self)
         self.inputs = Signature("input", graph.input_names, graph.input_shapes)
@@ -85,7 +86,7 @@ class GraphNetwork:
 
     def build(self, input_shape: InputShape) -> None:
         """Check the shape: the layers have their variables."""
-        check_built_for(self.inputs, input_shape, self._name)
+        check_built_for(self.inputs, input_shape, self.name)
 
     def build_for(self, x: PyTree) -> None:
         """Do nothing: the layers have their variables."""
@@ -96,7 +97,7 @@ class GraphNetwork:
     def arrange(self, x: Nest) -> Nest:
         """Return inputs in the graph's order, with the axis of 1 that single numbers lack, in dtypes that keep them."""
         x = self.inputs.with_last_axes(self.inputs.arranged(x, "x"))
-        self.inputs.check(x, "x", self._name)
+        self.inputs.check(x, "x", self.name)
         each = zip(self.inputs.listed(x), self._graph.taken_dtypes, strict=True)
         return self.inputs.packed([kept(array, taken_as(dtype), "x") for array, dtype in each])
 
@@ -114,7 +115,7 @@ class GraphNetwork:
 
     def with_children(self, children: Iterable[Child]) -> GraphNetwork:
         """Return a network of another graph."""
-        return GraphNetwork(dict(children)["module"], self._name)
+        return GraphNetwork(dict(children)["module"], self.name)
 
 
 def cast_inputs(dtypes: Sequence[str | None], x: PyTree) -> PyTree:

@@ -102,8 +102,19 @@ class LayerStack:
         """Return the network of the graph of all layers, drawn if it isn't; None before the input's shape is known."""
         if self._drawn is None and self._input is not None and self._output is not None:
             graph = Graph(self._input, self._output, self._given_name, sequential=True, trainable=self._trainable)
-            self._drawn = GraphNetwork(graph, self._name, Ends(self._input, self._output))
+            self._drawn = GraphNetwork(graph, self.name, Ends(self._input, self._output))
         return self._drawn
+
+    @property
+    def name(self) -> str:
+        """What errors call the model."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+        if self._drawn is not None:
+            self._drawn.name = name
 
     @property
     def module(self) -> Graph | None:
@@ -164,7 +175,7 @@ class LayerStack:
         if (drawn := self._graph_network()) is not None:
             drawn.build(input_shape)
         elif input_shape is None:
-            raise ValueError(f"{self._name} doesn't know the shape of its input: give build an input_shape.")
+            raise ValueError(f"{self.name} doesn't know the shape of its input: give build an input_shape.")
         else:
             self._build_with(Input(tuple(input_shape)[1:], self._input.dtype if self._input else "float32"))
 
@@ -172,7 +183,7 @@ class LayerStack:
         """Make the variables for an input like this one, if they aren't there."""
         if self._graph_network() is None:
             if not hasattr(x, "shape"):
-                raise ValueError(f"{self._name} takes one array; got {len(x)} of them.")
+                raise ValueError(f"{self.name} takes one array; got {len(x)} of them.")
             self._build_with(Input(tuple(x.shape)[1:], self._dtype_taken(x.dtype)))
 
     def _dtype_taken(self, dtype: np.dtype) -> str:
@@ -185,7 +196,7 @@ class LayerStack:
 
     def _build_with(self, given: Input) -> None:
         if not self.layers:
-            raise ValueError(f"{self._name} has no layers: add one.")
+            raise ValueError(f"{self.name} has no layers: add one.")
         before, self._input = self._input, given
         try:
             self._connect(self.layers)
@@ -206,7 +217,7 @@ class LayerStack:
         drawn = self._graph_network()
         if drawn is None:
             raise AttributeError(
-                f"{self._name} has no symbolic input and output: it isn't built yet: give its first layer an input "
+                f"{self.name} has no symbolic input and output: it isn't built yet: give its first layer an input "
                 "shape."
             )
         return drawn.ends()
@@ -217,7 +228,7 @@ class LayerStack:
 
     def _built(self) -> GraphNetwork:
         if (drawn := self._graph_network()) is None:
-            raise ValueError(not_built(self._name))
+            raise ValueError(not_built(self.name))
         return drawn
 
     def children(self) -> list[Child]:
@@ -229,8 +240,8 @@ class LayerStack:
         """Return a network of another graph or of other layers."""
         of = dict(children)
         if "module" in of:
-            return LayerStack.of_graph(of["module"], self._name)
-        stack = LayerStack(self._given_name, self._name, self._trainable)
+            return LayerStack.of_graph(of["module"], self.name)
+        stack = LayerStack(self._given_name, self.name, self._trainable)
         stack.layers, stack._input = of["listed"], self._input
         return stack
 

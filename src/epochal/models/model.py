@@ -80,17 +80,17 @@ class Model(NamesArguments):
 
     def __init__(self, inputs: PyTree, outputs: PyTree = None, name: str | None = None) -> None:
         own_name = name or snake_case(self)
-        self._assemble(_network_of(inputs, outputs, name, own_name), own_name)
+        self._assemble(_network_of(inputs, outputs, name, own_name))
 
-    def _assemble(self, network: Network, name: str) -> None:
+    def _assemble(self, network: Network) -> None:
         """Make the model of a network."""
-        self._trainee = Trainee(network, name, OwnLoss(self, Model.compute_loss))
+        self._trainee = Trainee(network, OwnLoss(self, Model.compute_loss))
         self._trainer = Trainer(self._trainee, self, self._trainee.activity)
         self._files, self._inspector = ModelFiles(self._trainee), Inspector(self._trainee)
 
     def assemble_copy(self, children: Iterable[Child]) -> None:
         """Become a copy that is a part of a copied module, with a network of other modules; flax calls it."""
-        self._assemble(self._trainee.network.with_children(children), self.name)
+        self._assemble(self._trainee.network.with_children(children))
         self._is_copy = True
 
     def __getstate__(self) -> dict[str, object]:
@@ -100,7 +100,7 @@ class Model(NamesArguments):
     def __setstate__(self, state: dict[str, object]) -> None:
         contents = cast("copies.Contents", state.pop("contents"))
         vars(self).update(state)
-        self._assemble(contents.network, contents.name)
+        self._assemble(contents.network)
         contents.fill(self._trainee)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -119,7 +119,7 @@ class Model(NamesArguments):
 
     @name.setter
     def name(self, name: str) -> None:
-        self._trainee.name = name
+        self._trainee.network.name = name
 
     # Layers
 

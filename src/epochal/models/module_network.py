@@ -31,6 +31,7 @@ class ModuleNetwork:
         name: What errors call it.
 
     Attributes:
+        name: What errors call the model.
         inputs: None: it takes any nest.
         outputs: The names and shapes of the outputs; None before it has seen inputs.
     """
@@ -40,7 +41,7 @@ class ModuleNetwork:
     is_shared = True
 
     def __init__(self, module: nnx.Module, name: str) -> None:
-        self._module, self._name = module, name
+        self._module, self.name = module, name
         self.outputs: Signature | None = None
         self._trainable = True
         self._input_like: PyTree = None  # the last inputs: a nest of shapes and dtypes
@@ -94,12 +95,12 @@ class ModuleNetwork:
 
     def ends(self) -> Ends:
         """Raise an AttributeError: a module draws no graph."""
-        raise AttributeError(f"{self._name} has no symbolic input and output: it is made of a plain module.")
+        raise AttributeError(f"{self.name} has no symbolic input and output: it is made of a plain module.")
 
     def layer_nodes(self) -> list[LayerNode]:
         """Return the inputs and the module, once it has seen inputs."""
         if self._input_like is None:
-            raise ValueError(f"{self._name} doesn't know the shape of its input yet: fit it or predict first.")
+            raise ValueError(f"{self.name} doesn't know the shape of its input yet: fit it or predict first.")
         return list(module_nodes(self._module, self._input_like))
 
     def children(self) -> list[Child]:
@@ -108,7 +109,7 @@ class ModuleNetwork:
 
     def with_children(self, children: Iterable[Child]) -> ModuleNetwork:
         """Return a network of another module."""
-        return ModuleNetwork(dict(children)["module"], self._name)
+        return ModuleNetwork(dict(children)["module"], self.name)
 
 
 def as_they_are(x: PyTree) -> PyTree:

@@ -28,6 +28,14 @@ class Network(Protocol):
     """The module of a model; it may be made only when the shape of the inputs is known."""
 
     @property
+    def name(self) -> str:
+        """The name of the model in errors and files; it may be set."""
+        ...
+
+    @name.setter
+    def name(self, name: str) -> None: ...
+
+    @property
     def module(self) -> nnx.Module | None:
         """The module; None until the layers have their variables."""
         ...

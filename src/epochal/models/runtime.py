@@ -30,7 +30,6 @@ class Runtime:
 
     Args:
         network: What the engine runs.
-        name: What errors call the model.
 
     Attributes:
         engine: Runs the steps; None as long as nobody has needed it.
@@ -38,8 +37,8 @@ class Runtime:
         loaded_optimizer: An optimizer's state from a file, by path, which waits for an engine that trains.
     """
 
-    def __init__(self, network: Network, name: str) -> None:
-        self._network, self._name = network, name
+    def __init__(self, network: Network) -> None:
+        self._network = network
         self.engine: JaxEngine | None = None
         self.trains = False
         self.loaded_optimizer: Mapping[str, np.ndarray] = {}
@@ -57,7 +56,7 @@ class Runtime:
             ValueError: If the layers have no variables yet.
         """
         if (module := self._network.module) is None:
-            raise ValueError(not_built(self._name))
+            raise ValueError(not_built(self._network.name))
         return module
 
     @property
@@ -131,7 +130,7 @@ class Runtime:
     def weights(self) -> dict[str, AnyWeight]:
         """Return all weights by `layer/weight`, in the layers' order."""
         if (module := self._network.module) is None:
-            raise ValueError(f"{self._name} isn't built, so it has no weights yet.")
+            raise ValueError(f"{self._network.name} isn't built, so it has no weights yet.")
         found: dict[str, AnyWeight] = {}
         for layer_name, layer in layers_of(module):
             for name, weight in weights_of(layer):
@@ -152,7 +151,7 @@ class Runtime:
             ValueError: If the number or a shape differs; then nothing is changed.
         """
         weights = self.weights()
-        current.check(list(weights.items()), values, self._name)
+        current.check(list(weights.items()), values, self._network.name)
         self.pull()
         self._store.write(weights.values(), values)
         self._written()

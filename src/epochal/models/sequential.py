@@ -35,7 +35,7 @@ class Sequential(Model):
         self, layers: Iterable[LayerLike] | None = None, name: str | None = None, trainable: bool = True
     ) -> None:
         own_name = name or snake_case(self)
-        self._assemble(LayerStack(name, own_name, trainable), own_name)
+        self._assemble(LayerStack(name, own_name, trainable))
         for layer in layers or ():
             self.add(layer)
 
@@ -44,7 +44,7 @@ class Sequential(Model):
         """Return the model of a graph of layers that come one after the other."""
         model = cls.__new__(cls)
         name = graph.name or snake_case(model)
-        model._assemble(LayerStack.of_graph(graph, name), name)
+        model._assemble(LayerStack.of_graph(graph, name))
         return model
 
     def add(self, layer: LayerLike) -> None:

@@ -36,7 +36,6 @@ class Trainee:
 
     Args:
         network: What is trained.
-        name: What errors call the model.
         own_loss: The user's `compute_loss`, if there is one.
 
     Attributes:
@@ -47,13 +46,18 @@ class Trainee:
         declared_rate: The learning rate that the script has chosen.
     """
 
-    def __init__(self, network: Network, name: str, own_loss: OwnLoss) -> None:
-        self.network, self.name, self.own_loss = network, name, own_loss
+    def __init__(self, network: Network, own_loss: OwnLoss) -> None:
+        self.network, self.own_loss = network, own_loss
         self.activity = Activity()
-        self.runtime = Runtime(network, name)
+        self.runtime = Runtime(network)
         self.plan: Plan | None = None
         self.selection = Selection({}, True, None)
         self.declared_rate = DeclaredRate()
+
+    @property
+    def name(self) -> str:
+        """What errors call the model."""
+        return self.network.name
 
     @property
     def current_module(self) -> nnx.Module:
