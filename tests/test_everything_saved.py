@@ -144,7 +144,7 @@ def test_metrics(tmp_path):
 
     model = assert_resumed_exactly(make, y, tmp_path)
     assert len(model.metrics) == len(used)
-    again = reloaded(model, tmp_path, MeanMetric=made(metrics.MeanMetric))
+    again = reloaded(model, tmp_path, bias=bias)
     want = model.evaluate(X, y, verbose=0, return_dict=True)
     assert again.evaluate(X, y, verbose=0, return_dict=True) == want
     assert settings(again.metrics) == settings(model.metrics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, cast
 
+from .messages.arguments import NamesArguments, keywords_of
 from .messages.names import snake_case, unknown
 
 T = TypeVar("T")
@@ -12,6 +13,39 @@ Entry = TypeVar("Entry", bound=Callable[..., object])
 
 Config = dict[str, Any]
 """The constructor's arguments by name, as Keras saves them."""
+
+
+class Named(NamesArguments):
+    """The base of losses and metrics: each has a name, and tells the arguments that it was made with.
+
+    Args:
+        name: The class's in snake case if None.
+
+    Example:
+        >>> class Distance(Named):
+        ...     def __init__(self, unit="m", name=None):
+        ...         super().__init__(name)
+        ...         self.unit = unit
+        >>> Distance("km").get_config()
+        {'unit': 'km', 'name': 'distance'}
+    """
+
+    name: str
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if Named not in cls.__bases__ and not hasattr(cls, "name"):  # a user's class may not call `__init__`
+            cls.name = snake_case(cls.__name__)
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name or getattr(type(self), "name", snake_case(type(self).__name__))
+
+    def get_config(self) -> Config:
+        """Return the constructor's arguments that are attributes, as Keras saves them."""
+        names, open_ended = keywords_of(type(self).__init__)
+        if open_ended and "name" not in names:  # it is passed on to the base
+            names.append("name")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
 
 class Registry(Generic[T]):
@@ -54,7 +88,7 @@ class Registry(Generic[T]):
         self._ignored, self._none_is_default, self._exact = ignored or {}, none_is_default, exact
         self._entries: dict[str, Callable[..., object]] = {}
         self._functions: dict[str, Callable[..., object]] = {}
-        self._aliases: dict[str, str] = {}
+        self._aliases: list[str] = []
         self._by_spelling: dict[str, Callable[..., object]] = {}
 
     def register(
@@ -73,7 +107,7 @@ class Registry(Generic[T]):
             self._entries[first] = entry
             if function is not None:
                 self._functions[first] = function
-            self._aliases |= dict.fromkeys(aliases, first)
+            self._aliases += aliases
             self._by_spelling |= {self._spelling(known): entry for known in (first, *aliases)}
             return entry
 

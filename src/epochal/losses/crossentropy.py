@@ -8,7 +8,8 @@ applied to, which gives the same loss more exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ from jax import Array
 from ..data.targets import Shape
 from ..messages.numeric import real
 from .labels import check_class_numbers, check_one_hot, check_probabilities
-from .loss import LOSSES, BuiltinLoss
+from .loss import LOSSES, BuiltinLoss, Loss
 from .values import EPSILON, align, align_sparse, sample_means
 
 
@@ -94,9 +95,25 @@ def _smoothing(value: float) -> float:
     return number
 
 
+class _Crossentropy(BuiltinLoss):
+    """The base of the losses that can be computed from logits, what their activation is applied to."""
+
+    from_logits: bool
+    of_probabilities: ClassVar[str]
+
+    @property
+    def activation(self) -> str | None:
+        """The activation that gives the probabilities, unless the outputs are logits already."""
+        return None if self.from_logits else self.of_probabilities
+
+    def with_logits(self) -> Loss:
+        """Return this loss for outputs before the activation is applied; a TypeError if it is for such already."""
+        return super().with_logits() if self.from_logits else replace(cast("Any", self), from_logits=True)
+
+
 @LOSSES.register(function=categorical_crossentropy)
 @dataclass(frozen=True)
-class CategoricalCrossentropy(BuiltinLoss):
+class CategoricalCrossentropy(_Crossentropy):
     """Cross-entropy with one-hot labels: `categorical_crossentropy`.
 
     Args:
@@ -115,14 +132,10 @@ class CategoricalCrossentropy(BuiltinLoss):
     label_smoothing: float = 0.0
     name: str = field(default="categorical_crossentropy", kw_only=True)
     fn = staticmethod(categorical_crossentropy)
+    of_probabilities = "softmax"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label_smoothing", _smoothing(self.label_smoothing))
-
-    @property
-    def activation(self) -> str | None:
-        """The softmax, unless the outputs are logits already."""
-        return None if self.from_logits else "softmax"
 
     def check(self, y_true: np.ndarray, output_shape: Shape) -> None:
         """Raise a ValueError where labels aren't one value a class of the output."""
@@ -131,7 +144,7 @@ class CategoricalCrossentropy(BuiltinLoss):
 
 @LOSSES.register(function=sparse_categorical_crossentropy)
 @dataclass(frozen=True)
-class SparseCategoricalCrossentropy(BuiltinLoss):
+class SparseCategoricalCrossentropy(_Crossentropy):
     """Cross-entropy with class numbers as labels: `sparse_categorical_crossentropy`.
 
     Args:
@@ -148,11 +161,7 @@ class SparseCategoricalCrossentropy(BuiltinLoss):
     from_logits: bool = False
     name: str = field(default="sparse_categorical_crossentropy", kw_only=True)
     fn = staticmethod(sparse_categorical_crossentropy)
-
-    @property
-    def activation(self) -> str | None:
-        """The softmax, unless the outputs are logits already."""
-        return None if self.from_logits else "softmax"
+    of_probabilities = "softmax"
 
     def check(self, y_true: np.ndarray, output_shape: Shape) -> None:
         """Raise a ValueError where labels aren't whole numbers from 0 up to the number of classes, one a sample."""
@@ -161,7 +170,7 @@ class SparseCategoricalCrossentropy(BuiltinLoss):
 
 @LOSSES.register("bce", function=binary_crossentropy)
 @dataclass(frozen=True)
-class BinaryCrossentropy(BuiltinLoss):
+class BinaryCrossentropy(_Crossentropy):
     """Cross-entropy of labels 0 and 1, each output for itself: `binary_crossentropy`.
 
     Args:
@@ -180,14 +189,10 @@ class BinaryCrossentropy(BuiltinLoss):
     label_smoothing: float = 0.0
     name: str = field(default="binary_crossentropy", kw_only=True)
     fn = staticmethod(binary_crossentropy)
+    of_probabilities = "sigmoid"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label_smoothing", _smoothing(self.label_smoothing))
-
-    @property
-    def activation(self) -> str | None:
-        """The sigmoid, unless the outputs are logits already."""
-        return None if self.from_logits else "sigmoid"
 
     def check(self, y_true: np.ndarray, output_shape: Shape) -> None:
         """Raise a ValueError where shapes differ or a label isn't between 0 and 1."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, cast
 
 import jax.numpy as jnp
@@ -13,9 +13,7 @@ import numpy as np
 from jax import Array
 
 from ..data.targets import Shape
-from ..messages.arguments import NamesArguments
-from ..messages.names import snake_case
-from ..registry import Config, Registry
+from ..registry import Named, Registry
 from .labels import check_numbers, check_shapes
 from .values import by_sample, weighted_shape
 
@@ -23,7 +21,7 @@ LossFunction = Callable[..., Array]
 """``(y_true, y_pred)`` to one number, one a sample, or one a step."""
 
 
-class Loss(NamesArguments):
+class Loss(Named):
     """The base of all losses. For one of your own, subclass it and write `call(y_true, y_pred)`.
 
     A plain function ``fn(y_true, y_pred)`` serves too. Either gets labels in the dtype of the outputs (but class
@@ -44,21 +42,19 @@ class Loss(NamesArguments):
         ('quartic', Array(16., dtype=float32))
     """
 
-    name: str
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if not hasattr(cls, "name"):
-            cls.name = snake_case(cls.__name__)
-
     def __init__(self, name: str | None = None, reduction: str = "sum_over_batch_size") -> None:
         if reduction != "sum_over_batch_size":
             raise ValueError(f"a loss is the mean over the batch, reduction='sum_over_batch_size'; got {reduction!r}")
-        self.name = name or getattr(type(self), "name", "loss")
+        super().__init__(name)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """Return one value a sample, `(batch,)`, or one number, or one a step, `(batch, steps)`."""
         raise NotImplementedError(f"{type(self).__name__} is a Loss without `call(y_true, y_pred)`: write it")
+
+    @property
+    def formula(self) -> LossFunction:
+        """What a subclass has written: `call`, or in its place `per_sample`."""
+        return self.call if type(self).per_sample is Loss.per_sample else self.per_sample
 
     def per_sample(self, y_true: Array, y_pred: Array) -> Array:
         """Return one value a sample, `(batch,)`."""
@@ -75,9 +71,7 @@ class Loss(NamesArguments):
         Raises:
             ValueError: If weights have another shape.
         """
-        overridden = type(self).per_sample is not Loss.per_sample
-        found = (self.per_sample if overridden else self.call)(y_true, y_pred)
-        values = by_sample(self.name, found, weighted_shape(sample_weight, y_pred.shape[0]))
+        values = by_sample(self.name, self.formula(y_true, y_pred), weighted_shape(sample_weight, y_pred.shape[0]))
         return (values if sample_weight is None else values * sample_weight).mean()
 
     @property
@@ -92,9 +86,7 @@ class Loss(NamesArguments):
 
     def with_logits(self) -> Loss:
         """Return this loss for predictions before `activation` is applied; a TypeError where there is none."""
-        if self.activation is None:
-            raise TypeError(f"{self.name} can't be computed from logits")
-        return replace(cast("Any", self), from_logits=True)
+        raise TypeError(f"{self.name} can't be computed from logits")
 
     def check(self, y_true: np.ndarray, output_shape: Shape) -> None:
         """Raise a ValueError where labels can't go with a model's output; called once, on the host, before training.
@@ -106,10 +98,6 @@ class Loss(NamesArguments):
             output_shape: The output's shape; the first axis, the batch, isn't looked at.
         """
         check_numbers(self.name, y_true)
-
-    def get_config(self) -> Config:
-        """Return the constructor's arguments, as Keras saves them."""
-        return {f.name: getattr(self, f.name) for f in fields(self)} if is_dataclass(self) else {"name": self.name}
 
 
 class BuiltinLoss(Loss):
@@ -124,7 +112,7 @@ class BuiltinLoss(Loss):
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """Return one value a sample, `(batch,)`."""
-        options = {key: value for key, value in self.get_config().items() if key != "name"}
+        options = {f.name: getattr(self, f.name) for f in fields(cast("Any", self)) if f.name != "name"}
         return type(self).fn(y_true, y_pred, **options)
 
     def check(self, y_true: np.ndarray, output_shape: Shape) -> None:
@@ -155,10 +143,6 @@ class FunctionLoss(Loss):
         if jnp.issubdtype(getattr(found, "dtype", float), jnp.floating):
             return found
         raise ValueError(f"{self.name} returned values of {found.dtype}: a loss is of floats, or it has no gradient")
-
-    def get_config(self) -> Config:
-        """Return the name only: a file can't hold a function."""
-        return {"name": self.name}
 
 
 LOSSES: Registry[Loss] = Registry(

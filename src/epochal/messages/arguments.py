@@ -47,13 +47,20 @@ class NamesArguments:
         return super().__new__(cls)
 
 
+def keywords_of(function: Callable[..., object]) -> tuple[list[str], bool]:
+    """Return the names of a function's keyword arguments, and whether it takes any other keyword too."""
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in parameters if p.kind in kinds], any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
 def constructor_arguments(cls: type) -> list[str]:
     """Return the names of a constructor's arguments, also of the base classes' to which it passes `**kwargs` on."""
     found: list[str] = []
     for base in cls.__mro__:
         if (init := vars(base).get("__init__")) is None:
             continue
-        names, open_ended = _taken(init)
+        names, open_ended = keywords_of(init)
         found += names
         if not open_ended:
             break
@@ -62,13 +69,6 @@ def constructor_arguments(cls: type) -> list[str]:
 
 def _unknown_among(owner: str, function: Callable[..., object], given: Iterable[str]) -> TypeError | None:
     """Return the error for the first argument that a function doesn't take; None if it takes them all."""
-    names, open_ended = _taken(function)
+    names, open_ended = keywords_of(function)
     unknown = None if open_ended else next((name for name in given if name not in names), None)
     return None if unknown is None else unknown_argument(owner, unknown, names)
-
-
-def _taken(function: Callable[..., object]) -> tuple[list[str], bool]:
-    """Return the names of a function's keyword arguments, and whether it takes any other keyword too."""
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return [p.name for p in parameters if p.kind in kinds], any(p.kind is p.VAR_KEYWORD for p in parameters)

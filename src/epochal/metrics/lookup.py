@@ -131,8 +131,8 @@ def _given(identifier: object) -> Metric:
     if isinstance(identifier, type):
         kind = cast("type[object]", identifier)
         return LossMetric(kind()) if issubclass(kind, Loss) else METRICS.get(kind)
-    if (name := LOSSES.name_of(identifier)) is not None and name not in METRICS:
-        return LossMetric(LOSSES.make(name), name)
+    if (name := name_of(identifier)) is not None:
+        return changed(_made(name, {}), name=name)
     return METRICS.get(identifier)
 
 

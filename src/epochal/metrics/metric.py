@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import copy
-import inspect
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import jax.numpy as jnp
 from jax import Array
@@ -14,18 +13,16 @@ from jax import Array
 from ..data.targets import Shape
 from ..losses.loss import Loss, LossFunction
 from ..losses.values import by_sample, weighted_shape
-from ..messages.arguments import NamesArguments
-from ..messages.names import snake_case
-from ..registry import Config, Registry
+from ..registry import Named, Registry
 from .sums import Sums, add, divide, weights_of, zeros
 
 Direction = Literal["min", "max"] | None
 """Which way is better; None leaves it to the name."""
 
-M = TypeVar("M", bound="Metric")
+N = TypeVar("N", bound=Named)
 
 
-class Metric(NamesArguments):
+class Metric(Named):
     """The base of all metrics. For one of your own, subclass it and write `init`, `update` and `result`.
 
     A plain function ``fn(y_true, y_pred)`` serves too: its mean over all samples is logged. Either gets labels in the
@@ -56,17 +53,8 @@ class Metric(NamesArguments):
         ('largest_error', Array(3., dtype=float32))
     """
 
-    name: str
     direction: Direction = None
     steps_are_samples: bool = True
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if not hasattr(cls, "name"):
-            cls.name = snake_case(cls.__name__)
-
-    def __init__(self, name: str | None = None) -> None:
-        self.name = name or getattr(type(self), "name", "metric")
 
     @property
     def needs_probabilities(self) -> bool:
@@ -96,11 +84,6 @@ class Metric(NamesArguments):
         """Return the value over all batches so far, a scalar; 0 before the first."""
         raise NotImplementedError
 
-    def get_config(self) -> Config:
-        """Return the constructor's arguments that are attributes, if they are numbers or names, as Keras saves them."""
-        values = {name: getattr(self, name, None) for name in inspect.signature(type(self)).parameters}
-        return {name: value for name, value in values.items() if isinstance(value, (str, int, float))}
-
 
 class MeanMetric(Metric):
     """The mean over all samples of a function.
@@ -108,7 +91,7 @@ class MeanMetric(Metric):
     Args:
         fn: ``(y_true, y_pred)`` to one value a sample, or several, `(batch, …)`, or one number that stands for all.
         name: The name in the logs; the function's if None.
-        direction: Which way is better, "min" or "max"; None leaves it to the name.
+        direction: Which way is better, "min" or "max"; the function's attribute `direction` if None, or the name tells.
 
     Attributes:
         adds_up: Whether an engine sums a batch's values, which is exact for counts; else it takes their mean, as of a
@@ -168,13 +151,13 @@ class LossMetric(MeanMetric):
     adds_up = False
 
     def __init__(self, loss: Loss, name: str | None = None) -> None:
-        super().__init__(loss.call, name or loss.name, "min")
+        super().__init__(loss.formula, name or loss.name, "min")
         self.loss, self.steps_are_samples = loss, loss.steps_are_samples
 
 
-def changed(metric: M, **attributes: object) -> M:
-    """Return a copy of a metric with some attributes changed."""
-    made = copy.copy(metric)
+def changed(named: N, **attributes: object) -> N:
+    """Return a copy of a metric or loss with some attributes changed."""
+    made = copy.copy(named)
     vars(made).update(attributes)
     return made
 

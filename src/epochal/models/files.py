@@ -185,7 +185,8 @@ class ModelFiles:
             compile_model(**training.compile_arguments(file.training, custom))
         except (TypeError, ValueError, OverflowError) as error:
             trainee.plan = None
-            warn(f"{trainee.name} was loaded, but not compiled: {error}. {COMPILE_AGAIN}")
+            reason = str(error) if str(error).endswith((".", "?")) else f"{error}."
+            warn(f"{trainee.name} was loaded, but not compiled: {reason} {COMPILE_AGAIN}")
             return
         if file.has_foreign_optimizer:
             warn(f"{trainee.name}: the optimizer starts afresh; its state in the file is Keras's.")

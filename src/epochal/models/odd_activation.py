@@ -27,7 +27,7 @@ def odd_activation(loss: losses.Loss, activation: str, width: int | None) -> str
             f"{loss.name} takes probabilities that sum to 1, those of a sigmoid don't; use activation='softmax', or "
             "loss='binary_crossentropy' where a sample may have several classes"
         )
-    wanted = "softmax" if isinstance(loss, kinds) else "sigmoid"
     if activation in ("linear", "relu"):
-        return f"{loss.name} takes probabilities; use activation={wanted!r} in the last layer, or from_logits=True"
+        wanted = f"activation={loss.activation!r} in the last layer, or from_logits=True"
+        return f"{loss.name} takes probabilities; use {wanted}"
     return ""

@@ -13,6 +13,7 @@ from typing import cast
 
 from .. import activations, initializers, layers
 from ..layers import Input, Lambda, Layer
+from ..messages.arguments import keywords_of
 from ..messages.names import suggest
 from .calls import NUMBERS
 from .custom_objects import CustomObjects, function_name, own_object, resolve
@@ -98,9 +99,8 @@ def _activation_name(layer: str, function: object) -> str:
 
 def _unsaid(layer: Layer, config: Json) -> list[str]:
     """Return the constructor's arguments that a layer of one's own leaves out of its config."""
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    arguments = [p.name for p in inspect.signature(type(layer).__init__).parameters.values() if p.kind in kinds]
-    return [name for name in arguments if name not in config and name not in ("self", "input_shape", "input_dim")]
+    arguments, _ = keywords_of(type(layer).__init__)
+    return [name for name in arguments if name not in config and name not in ("input_shape", "input_dim")]
 
 
 # From JSON

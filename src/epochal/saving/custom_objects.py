@@ -10,6 +10,9 @@ from .json_values import Json, as_list, as_object
 CustomObjects: TypeAlias = Mapping[str, object]
 """A user's classes and functions, by the names that a file has for them."""
 
+LACKING = "lacking"
+"""The key of an argument that an entry for a user's class should have in its config."""
+
 
 def function_name(function: object, is_taken: Callable[[str], bool]) -> str:
     """Return a function's name, in angle brackets if looking it up wouldn't find the function again.
@@ -40,15 +43,23 @@ def resolve(saved: object, custom: CustomObjects) -> Any:
 
     Raises:
         TypeError: If it is nothing of that kind.
+        ValueError: If the file lacks an argument of the user's class.
     """
     if (listed := as_list(saved)) is not None and len(listed) == 1:
         saved = listed[0]
     if isinstance(saved, str):
-        return custom.get(saved, custom.get(saved.strip("<>"), saved))  # in brackets: the name is also one of ours
+        return saved if (own := own_object(saved, custom)) is None else own
     entry = as_object(saved)
     if entry is None or not isinstance(name := entry.get("class_name"), str):
         raise TypeError(f"a saved setting is a name or has a class_name, not {saved!r}")
     own, config = own_object(name, custom), entry.get("config")
+    if isinstance(own, type):
+        if lacking := entry.get(LACKING):
+            raise ValueError(
+                f"the file doesn't hold the argument {lacking!r} of {own.__name__}: let its get_config return it, in "
+                f"values of JSON, and save again"
+            )
+        return cast("Callable[..., object]", own)(**cast(Json, config or {}))
     if own is not None:
-        return cast("Callable[..., object]", own)(**cast(Json, config or {})) if isinstance(own, type) else own
+        return own
     return config if name == "function" and isinstance(config, str) else entry

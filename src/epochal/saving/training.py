@@ -5,6 +5,7 @@ Source: keras/src/legacy/saving/saving_utils.py of Keras 3.15.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, cast
@@ -12,14 +13,19 @@ from typing import Any, cast
 import numpy as np
 
 from .. import losses, metrics, optimizers
-from ..losses.loss import FunctionLoss
+from ..losses.loss import FunctionLoss, LossFunction
+from ..messages.arguments import keywords_of
+from ..metrics.metric import LossMetric, changed
 from ..per_output import map_items
 from .config import SAVE_WEIGHTS
-from .custom_objects import CustomObjects, function_name, resolve
+from .custom_objects import LACKING, CustomObjects, function_name, resolve
 from .json_values import Json, as_list, as_object
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 """The settings that may differ from output to output."""
+
+SAYS_NOTHING = ("dtype", "lr", "reduction")
+"""Arguments of losses, metrics and optimizers that have one meaning only, or are another name of one."""
 
 
 def training_config(optimizer: optimizers.Optimizer, settings: Mapping[str, Any]) -> Json:
@@ -37,7 +43,7 @@ def training_config(optimizer: optimizers.Optimizer, settings: Mapping[str, Any]
         "weighted_metrics": map_items(settings["weighted_metrics"], _named) or None,
         "dtype": None if settings["dtype"] is None else np.dtype(settings["dtype"]).name,
         "accumulate": settings["accumulate"],
-        "optimizer_config": {"class_name": _class_name(optimizers, type(optimizer)), "config": optimizer.get_config()},
+        "optimizer_config": _entry(optimizers, optimizer),
     }
 
 
@@ -90,12 +96,37 @@ def _named(given: object) -> object:
     if isinstance(given, type):
         kind = cast("type[object]", given)
         return {"class_name": _class_name(losses if issubclass(kind, losses.Loss) else metrics, kind), "config": {}}
-    if isinstance(given, (losses.Loss, metrics.Metric)):
-        room = losses if isinstance(given, losses.Loss) else metrics
-        return {"class_name": _class_name(room, type(given)), "config": given.get_config()}
+    if isinstance(given, LossMetric) and type(given) is LossMetric:
+        return _named(changed(given.loss, name=given.name))
+    if isinstance(given, losses.Loss):
+        return _entry(losses, given)
+    if isinstance(given, metrics.Metric):
+        return _entry(metrics, given)
     if (name := metrics.name_of(given)) is not None:
         return name
     return function_name(given, metrics.is_known)
+
+
+def _entry(room: ModuleType, made: losses.Loss | metrics.Metric | optimizers.Optimizer) -> Json:
+    """Return an object's class and settings; of a user's class also which argument they lack, if they do."""
+    kind = type(made)
+    entry: Json = {"class_name": _class_name(room, kind), "config": made.get_config()}
+    if type(made) is metrics.MeanMetric:
+        return {**entry, "config": made.get_config() | {"fn": function_name(made.fn, metrics.is_known)}}
+    if getattr(room, kind.__name__, None) is kind:
+        return entry
+    settings = {name: value for name, value in made.get_config().items() if _is_json(value)}
+    arguments, _ = keywords_of(kind.__init__)
+    lacking = [name for name in arguments if name not in settings and name not in SAYS_NOTHING]
+    return {**entry, "config": settings, **({LACKING: lacking[0]} if lacking else {})}
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _class_name(room: ModuleType, kind: type[object]) -> str:
@@ -123,12 +154,25 @@ def compile_arguments(training: object, custom: CustomObjects) -> dict[str, Any]
     return {
         "optimizer": optimizers.get(resolve(optimizer, custom)),
         "loss": map_items(_only(saved.get("loss")), lambda loss: losses.get(resolve(loss, custom))),
-        "loss_weights": map_items(saved.get("loss_weights"), lambda weight: weight),
-        "metrics": map_items(saved.get("metrics"), lambda metric: resolve(metric, custom)),
-        "weighted_metrics": map_items(saved.get("weighted_metrics"), lambda metric: resolve(metric, custom)),
+        "loss_weights": saved.get("loss_weights"),
+        "metrics": map_items(saved.get("metrics"), lambda metric: _metric(metric, custom)),
+        "weighted_metrics": map_items(saved.get("weighted_metrics"), lambda metric: _metric(metric, custom)),
         "dtype": dtype,
         "accumulate": saved.get("accumulate", 1),
     }
+
+
+def _metric(saved: object, custom: CustomObjects) -> Any:
+    """Return a metric, or what a file has for it; a `MeanMetric` gets its function back."""
+    found = resolve(saved, custom)
+    entry = as_object(found)
+    if entry is None or entry.get("class_name") != metrics.MeanMetric.__name__:
+        return found
+    config = cast("dict[str, Any]", as_object(entry.get("config")) or {})
+    function = resolve(config.get("fn"), custom)
+    if not callable(function):
+        return metrics.get(function)  # nobody gave it: the error names it
+    return metrics.MeanMetric(cast("LossFunction", function), config.get("name"), config.get("direction"))
 
 
 def _only(saved: object) -> object:
