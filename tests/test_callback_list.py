@@ -8,19 +8,24 @@ import pytest
 from numpy_engine import Model, Recorder, fit
 
 from epochal.callbacks import (
+    BackupAndRestore,
     BaseLogger,
     Callback,
     CallbackList,
     CSVLogger,
     EarlyStopping,
+    Every,
     History,
     LambdaCallback,
     LearningRateScheduler,
+    ModelCheckpoint,
     ProgbarLogger,
     TerminateOnNaN,
 )
 from epochal.core.callback import HOOKS
 from epochal.core.logs import Logs
+from epochal.layers import Dense
+from epochal.models import Sequential
 
 
 def test_a_loop_with_plain_optax_has_early_stopping_a_log_and_a_bar(tmp_path, capsys):
@@ -72,12 +77,40 @@ def test_every_hook_is_driven():
 PLAIN = ("on_test_begin", "on_test_end", "on_predict_begin", "on_predict_end")
 
 
-def test_batch_hooks_are_called_at_every_batch_whatever_the_cadence():
-    recorder = Recorder(TerminateOnNaN.cadence)
+@pytest.mark.parametrize(
+    ("cadence", "batches"),
+    [
+        (TerminateOnNaN.cadence, [0, 1, 2, 3, 4]),
+        (Every(1, "second"), [0, 1, 2, 3, 4]),
+        (Every(2, "batch"), [1, 3]),
+        (Every(1, "epoch"), []),
+    ],
+)
+def test_batch_hooks_are_called_at_every_nth_batch_if_the_cadence_says_so_else_at_every_one(cadence, batches):
+    recorder = Recorder(cadence)
     with CallbackList([recorder]) as callbacks:
-        for batch in range(3):
+        callbacks.on_train_begin()
+        for batch in range(5):
+            callbacks.on_batch_begin(batch)
             callbacks.on_batch_end(batch, {"loss": 1.0})
-    assert recorder.batches("on_train_batch_end") == [0, 1, 2]
+    assert recorder.batches("on_train_batch_begin") == recorder.batches("on_train_batch_end") == batches
+
+
+def test_a_checkpoint_is_saved_at_every_nth_batch_counted_through_the_epochs(tmp_path):
+    model = Sequential([Dense(1, input_dim=1)])
+    with CallbackList([ModelCheckpoint(tmp_path / "{epoch}-{batch}.h5", save_freq=3)], model) as callbacks:
+        callbacks.on_train_begin()
+        for epoch in range(2):
+            callbacks.on_epoch_begin(epoch)
+            for batch in range(4):
+                callbacks.on_batch_end(batch, {"loss": 1.0})
+            callbacks.on_epoch_end(epoch)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-3.h5", "2-2.h5"]
+
+
+def test_a_callback_that_saves_runs_of_fit_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="BackupAndRestore saves and resumes the runs of fit.* Leave it out"):
+        CallbackList([BackupAndRestore(tmp_path)])
 
 
 # Means

@@ -133,7 +133,7 @@ def test_a_config_makes_the_same_initializer_again():
     [
         (lambda: initializers.get("glorot_unifrom"), ValueError, "unknown initializer.*Did you mean 'glorot_uniform'"),
         (lambda: initializers.get(3), TypeError, "an initializer is a name, a dict with class_name, or a function"),
-        (lambda: initializers.VarianceScaling(0.0), ValueError, "scale must be positive, not 0.0"),
+        (lambda: initializers.VarianceScaling(0.0), ValueError, "scale must be a finite positive number, not 0.0"),
         (lambda: initializers.VarianceScaling(mode="fan"), ValueError, "unknown mode 'fan'"),
         (lambda: initializers.VarianceScaling(distribution="gauss"), ValueError, "unknown distribution 'gauss'"),
         (lambda: initializers.Identity()(KEY, (2, 2, 2)), ValueError, "Identity fills a matrix"),

@@ -167,28 +167,21 @@ class BackupAndRestore(Callback):
         self._newest, self._whole = max(numbers, default=-1), []
         for number in reversed(numbers):
             try:
-                saved = generation.read(self._path(number))
+                saved = RunState.from_dict(generation.read(self._path(number)))
             except OtherVersion as other:
                 raise ValueError(
-                    f"{other}. Finish the run with that version, or delete {self.backup_dir} to start afresh."
+                    f"{self.backup_dir} holds a run that another version of epochal saved ({other}). Finish it with "
+                    f"that version, or delete {self.backup_dir} to start afresh; weights that a ModelCheckpoint saved "
+                    "can be loaded by any."
                 ) from other
             except Damaged as damage:
                 warn(f"{damage}; the generation before is tried.")
                 continue
             self._whole = [number]
-            return self._state_of(saved)
+            return saved
         if numbers:
             raise RuntimeError(f"all generations in {self.backup_dir} are damaged. Delete them to start afresh.")
         return None
-
-    def _state_of(self, saved: PlainState) -> RunState:
-        try:
-            return RunState.from_dict(saved)
-        except OtherVersion as other:
-            raise ValueError(
-                f"{self.backup_dir} holds a run that another version of epochal saved. Finish it with that version, or "
-                f"delete {self.backup_dir} to start afresh; weights that a ModelCheckpoint saved can be loaded by any."
-            ) from other
 
     # In the writer's thread
 

@@ -7,10 +7,12 @@ from typing import Any, NoReturn, cast
 
 import numpy as np
 
+from ..core.cadence import Every
 from ..core.callback import Callback, Dispatcher, Phase
 from ..core.logs import LoggedValues, Logs
 from ..core.means import Means
-from ..core.protocols import Model
+from ..core.protocols import Model, RunSaver
+from ..core.wakes import BatchHooks
 from ..storage.generation import PlainState
 
 
@@ -95,7 +97,8 @@ class CallbackList:
     2
 
     Args:
-        callbacks: Any callbacks. Batch hooks are called at every batch, whatever the cadence.
+        callbacks: Any callbacks. Batch hooks are called at every n-th batch where the cadence says so, else at every
+            one; where it counts epochs, at none.
         model: The `self.model` of the callbacks, which must have what they ask of it; one that can only be told to
             stop if None.
         **params: Facts for the callbacks: epochs (1), steps, samples, batch_size, verbose (1), metrics, do_validation.
@@ -105,7 +108,7 @@ class CallbackList:
         stop_training: Whether a callback has asked to end the training.
 
     Raises:
-        TypeError: If an item is a class instead of an instance, or has no hook at all.
+        TypeError: If an item is a class instead of an instance, has no hook at all, or saves runs of `fit`.
     """
 
     def __init__(self, callbacks: Iterable[object] | None = None, model: Any = None, **params: object) -> None:
@@ -114,8 +117,15 @@ class CallbackList:
             self.model.stop_training = False
         self._call = Dispatcher([BaseLogger(), *Dispatcher(callbacks).callbacks])
         self.params = {"verbose": 1, "epochs": 1, "steps": None, "samples": None, "batch_size": None} | params
+        for saver in self._call.callbacks:
+            if isinstance(saver, RunSaver):
+                raise TypeError(
+                    f"{type(saver).__name__} saves and resumes the runs of fit, whose state is all in the model; "
+                    "a loop of your own saves its state itself. Leave it out."
+                )
         self._call.prepare(self.model, self.params)
         self._watchers = {phase: self._call.watchers(phase) for phase in _PHASES}
+        self._finished = dict.fromkeys(_PHASES, 0)  # batches
 
     @property
     def callbacks(self) -> Sequence[object]:
@@ -140,6 +150,7 @@ class CallbackList:
     def on_train_begin(self, logs: LoggedValues | None = None) -> None:
         """Begin the training."""
         self.model.stop_training = False
+        self._finished = dict.fromkeys(_PHASES, 0)
         self._call("on_train_begin", Logs.of(logs or {}))
 
     def on_train_end(self, logs: LoggedValues | None = None) -> None:
@@ -200,13 +211,23 @@ class CallbackList:
         self._batch("predict", "end", batch, logs)
 
     def _batch(self, phase: Phase, moment: str, batch: int, logs: LoggedValues | None) -> None:
-        full = Logs.of({"batch": batch} | dict(logs or {}))
+        full, finished = Logs.of({"batch": batch} | dict(logs or {})), self._finished[phase]
         for watcher in self._watchers[phase]:
-            if hook := getattr(watcher, moment):
+            if (hook := getattr(watcher, moment)) and _is_called(watcher, finished):
                 hook(batch, full)
+        if moment == "end":
+            self._finished[phase] += 1
 
 
 _PHASES: tuple[Phase, ...] = ("train", "test", "predict")
+
+
+def _is_called(watcher: BatchHooks, finished: int) -> bool:
+    """Return whether hooks are called for the batch after so many others."""
+    cadence = watcher.cadence
+    if watcher.replay or not isinstance(cadence, Every) or cadence.unit != "batch":
+        return True
+    return cadence.due(finished, finished + 1)
 
 
 class _NoModel:

@@ -67,11 +67,9 @@ class CSVLogger(Callback):
     def _start(self) -> None:
         self._columns: list[str] = []
         self._length = self.filename.stat().st_size if self.append and self.filename.exists() else 0  # bytes to keep
-        self._start_length, self._lines, self._synced = (
-            self._length,
-            0,
-            0,
-        )  # lines written since then, bytes on the disk
+        self._start_length = self._length
+        self._lines = 0  # written since then
+        self._synced = 0  # bytes on the disk
         self._warned = False
         self._line_end, self._checked = "\n", False
 
@@ -158,9 +156,14 @@ class CSVLogger(Callback):
         if not self._length:
             self._columns = self._columns or self._expected(logs)
             self._write(file, ["epoch", *self._columns])
-        elif not self._kept().endswith(("\n", "\r")):
+        elif not self._ends_in_a_line_end():
             self._write(file, [])
         return file
+
+    def _ends_in_a_line_end(self) -> bool:
+        with open(self.filename, "rb") as file:
+            file.seek(self._length - 1)
+            return file.read(1) in (b"\n", b"\r")
 
     def _expected(self, logs: Logs) -> list[str]:
         """Return the metrics, of which this epoch may not have all (`val_loss`), then what else it has."""

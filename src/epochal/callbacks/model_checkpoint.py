@@ -76,16 +76,16 @@ class ModelCheckpoint(Callback):
             raise ValueError(f"keep is how many files stay, at least 1; got {keep!r}.")
         self.filepath = os.fspath(filepath)
         self.fields = _fields(self.filepath)
+        self._before_fields = self.filepath.partition("{")[0] if self.fields else self.filepath
         self.every = Every(period, "epoch") if save_freq == "epoch" else Every.parse(save_freq)
         self.cadence: Cadence | None = self.every
         self.monitor = MonitoredValue(monitor, mode)
-        self.monitor.best = (
-            None if initial_value_threshold is None else real("initial_value_threshold", initial_value_threshold)
-        )
+        if initial_value_threshold is not None:
+            self.monitor.best = real("initial_value_threshold", initial_value_threshold)
         self.verbose, self.keep = verbose, keep
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self._epoch = 0
-        self._threshold = initial_value_threshold
+        self._threshold = self.monitor.best
         self._folder = self._fixed_folder()
         self._kept: list[str] = []  # absolute paths, oldest first
         self._digests: dict[str, str | None] = {}  # of the files that `keep` may remove one day
@@ -95,8 +95,7 @@ class ModelCheckpoint(Callback):
 
     def _fixed_folder(self) -> str:
         """Return the folder in which all files are, or the folders that the template makes; an absolute path."""
-        fixed = self.filepath.partition("{")[0] if self.fields else self.filepath
-        return os.path.dirname(os.path.abspath(fixed + "_"))
+        return os.path.dirname(os.path.abspath(self._before_fields + "_"))
 
     def awaited_logs(self) -> list[str]:
         """Return the names in the template, and the monitored one if only the best is saved."""
@@ -127,7 +126,7 @@ class ModelCheckpoint(Callback):
             if name not in ("epoch", "batch", "size"):
                 warn_if_unknown(f"{self.filepath!r} has {{{name}}}, which", name, self.params)
         self._folder = self._fixed_folder()  # a hook may change the working directory
-        files.check_writable(Path(os.path.dirname(self.filepath.partition("{")[0] if self.fields else self.filepath)))
+        files.check_writable(Path(os.path.dirname(self._before_fields)))
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch for the names of files saved within it."""
@@ -177,8 +176,8 @@ class ModelCheckpoint(Callback):
         self._writing = self.writer.put(write, failed=take_back)
 
     def _absolute(self, path: str) -> str:
-        fixed = os.path.dirname(self.filepath.partition("{")[0] if self.fields else self.filepath)
-        return os.path.normpath(os.path.join(self._folder, os.path.relpath(path, fixed or os.curdir)))
+        fixed = os.path.dirname(self._before_fields) or os.curdir
+        return os.path.normpath(os.path.join(self._folder, os.path.relpath(path, fixed)))
 
     def _remove(self, path: str) -> None:
         """Remove a file of this callback, unless somebody has put another in its place."""

@@ -152,7 +152,7 @@ class RemoteMonitor(Callback):
         """Restore the state returned by `state_dict`."""
         self._run, self._seq, self._epoch = str(state["run"]), int(state["seq"]), int(state["epoch"])
         self._group, self._headers = list(state["group"]), None
-        self._unsent = [(int(number), str(event)) for number, event in state.get("unsent", ())]
+        self._unsent = [(int(number), str(event)) for number, event in state["unsent"]]
 
     def _begin(self, run: str) -> None:
         self._run, self._seq, self._epoch = run, 0, 0

@@ -194,9 +194,8 @@ class TensorBoard(Callback):
             from ..tensorboard.board import Board
 
             first = max(self._epoch, self._batches + 1) if self.replay and self._batches else self._epoch
-            marks: PlainState | None = (
-                {} if self._resumed and self._marks is None else self._marks
-            )  # saved before the first event
+            saved_before_the_first_event = self._resumed and self._marks is None
+            marks: PlainState | None = {} if saved_before_the_first_event else self._marks
             self._board = Board(self.log_dir, self._fit, self.writer, first, marks)
             if self._graph is not None and not self._has_graph:
                 self._board.graph(*self._graph)

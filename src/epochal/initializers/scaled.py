@@ -82,7 +82,7 @@ class VarianceScaling(_Scaled):
         if self.distribution == "normal":
             object.__setattr__(self, "distribution", "truncated_normal")
         if not 0 < self.scale < math.inf:
-            raise ValueError(f"scale must be positive, not {self.scale!r}")
+            raise ValueError(f"scale must be a finite positive number, not {self.scale!r}")
         if self.mode not in MODES:
             raise unknown("mode", self.mode, MODES)
         if self.distribution not in DISTRIBUTIONS:

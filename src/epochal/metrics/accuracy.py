@@ -98,7 +98,7 @@ def top_k_categorical_accuracy(y_true: Array, y_pred: Array, k: int = 5) -> Arra
     Args:
         y_true: One-hot labels, `(batch, …, classes)`.
         y_pred: Outputs of the same shape.
-        k: How many outputs may be at least as large.
+        k: How many outputs are looked at.
 
     Returns:
         One value a sample, `(batch,)`: the mean over further axes.

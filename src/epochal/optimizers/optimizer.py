@@ -93,10 +93,10 @@ class Optimizer:
         **others: object,
     ) -> None:
         _refuse(type(self), others)
-        _check_clipping({"clipnorm": clipnorm, "global_clipnorm": global_clipnorm, "clipvalue": clipvalue})
+        limits = _limits({"clipnorm": clipnorm, "global_clipnorm": global_clipnorm, "clipvalue": clipvalue})
         self.name = name or type(self).__name__.lower()
         self.weight_decay = None if weight_decay is None else not_negative("weight_decay", weight_decay)
-        self.clipnorm, self.global_clipnorm, self.clipvalue = clipnorm, global_clipnorm, clipvalue
+        self.clipnorm, self.global_clipnorm, self.clipvalue = limits
         rate = learning_rate if lr is None else lr
         self.schedule: optax.Schedule | None = rate if callable(rate) else None
         self._rates = LearningRates({} if callable(rate) else {"learning_rate": not_negative("learning_rate", rate)})
@@ -198,17 +198,12 @@ class Optimizer:
 
         A schedule, which a file can't hold, is named in place of the learning rate; `get` then refuses the config.
         """
-        common = {key: getattr(self, key) for key in ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue")}
         if self.schedule is None:
             rate = self.learning_rate
         else:
             rate = {"class_name": getattr(self.schedule, "__name__", "schedule")}
-        return {"name": self.name, "learning_rate": rate, **common, **self._own_config()}
-
-    def _own_config(self) -> Config:
-        """Return the settings that other optimizers don't have: all public attributes but the common ones."""
-        known = ("name", "schedule", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue")
-        return {key: value for key, value in vars(self).items() if key not in known and not key.startswith("_")}
+        others = {key: value for key, value in vars(self).items() if not key.startswith("_") and key != "schedule"}
+        return {"name": self.name, "learning_rate": rate, **others}
 
     # The transform
 
@@ -252,12 +247,15 @@ def _refuse(optimizer: type[Optimizer], others: Mapping[str, object]) -> None:
         raise unknown_argument(optimizer.__name__, key, constructor_arguments(optimizer))
 
 
-def _check_clipping(limits: Mapping[str, float | None]) -> None:
-    if sum(limit is not None for limit in limits.values()) > 1:
-        raise ValueError(f"give one of clipnorm, global_clipnorm and clipvalue, not {limits}")
+def _limits(given: Mapping[str, float | None]) -> list[float | None]:
+    """Return the limits for gradients by name as Python's numbers; a ValueError if there are two, or one isn't > 0."""
+    if sum(limit is not None for limit in given.values()) > 1:
+        raise ValueError(f"give one of clipnorm, global_clipnorm and clipvalue, not {given}")
+    limits = {name: None if limit is None else number(name, limit) for name, limit in given.items()}
     for name, limit in limits.items():
-        if limit is not None and not number(name, limit) > 0:
+        if limit is not None and not limit > 0:
             raise ValueError(f"{name} must be above 0, not {limit!r}")
+    return [*limits.values()]
 
 
 OPTIMIZERS: Registry[Optimizer] = Registry(

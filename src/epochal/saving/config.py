@@ -159,7 +159,7 @@ def layer_of(class_name: str, settings: Json, custom: CustomObjects, left_out: l
     given = {key: value for key, value in settings.items() if value is not None}  # None: what Keras saves for "not set"
     for key in sorted(given.keys() - accepted):
         if key.endswith(ONLY_TRAINING):
-            left_out += training_only(name, key, given[key])
+            left_out += _training_only(name, key, given[key])
         elif key not in NO_MATTER and given[key] not in NEUTRAL.get(key, ()):
             raise ValueError(f"layer {name!r} ({class_name}): {key}={given[key]!r} has no counterpart here.")
     try:
@@ -203,7 +203,7 @@ def _argument(key: str, value: object, custom: CustomObjects, left_out: list[str
     return axes[0] if key == "axis" and axes is not None and len(axes) == 1 else value
 
 
-def training_only(name: str, key: str, value: object) -> list[str]:
+def _training_only(name: str, key: str, value: object) -> list[str]:
     """Return the words of a warning about a setting that only matters in training, none if it changes nothing."""
     if key == "dtype":
         policy = value if (entry := as_object(value)) is None else (as_object(entry.get("config")) or {}).get("name")

@@ -32,9 +32,7 @@ DEEPEST = 32
 MOST_TENSORS = 10_000
 """How many tensors a model's layers may take; a part's count as often as the part is called."""
 
-MASK_OPS = (
-    *("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "OnesLike", "ZerosLike", "ExpandDims", "BroadcastTo"),
-)
+MASK_OPS = ("NotEqual", "Any", "All", "LogicalAnd", "LogicalOr", "OnesLike", "ZerosLike", "ExpandDims", "BroadcastTo")
 """What Keras lists beside the layers to compute masks. Here layers tell each other their masks."""
 
 OPERATIONS = "keras.src.ops.numpy"
@@ -82,12 +80,8 @@ def _functional_config(graph: Graph) -> Json:
         for name, layer in graph.named_layers(operations=True)
     ]
     nested = [name for name, layer in graph.named_layers() if snake_case(layer) == "functional"]
-    results = [
-        [
-            maker.layer,
-            maker.call + (maker.layer in nested),
-            maker.output,
-        ]  # whose calls Keras counts from 1, though only here
+    results = [  # Keras counts the calls of nested models from 1, though only here
+        [maker.layer, maker.call + (maker.layer in nested), maker.output]
         for maker in (makers[slot] for slot in graph.results)
     ]
     return {
