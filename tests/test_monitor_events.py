@@ -70,6 +70,7 @@ def test_what_is_no_number_is_kept_as_text():
         (json.dumps({"epoch": 0} | {f"m{i}": 1 for i in range(501)}).encode(), "at most 500 values"),
         (b'{"epoch": 0, "batch": [0, 1], "loss": [1]}', "'loss' must be a list as long as"),
         (b'{"epoch": 0, "batch": [null], "loss": [1]}', 'a "batch" is null'),
+        (b'{"epoch": 0, "batch": [null, 1]}', 'a "batch" is null'),
     ],
 )
 def test_what_is_no_event_is_refused_with_the_reason(body, words):
@@ -207,6 +208,19 @@ def test_rows_come_in_order_with_an_epoch_after_its_batches(store):
     assert names == ["epoch", "batch", "loss", "val_loss"]
     assert list(rows) == [(0, 0, 3.0, None), (0, 1, 2.0, None), (0, None, 2.5, 2.6)]
     assert list(store.table("a", 1)[1]) == [(0, None, 2.5, 2.6)]
+
+
+def test_a_table_has_what_was_there_when_it_was_asked_for_however_late_its_rows_are_taken(store):
+    store.add([event(0, "a", 0, loss=1.0)])
+    names, rows = store.table("a")
+    store.add([event(0, "a", 1, batch=0, late=2.0), event(1, "a", 2, loss=3.0, late=4.0)])
+    assert (names, list(rows)) == (["epoch", "batch", "loss"], [(0, None, 1.0)])
+
+
+def test_a_run_without_values_has_an_empty_table(store):
+    store.add([event(0, "a", 0)])
+    names, rows = store.table("a")
+    assert (names, list(rows)) == (["epoch", "batch"], [])
 
 
 def test_floats_come_back_bit_for_bit(store):

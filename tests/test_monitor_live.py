@@ -1,6 +1,7 @@
 """Viewers of a monitor hear of what changes, and of all of it when they come back."""
 
 import asyncio
+import sqlite3
 import time
 from contextlib import ExitStack
 
@@ -8,7 +9,10 @@ import pytest
 from monitoring import serving
 from raw_requests import Events, read_all
 
+from epochal.monitor.commits import CommitQueue, Delete
+from epochal.monitor.event import read_events
 from epochal.monitor.limits import Limits
+from epochal.monitor.store import Removed, Store
 
 pytest.importorskip("uvicorn", reason="the extra `monitor` isn't installed")
 
@@ -78,6 +82,29 @@ def test_a_run_that_is_deleted_and_goes_on_is_removed_first_and_then_there(monit
     _, change = viewer.next("change")
     assert (change["removed"], [run["id"] for run in change["runs"]]) == (["r"], ["r"])
     viewer.close()
+
+
+def test_a_deletion_that_fails_takes_nothing_back_of_another_that_comes_with_it(tmp_path):
+    class HalfLocked(Store):
+        def delete(self, id):
+            if id == "b":
+                raise sqlite3.OperationalError("database is locked")
+            return super().delete(id)
+
+    async def delete_both():
+        queue = CommitQueue(store, told.extend, 10)
+        outcomes = await asyncio.gather(*(queue.write(Delete(id)) for id in "ab"), return_exceptions=True)
+        await queue.close()
+        return outcomes
+
+    store, told = HalfLocked(tmp_path / "runs.db"), []
+    for id in "ab":
+        store.add(read_events(b'{"epoch": 0, "loss": 0.5}', {"x-epochal-run": id}, "10.0.0.1"))
+    of_a, of_b = asyncio.run(delete_both())
+    assert told == of_a == [Removed("a")]
+    assert str(of_b) == "database is locked"
+    assert [run["id"] for run in store.runs()] == ["b"]
+    store.close()
 
 
 def test_a_last_id_that_is_no_number_of_ours_starts_anew(monitor):

@@ -26,7 +26,7 @@ from .commits import BusyError, CommitQueue, Delete
 from .event import Value
 from .limits import Limits
 from .publish import publish
-from .reading import Table
+from .reading import LAST_EPOCH, Table
 from .security import Guard, with_headers
 from .store import Store
 from .stream import Stream
@@ -95,7 +95,7 @@ class Monitor:
         """Show a run: `?width=` pixels of chart, `?first=` to `?last=` epoch, `?smoothing=` from 0 to less than 1."""
         id = request.path_params["id"]
         width = _number(request, "width", 800, least=1, most=4_000)
-        first, last = _number(request, "first", 0), _number(request, "last", 2**53)
+        first, last = _number(request, "first", 0), _number(request, "last", LAST_EPOCH)
         smoothing = _share(request, "smoothing")
         return _found(await asyncio.to_thread(self.store.run, id, width, first, last, smoothing), id)
 
@@ -113,7 +113,7 @@ class Monitor:
     async def rows(self, request: Request) -> Response:
         """Show the last rows of a run, `?first=` to `?last=` epoch: `?limit=` of them, latest first."""
         id, limit = request.path_params["id"], _number(request, "limit", 200, least=1, most=10_000)
-        first, last = _number(request, "first", 0), _number(request, "last", 2**53)
+        first, last = _number(request, "first", 0), _number(request, "last", LAST_EPOCH)
 
         def read() -> dict[str, object] | None:
             table = self.store.table(id, limit, first, last)
@@ -184,7 +184,7 @@ def _inert(cell: int | Value) -> int | Value:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
-def _number(request: Request, name: str, default: int, least: int = 0, most: int = 2**53) -> int:
+def _number(request: Request, name: str, default: int, least: int = 0, most: int = LAST_EPOCH) -> int:
     text = request.query_params.get(name, str(default))
     if not re.fullmatch("[0-9]{1,16}", text) or not least <= int(text) <= most:
         raise HTTPException(400, f"{name} is a whole number from {least} to {most}; got {text[:40]!r}")

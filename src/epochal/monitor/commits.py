@@ -111,19 +111,23 @@ class CommitQueue:
             group = list(alike)
             posts = [command for command in group if not isinstance(command, Delete)]
             deletes = [command for command in group if isinstance(command, Delete)]
-            try:
-                outcomes += self._added(posts) if posts else [self._deleted(command) for command in deletes]
-            except Exception as error:  # a full disk, a locked file: everybody is told, and the next commit is tried
-                outcomes += [Outcome([], error)] * len(group)
+            outcomes += self._added(posts) if posts else [self._deleted(command) for command in deletes]
         return outcomes
 
     def _deleted(self, command: Delete) -> Outcome:
-        removed = self._store.delete(command.run)
+        """Delete a run in a commit of its own, and return the outcome."""
+        try:
+            removed = self._store.delete(command.run)
+        except Exception as error:
+            return Outcome([], error)
         return Outcome([] if removed is None else [removed])
 
     def _added(self, posts: Sequence[Sequence[PostedEvent]]) -> list[Outcome]:
         """Commit the events of posts together, and return the outcome of each post."""
-        found = iter(self._store.add([event for post in posts for event in post]))
+        try:
+            found = iter(self._store.add([event for post in posts for event in post]))
+        except Exception as error:  # a full disk, a locked file: everybody is told, and the next commit is tried
+            return [Outcome([], error)] * len(posts)
         outcomes: list[Outcome] = []
         for post in posts:
             of_events = list(islice(found, len(post)))

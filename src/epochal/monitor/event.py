@@ -139,14 +139,14 @@ def _points(logs: dict[str, object]) -> Iterator[tuple[str, int, Value]]:
     listed = cast(list[object], batches) if columns else [batches]
     if len(listed) * len(logs) > wire.MOST_VALUES:
         raise BadEventError(f"an event has at most {wire.MOST_VALUES} values; got {len(listed)} batches of {len(logs)}")
-    numbers = [_count(batch, 'a "batch"') for batch in listed]
+    numbers = [number for batch in listed if (number := _count(batch, 'a "batch"')) is not None]
+    if len(numbers) < len(listed):
+        raise BadEventError('a "batch" is null')
     for name, values in logs.items():
         column = _list(values) if columns else [values]
         if column is None or len(column) != len(numbers):
             raise BadEventError(f"{name[:MAX_NAME]!r} must be a list as long as the list of batches")
         for batch, value in zip(numbers, column, strict=True):
-            if batch is None:
-                raise BadEventError('a "batch" is null')
             yield _name(name), batch, _value(value)
 
 

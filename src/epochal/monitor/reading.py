@@ -58,6 +58,7 @@ def read_run(
 
 def read_table(db: sqlite3.Connection, id: str, limit: int | None, first: int, last: int) -> Table | None:
     """Return a run's values, as `Store.table` does; the connection is closed after the last row."""
+    db.execute("BEGIN")  # what is posted until the last row is taken is not seen, neither names nor points
     run = run_named(db, id)
     if run is None:
         db.close()
@@ -75,10 +76,11 @@ def _rows(
     way = "" if limit is None else "DESC"
     wanted = "SELECT epoch, batch, series, value FROM points WHERE run = ? AND epoch BETWEEN ? AND ?"
     ordered = f"{wanted} ORDER BY epoch {way}, batch {way}"
+    width = max(places.values(), default=-1) + 1
     with closing(db):
         moments = groupby(db.execute(ordered, (run.key, first, last)), key=itemgetter(0, 1))
         for (epoch, batch), points in islice(moments, limit):
-            row: list[Value] = [None] * (max(places.values()) + 1)
+            row: list[Value] = [None] * width
             for _, _, series, value in points:
                 row[places[series]] = value
             yield epoch, None if batch == EPOCH_END else batch, *row
