@@ -6,6 +6,7 @@ from numpy_engine import Model, NumpyEngine, Recorder, batches_in, fit, make_run
 from streams import stream
 
 from epochal.core import loop
+from epochal.data import array_data
 from epochal.data import chunks as module
 from epochal.data.array_data import ArrayData, epoch_order
 from epochal.data.inputs import arrays, is_arrays, split
@@ -49,11 +50,19 @@ def test_the_order_is_a_permutation_that_seed_and_epoch_decide():
 
 def test_an_epochs_batches_do_not_depend_on_what_was_read_before():
     first, second = (ArrayData(X, Y, batch_size=4, shuffle=True, seed=7) for _ in range(2))
+    second.epochs = 4
     for epoch in range(4):
         second.prepare(epoch)
         epochs = epoch_of(second, epoch, limit=1)
     assert epoch_of(first, 3) == epochs
     assert epoch_of(first, 3, batch=1) == epochs[1:]
+
+
+def test_no_order_is_made_for_an_epoch_that_never_comes(monkeypatch):
+    made = []
+    monkeypatch.setattr(array_data, "epoch_order", lambda *given: made.append(given[1]) or epoch_order(*given))
+    fit(epochs=3, data=ArrayData(X, Y, batch_size=4, shuffle=True, seed=7))
+    assert made == [0, 1, 2]
 
 
 def test_set_random_seed_fixes_the_order_and_else_each_run_draws_its_own():

@@ -84,9 +84,23 @@ class MeanSquares:
         return [jnp.mean((y_pred - y) ** 2)], y_pred, None
 
 
+def new_engine():
+    return JaxEngine(nnx.Linear(4, 2, rngs=nnx.Rngs(0)), MeanSquares(), nnx.Linear.__call__, optimizer=SGD())
+
+
+@pytest.mark.parametrize("phase", ["train", "test", "predict"])
+def test_a_span_for_which_something_was_compiled_says_so(phase):
+    engine, cold = new_engine(), []
+    for size in (10, 10, 7):
+        data = ArrayData(X, Y, batch_size=size)
+        data.begin(0)
+        cold.append(getattr(engine, phase)(data.span(2), False).cold)
+    assert cold == [True, False, True]
+
+
 def trained_engine():
     """Return an engine that has compiled programs for training, testing and predicting."""
-    engine = JaxEngine(nnx.Linear(4, 2, rngs=nnx.Rngs(0)), MeanSquares(), nnx.Linear.__call__, optimizer=SGD())
+    engine = new_engine()
     data = ArrayData(X, Y, batch_size=10)
     data.begin(0)
     for run in (engine.train, engine.test, engine.predict):
@@ -99,13 +113,14 @@ def test_dropping_an_engine_frees_its_arrays_and_its_programs():
     gc.collect()
     before = {id(array) for array in jax.live_arrays()}
     engine = trained_engine()
-    parts = [engine, engine.weights, engine._state, engine._steps, engine._steps.objective, *engine._programs]
+    parts = [engine, engine.weights, engine._state, engine._steps, engine._steps.objective]
+    parts += [*engine._programs, engine._programs.predict]
     dropped = [weakref.ref(part) for part in parts]
-    assert len(parts) == 7
+    assert len(parts) == 8
     assert {id(array) for array in jax.live_arrays()} - before
     del engine, parts
     gc.collect()
-    assert [part() for part in dropped] == [None] * 7
+    assert [part() for part in dropped] == [None] * 8
     assert not {id(array) for array in jax.live_arrays()} - before
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from interrupted import train
-from numpy_engine import Recorder, fit
+from numpy_engine import NumpyEngine, Recorder, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, LambdaCallback
 
@@ -42,6 +42,19 @@ def test_what_on_train_end_did_is_given_back_but_raised_epochs_go_on_from_before
     assert train(tmp_path / "run", epochs=2, more=[Zeroes()])[0] == [0, 0]
     assert train(tmp_path / "run", epochs=2, more=[Zeroes()])[0] == [0, 0]
     assert train(tmp_path / "run") == train(tmp_path / "whole")
+
+
+def test_several_callbacks_that_save_a_run_share_one_copy_of_its_end(tmp_path):
+    class Counts(NumpyEngine):
+        def state_dict(self):
+            copies.append(self)
+            return super().state_dict()
+
+    copies = []
+    fit([BackupAndRestore(tmp_path / "a")], engine=Counts)
+    of_one = len(copies)
+    fit([BackupAndRestore(tmp_path / "b"), BackupAndRestore(tmp_path / "c")], engine=Counts)
+    assert len(copies) - of_one == of_one
 
 
 def test_a_finished_run_with_fewer_epochs_is_finished(tmp_path, capsys):

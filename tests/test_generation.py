@@ -219,6 +219,16 @@ def test_a_forged_header_is_refused(small, header):
         read(small)
 
 
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [({"state": [], "arrays": []}, "its state is no mapping"), ({"state": {}, "arrays": []}, "8 bytes are left over")],
+)
+def test_what_is_wrong_with_a_forged_file_is_told(small, header, message):
+    forge(small, header, b"\0" * 8 if header["state"] == {} else b"")
+    with pytest.raises(Damaged, match=message):
+        read(small)
+
+
 @pytest.mark.parametrize("length", [0, 1, 2**32, 2**64 - 1])
 def test_a_forged_length_of_the_header_is_refused(small, length):
     forge(small, described(), b"\0" * 8, length=length)

@@ -91,8 +91,9 @@ def _save(run: Run, savers: list[RunSaver], begins: bool = False) -> None:
 def _save_finished(run: Run, at_last_epoch_end: RunState) -> None:
     """Save the run as finished, unless a loss that isn't finite ended it; `on_train_end` has been called."""
     if math.isfinite(run.logs.get("loss", 0.0)):
+        state = saved_run.finished(run, at_last_epoch_end)
         for saver in run.savers:
-            saver.save_run(saved_run.finished(run, at_last_epoch_end))
+            saver.save_run(state)
 
 
 def _deliver(run: Run) -> None:

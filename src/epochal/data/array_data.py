@@ -121,8 +121,8 @@ class ArrayData:
         """Do nothing."""
 
     def prepare(self, epoch: int) -> None:
-        """Compute an epoch's order, unless a thread does it anyway."""
-        if self._resident:
+        """Compute the order of an epoch, counted from 0, if it is to come, and unless a thread does it anyway."""
+        if self._resident and epoch < self.epochs:
             self._order(self._place(epoch)[0])
 
     def _place(self, epoch: int) -> tuple[int, int]:

@@ -130,7 +130,9 @@ def _decoded(body: memoryview) -> dict[str, Any]:
     arrays: dict[int, np.ndarray] = {}
     for described in header["arrays"]:
         arrays[len(arrays)], end = _array(body, end, described["dtype"], described["shape"])
-    if end != len(body) or not isinstance(header["state"], dict):
+    if not isinstance(header["state"], dict):
+        raise ValueError("its state is no mapping")
+    if end != len(body):
         raise ValueError(f"{len(body) - end} bytes are left over")
     return _restored(header["state"], arrays)
 

@@ -163,7 +163,10 @@ class JaxEngine:
             self._checked.add(chunk.rows)
         starts = range(span.start, span.start + span.count * chunk.size, chunk.size)
         batches = [map_arrays(lambda a, at=at: a[at : at + chunk.size], chunk.rows.arrays[0]) for at in starts]
-        return PredictionResult([self._programs.predict(self._state.leaves, batch) for batch in batches], cold=False)
+        program = self._programs.predict
+        traces = program.traces
+        outputs = [program(self._state.leaves, batch) for batch in batches]
+        return PredictionResult(outputs, program.traces > traces)
 
     # Metrics that are no plain means
 

@@ -49,7 +49,7 @@ class Programs:
         self._columns, self._placement = columns, placement
         self._by_layout: dict[tuple[Phase, Layout], Program] = {}
         self._by_chunk: WeakKeyDictionary[Chunk, tuple[Phase, Ready]] = WeakKeyDictionary()
-        self.predict = jax.jit(prediction(steps, state))
+        self.predict = Prediction(steps, state)
 
     def ready(self, phase: Phase, chunk: Chunk) -> Ready:
         """Return the program for a chunk, and what it runs on; looked up once a chunk, for the sake of short spans."""
@@ -89,10 +89,26 @@ def test_step(steps: Steps, state: Structure, metrics: Structure, layout: Layout
     return test
 
 
-def prediction(steps: Steps, state: Structure) -> Callable[[list[Array], PyTree], PyTree]:
-    """Return a function of a `TrainState`'s leaves and a batch's inputs that returns the outputs."""
+class Prediction:
+    """A compiled function of a `TrainState`'s leaves and a batch's inputs that returns the outputs.
 
-    def predict(leaves: list[Array], x: PyTree) -> PyTree:
-        return steps.outputs(jax.tree.unflatten(state, leaves), x)
+    Args:
+        steps: What a batch does.
+        state: The structure of the `TrainState`.
 
-    return predict
+    Attributes:
+        traces: How often it was compiled.
+    """
+
+    def __init__(self, steps: Steps, state: Structure) -> None:
+        self._steps, self._state = steps, state
+        self._compiled: Callable[[list[Array], PyTree], PyTree] = jax.jit(self._outputs)
+        self.traces = 0
+
+    def __call__(self, leaves: list[Array], x: PyTree) -> PyTree:
+        """Return a batch's outputs; compile first if its inputs have other shapes than before."""
+        return self._compiled(leaves, x)
+
+    def _outputs(self, leaves: list[Array], x: PyTree) -> PyTree:
+        self.traces += 1  # a trace is a compilation
+        return self._steps.outputs(jax.tree.unflatten(self._state, leaves), x)
