@@ -36,6 +36,18 @@ def fit(model, **options):
     return model.fit(X, Y, batch_size=8, verbose=0, shuffle=False, **options)
 
 
+def test_what_is_read_of_a_model_is_counted(fetches):
+    model = compiled(Sequential([Dense(2, input_dim=4), Dense(1)]))
+    for read in (model.get_weights, model.layers[0].get_weights):
+        fetches.clear()
+        read()
+        assert fetches
+    fit(model)
+    fetches.clear()
+    copy.deepcopy(model)
+    assert len(fetches) >= 8  # Adam's two averages of each weight
+
+
 def assert_same_weights(one, other):
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

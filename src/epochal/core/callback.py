@@ -172,7 +172,7 @@ class Callback(NamesArguments):
 
 
 LENT = ("model", "validation_data", "writer")
-"""Attributes that each fit sets anew."""
+"""Attributes that pickle and deepcopy leave out: a fit lends them, and whoever has them has all of it."""
 
 HOOKS: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
 

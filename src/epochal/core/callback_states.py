@@ -22,8 +22,8 @@ from ..storage.generation import PlainState
 from .callback import HOOKS, Callback, overridden
 from .run_state import CallbackIdentity, CallbackStates
 
-GIVEN_BY_FIT = {"model", "params", "validation_data", "writer", "cadence", "replay"}
-"""Attributes that hold nothing of a callback's own."""
+NOT_REMEMBERED = frozenset(Callback.__annotations__)
+"""The attributes that every callback has: what a fit gives it, and settings."""
 
 
 def identities_of(callbacks: Sequence[object], folder: str) -> list[CallbackIdentity]:
@@ -135,7 +135,7 @@ def _keeps_state(callback: object) -> bool:
 
 def _remembers(callback: object) -> bool:
     """Return whether a callback has hooks and attributes of its own, so that it may have something to remember."""
-    return bool(set(vars(callback)) - GIVEN_BY_FIT) and any(overridden(callback, hook) for hook in HOOKS)
+    return bool(set(vars(callback)) - NOT_REMEMBERED) and any(overridden(callback, hook) for hook in HOOKS)
 
 
 def frozen(value: Any) -> Any:

@@ -33,7 +33,10 @@ def without_validation(name: str) -> str:
 
 
 def fetch(value: Any) -> np.ndarray:
-    """Return an array on the host, and wait for it. Every transfer goes through here, so it can be counted."""
+    """Return an array on the host, and wait for it.
+
+    What models and engines hold comes there through this function only, so that transfers can be counted.
+    """
     return np.asarray(value)
 
 

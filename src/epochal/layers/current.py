@@ -8,6 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..core.dirty import DIRTY_STORES
+from ..core.logs import fetch
 from .types import AnyWeight, NamedWeights, NumpyArray
 from .untyped import asarray
 from .weights import variable_of
@@ -21,7 +22,7 @@ def write_back(named: NamedWeights) -> NamedWeights:
 
 def read(named: NamedWeights) -> list[NumpyArray]:
     """Return copies of weights after the last finished batch of any model that trains them."""
-    return [np.array(weight.get_value()) for _, weight in write_back(named)]
+    return [np.array(fetch(weight.get_value())) for _, weight in write_back(named)]
 
 
 def write(named: NamedWeights, values: Sequence[ArrayLike], owner: str) -> None:

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 
 from .. import initializers
 from ..core.dirty import DIRTY_STORES
+from ..core.logs import fetch
 from .call_context import current_context
 from .streams import current_rngs
 from .types import AnyWeight, Array, DTypeLike, InitializerLike, NumpyArray, Path, Variable
@@ -71,7 +72,7 @@ class _KerasVariable:
 
     def numpy(self) -> NumpyArray:
         """Return the value as a NumPy array."""
-        return np.array(self.value)
+        return np.array(fetch(self.value))
 
 
 class Weight(_KerasVariable, nnx.Param[Any]):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 
+from ..core.logs import fetch
 from ..layers.frozen import Selection
 from .compile_config import CompileConfig
 from .identity import DeclaredRate
@@ -38,8 +38,7 @@ class Contents:
         runtime = trainee.runtime
         if trainee.network.module is not None:
             runtime.module  # noqa: B018 (which brings the weights there)
-        arrays: dict[str, np.ndarray] = jax.device_get(dict(runtime.optimizer_arrays()))
-        optimizer = {path: np.array(array) for path, array in arrays.items()}
+        optimizer = {path: np.array(fetch(array)) for path, array in runtime.optimizer_arrays().items()}
         return cls(trainee.network, trainee.config, trainee.selection, trainee.declared_rate, optimizer)
 
     def fill(self, trainee: Trainee) -> None:

@@ -14,6 +14,7 @@ from flax import nnx
 from jax.typing import ArrayLike, DTypeLike
 
 from ...core.dirty import DIRTY_STORES
+from ...core.logs import fetch
 from .device_state import storable
 from .module_split import variables_of
 from .trees import Array, Path
@@ -67,7 +68,7 @@ class ModuleWeightStore:
 
     def read(self, weights: Iterable[Weight]) -> list[np.ndarray]:
         """Return host copies of the current values of weights; random keys as their numbers."""
-        return [np.array(value) for value in self.device_values(weights)]
+        return [np.array(fetch(value)) for value in self.device_values(weights)]
 
     def device_values(self, weights: Iterable[Weight]) -> list[Array]:
         """Return the current values of weights as they are on the device, random keys as their numbers."""

@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 from flax.nnx import graphlib
 
+from ...core.logs import fetch
 from .module_split import nodes_of
 from .trees import Array, Path
 
@@ -45,7 +46,7 @@ class PlainArrays:
     def replace(self, path: Path, value: Array) -> None:
         """Replace the array at a path, if there is one; a NumPy array by a NumPy array."""
         if path in self._known:
-            new = np.array(value) if isinstance(self._known[path], np.ndarray) else value
+            new = np.array(fetch(value)) if isinstance(self._known[path], np.ndarray) else value
             self._known[path] = new
             _put(self._module, path, new)
 

@@ -62,18 +62,18 @@ def _changed(new: object, old: object) -> bool:
 def warn_of_dropped_writes(after: States, before: States) -> None:
     """Warn of writes into a module's variables in evaluation or prediction, which aren't kept.
 
-    DeviceBatch statistics are what training makes them: that evaluation leaves them alone is no news.
+    Batch statistics are what training makes them: that evaluation leaves them alone is no news.
     """
-    values, others = _by_name(after, besides=nnx.BatchStat), _by_name(before)
-    names = [name for name, value in values.items() if name in others and value is not others[name]]
+    now, then = _by_name(after, besides=nnx.BatchStat), _by_name(before)
+    names = [name for name, value in now.items() if name in then and value is not then[name]]
     if random := [name for name in names if name.endswith("/count")]:
         warn(
             f"random numbers are drawn in inference mode ({_listed(random)}): there every batch, and every call, gets "
             "the same ones."
         )
-    if others := [name for name in names if name not in random]:
+    if lost := [name for name in names if name not in random]:
         warn(
-            f"what is written into {_listed(others)} in evaluation and prediction isn't kept, only what is written "
+            f"what is written into {_listed(lost)} in evaluation and prediction isn't kept, only what is written "
             "in training; write there in training mode only."
         )
 
