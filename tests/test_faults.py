@@ -114,7 +114,7 @@ def test_whichever_call_of_a_save_fails_the_newest_or_the_one_before_is_whole(st
         if fault != "signal=SIGKILL":
             assert list(folder.glob(".*.partial")) == []
         fit([BackupAndRestore(folder)], epochs=3)
-        assert generation.read(newest_whole(folder))["finished"]
+        assert generation.read(newest_whole(folder))["end"]
 
 
 def newest_whole(folder):

@@ -36,7 +36,7 @@ def test_a_folder_that_cannot_be_synced_is_told_once_and_the_run_is_saved(tmp_pa
     with pytest.warns(UserWarning, match=r"can't be synced \(.*\): what is written may be lost in a power cut") as told:
         fit([BackupAndRestore(tmp_path / "run")], epochs=3)
     assert len(told) == 1
-    assert generation.read(max((tmp_path / "run").glob("*.run")))["finished"]
+    assert generation.read(max((tmp_path / "run").glob("*.run")))["end"]
 
 
 def test_a_sync_that_fails_is_an_error(tmp_path, monkeypatch):
@@ -161,7 +161,7 @@ def test_a_run_goes_on_in_its_folder_when_a_hook_changes_the_working_directory(t
     (tmp_path / "other").mkdir()
     fit([LambdaCallback(on_epoch_end=lambda *_: os.chdir(tmp_path / "other")), BackupAndRestore("run")], epochs=3)
     assert os.listdir(tmp_path / "other") == []
-    assert generation.read(max((tmp_path / "run").glob("*.run")))["finished"]
+    assert generation.read(max((tmp_path / "run").glob("*.run")))["end"]
 
 
 class At(Callback):
@@ -191,7 +191,7 @@ def test_a_folder_that_is_taken_away_is_made_and_locked_again(tmp_path):
     last = LambdaCallback(on_epoch_begin=lambda epoch, logs: epoch == 3 and (backup.wait(), look()))
     fit([At(backup, lambda: shutil.move(folder, tmp_path / "away")), last, backup], epochs=4)
     assert locked == [1]
-    assert generation.read(max(folder.glob("*.run")))["finished"]
+    assert generation.read(max(folder.glob("*.run")))["end"]
     assert generation.read(max((tmp_path / "away").glob("*.run")))["epoch"] == 1
 
 

@@ -32,7 +32,7 @@ def test_a_state_that_is_not_finite_never_replaces_one_that_is(tmp_path):
         train(tmp_path, save_freq=1, engine=Breaks)
     assert len(caught) == 1
     saved = generation.read(newest(tmp_path))
-    assert (saved["epoch"], saved["batch"], saved["finished"]) == (1, 3, False)
+    assert (saved["epoch"], saved["batch"], saved["end"]) == (1, 3, None)
     assert np.isfinite(saved["engine"]["arrays"]["params/weights"]).all()
 
 
@@ -41,7 +41,7 @@ def test_a_run_that_terminate_on_nan_ended_is_not_finished(tmp_path):
     data = lambda: ArrayData(X, np.where(np.arange(10) == 9, np.nan, Y), batch_size=4)
     train(tmp_path, save_freq=1, data=data(), more=[TerminateOnNaN()])
     saved = generation.read(newest(tmp_path))
-    assert (saved["epoch"], saved["batch"], saved["finished"]) == (0, 2, False)
+    assert (saved["epoch"], saved["batch"], saved["end"]) == (0, 2, None)
 
 
 class Infinite(NumpyEngine):
@@ -59,4 +59,4 @@ def test_nor_if_its_weights_are_still_finite_and_it_was_killed_before_the_end(tm
     spans_of(1)
     train(tmp_path, save_freq="epoch", engine=Infinite, more=[TerminateOnNaN()], fails=fails)
     train(tmp_path, save_freq="epoch", engine=NumpyEngine, more=[TerminateOnNaN()])
-    assert not generation.read(newest(tmp_path))["finished"]
+    assert not generation.read(newest(tmp_path))["end"]

@@ -37,7 +37,7 @@ def test_the_run_is_saved_then_the_handler_is_called_and_the_fit_goes_on(tmp_pat
     history = fit([sends(number), BackupAndRestore(tmp_path, save_freq=100)], epochs=4)
     assert seen == [(number, True, 2)]
     assert history.epoch == [0, 1, 2, 3]
-    assert saved(tmp_path)["finished"]
+    assert saved(tmp_path)["end"]
 
 
 def test_what_the_handler_raises_ends_the_fit(tmp_path, handler):
@@ -47,7 +47,7 @@ def test_what_the_handler_raises_ends_the_fit(tmp_path, handler):
     with pytest.raises(SystemExit, match="3"):
         fit([sends(signal.SIGTERM), watching, BackupAndRestore(tmp_path)], epochs=4)
     assert [type(error) for error in errors] == [SystemExit]
-    assert (saved(tmp_path)["epoch"], saved(tmp_path)["finished"]) == (2, False)
+    assert (saved(tmp_path)["epoch"], saved(tmp_path)["end"]) == (2, None)
 
 
 def test_two_ctrl_c_are_two_calls(tmp_path, handler):

@@ -36,7 +36,7 @@ def test_saved_at_the_next_boundary_closed_and_resumed_bit_for_bit(forks, golden
     number = int(getattr(signal, name))
     assert forks.run(tmp_path, save_freq=40, die=[number, 23]) == status
     saved = generation.read(newest(tmp_path))
-    assert (saved["count"], saved["finished"]) == (23, False)
+    assert (saved["count"], saved["end"]) == (23, None)
     assert "closed" in (tmp_path / "output").read_text()
     assert forks.run(tmp_path, save_freq=40) == 0
     assert outcome(tmp_path) == golden()
@@ -77,7 +77,7 @@ def test_a_first_ctrl_c_waits_until_the_run_is_saved(tmp_path, hook):
 def test_ctrl_c_after_the_last_epoch_comes_when_the_finished_run_is_saved(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fit([Signals("on_train_end", signal.SIGINT), BackupAndRestore(tmp_path)])
-    assert generation.read(max(tmp_path.glob("*.run")))["finished"]
+    assert generation.read(max(tmp_path.glob("*.run")))["end"]
 
 
 @pytest.mark.parametrize("hook", ["on_train_begin", "on_batch_end", "on_epoch_end"])
@@ -164,4 +164,4 @@ def test_in_another_thread_no_handler_is_installed(tmp_path):
     thread.start()
     thread.join()
     assert seen == [before]
-    assert generation.read(max(tmp_path.glob("*.run")))["finished"]
+    assert generation.read(max(tmp_path.glob("*.run")))["end"]

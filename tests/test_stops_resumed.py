@@ -56,4 +56,4 @@ def test_a_stop_within_an_epoch_ends_it_also_in_a_run_that_was_killed_there(tmp_
     resumed = fit([recorder, BackupAndRestore(tmp_path / "run", save_freq=1)], epochs=5)
     assert resumed.history == whole.history
     assert recorder.names() == ["on_train_begin", "on_epoch_end", "on_train_end"]
-    assert generation.read(max((tmp_path / "run").glob("*.run")))["finished"]
+    assert generation.read(max((tmp_path / "run").glob("*.run")))["end"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,7 @@ class Validation:
     """
 
     data: Data
-    freq: int | Iterable[int] = 1
+    freq: int | Collection[int] = 1
 
     def is_due(self, epoch: int) -> bool:
         """Return whether an epoch, counted from 0, is validated."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -126,7 +126,7 @@ class RunState:
     engine: PlainState
     callbacks: CallbackStates
     end: EndState | None = None
-    differences: Sequence[str] = field(default=())
+    differences: Sequence[str] = ()
 
     @property
     def finished(self) -> bool:
@@ -169,7 +169,6 @@ class RunState:
             "generators": self.generators,
             "engine": self.engine,
             **self.callbacks.to_dict(),
-            "finished": self.finished,
             "end": None if self.end is None else self.end.to_dict(),
         }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-
 from ..messages.printing import warn
 from .callback import overridden
 from .logs import is_validation_name, knows
@@ -31,7 +29,7 @@ def check_validated(run: Run) -> None:
                 f"{what}, which only a fit with validation has: pass validation_data=(x, y) or validation_split=0.1 "
                 f"to fit, or name one of {', '.join(names)}."
             )
-        if isinstance(run.validation.freq, (int, Container)) and not _is_ever_due(run.validation, run):
+        if not _is_ever_due(run.validation, run):
             first, last = run.epoch + 1, run.epochs
             warn(f"{what}, but validation_freq={run.validation.freq!r} validates none of the epochs {first} to {last}.")
 

@@ -143,10 +143,11 @@ class ArrayData:
             return None
         if self.shuffle != "batch":
             return HostArrays(epoch_order(self.seed, epoch, self.samples))
-        whole = self.samples // self.batch_size
-        starts = epoch_order(self.seed, epoch, whole) * self.batch_size
+        starts = epoch_order(self.seed, epoch, self._whole) * self.batch_size
         rows = (starts[:, None] + np.arange(self.batch_size, dtype=np.int32)).ravel()
-        return HostArrays(np.concatenate([rows, np.arange(whole * self.batch_size, self.samples, dtype=np.int32)]))
+        return HostArrays(
+            np.concatenate([rows, np.arange(self._whole * self.batch_size, self.samples, dtype=np.int32)])
+        )
 
     def next_size(self) -> int:
         """Return the number of samples in the next batch; 0 at the epoch's end."""

@@ -243,7 +243,8 @@ class Passes:
                 "the data's saved state can't be restored: they have neither load_state_dict nor set_state."
             )
         reading.pending.clear()
-        reading.length = None if not begins else reading.length
+        if not begins:
+            reading.length = None
         self.reading = reading
 
     def _do_again(self, saved: PassState, goes_on: bool) -> None:

@@ -33,8 +33,8 @@ class Reader:
         source: Source,
         steps: int | None,
         prepare_batch: Prepare,
-        first_epoch: int | None = 0,
-        wait: Callable[[], None] = lambda: None,
+        first_epoch: int | None,
+        wait: Callable[[], None],
     ) -> None:
         self._source, self._expected, self._first_epoch = source, steps, first_epoch
         self._wait = wait

@@ -30,16 +30,16 @@ class Source:
         TypeError: If it gives no batches; the error says what helps.
     """
 
-    def __init__(self, given: Any, steps_name: str = "steps_per_epoch", order: Order | None = None) -> None:
-        by_index = hasattr(given, "__getitem__") and (hasattr(given, "__len__") or hasattr(given, "num_batches"))
-        iterable = hasattr(given, "__iter__")
-        if isinstance(given, type) or not (iterable or by_index or _is_samples_of_torch(given)):
-            raise TypeError(_advice(given, steps_name))
+    def __init__(self, given: Any, steps_name: str, order: Order | None) -> None:
         if _is_samples_of_torch(given):
             raise TypeError(
                 f"{type(given).__name__} gives single samples, and data are batches: pass "
                 f"torch.utils.data.DataLoader(dataset, batch_size=32), or batch_size=None if it gives batches."
             )
+        by_index = hasattr(given, "__getitem__") and (hasattr(given, "__len__") or hasattr(given, "num_batches"))
+        iterable = hasattr(given, "__iter__")
+        if isinstance(given, type) or not (iterable or by_index):
+            raise TypeError(_advice(given, steps_name))
         self.given = given
         self.indexed = by_index and (not iterable or hasattr(given, "on_epoch_end"))
         self.plain = type(given) in (list, tuple)

@@ -51,7 +51,7 @@ class Inspection:
     def outputs(self, module: nnx.Module, x: PyTree, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
         """Yield the outputs of every layer, batch after batch."""
         graph, _, state = split(module, ())
-        for rows in batches(len(leaves(x)[0]), batch_size):
+        for rows in _batches(len(leaves(x)[0]), batch_size):
             found = self._outputs(graph, state, _rows(x, rows))
             yield {name: fetch(value) for name, value in found.items()}
 
@@ -81,7 +81,7 @@ class Inspection:
         graph, params, other = split(module, is_trained)
         total: ModuleState | None = None
         samples = len(leaves(x)[0])
-        for rows in batches(samples, batch_size):
+        for rows in _batches(samples, batch_size):
             share = np.float32((rows.stop - rows.start) / samples)
             part = self._gradients(graph, params, other, _rows((x, y, weight), rows), share)
             total = part if total is None else map_pairs(jnp.add, total, part)
@@ -123,7 +123,7 @@ def _rows(nest: PyTree, rows: slice) -> PyTree:
     return map_arrays(lambda array: array[rows], nest)
 
 
-def batches(samples: int, size: int) -> Iterator[slice]:
+def _batches(samples: int, size: int) -> Iterator[slice]:
     """Yield the rows of each batch; the last one may be smaller."""
     for start in range(0, samples, size):
         yield slice(start, min(start + size, samples))

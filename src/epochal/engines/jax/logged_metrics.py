@@ -83,7 +83,7 @@ class LoggedMetric:
     @property
     def own_name(self) -> str:
         """The name without that of the output."""
-        return self.name if self.output is None else self.name.replace(f"{self.output.name}_", "", 1)
+        return self.name if self.output is None else self.name.replace(f"{self.output.name}_", "", 1)  # or `weighted_…`
 
     @property
     def is_mean(self) -> bool:

@@ -1,17 +1,17 @@
-"""What a step asks of an optimizer, of a loss and of a metric."""
+"""What a step asks of an optimizer and of a metric."""
 
 # pyright: reportMissingTypeStubs=false
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol, runtime_checkable
 
-import numpy as np
 import optax
 from jax import Array
 
-Shape = tuple[int | None, ...]
+from ...data.targets import Shape
+
 MetricState = Any
 """A tree of arrays; each metric knows the structure of its own."""
 
@@ -23,8 +23,6 @@ class LearningRatesLike(Protocol):
         """Return a copy."""
         ...
 
-    def __iter__(self) -> Iterator[str]: ...
-    def __getitem__(self, name: str, /) -> float: ...
     def __setitem__(self, name: str, rate: float, /) -> None: ...
 
 
@@ -46,11 +44,6 @@ class OptimizerLike(Protocol):
         """The learning rates that can be set; they are written into the state before a span of steps."""
         ...
 
-    @property
-    def schedule(self) -> optax.Schedule | None:
-        """The function of the number of the step that was given as learning rate; None for a number."""
-        ...
-
     def transform(self) -> optax.GradientTransformation:
         """Return the transform; its learning rates are hyperparameters of `optax.inject_hyperparams` in its state."""
         ...
@@ -70,42 +63,6 @@ class OptimizerLike(Protocol):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as values that JSON can hold."""
-        ...
-
-
-class LossLike(Protocol):
-    """Computes the mean loss of a batch."""
-
-    @property
-    def name(self) -> str:
-        """The name in errors."""
-        ...
-
-    @property
-    def steps_are_samples(self) -> bool:
-        """Whether steps with weights of their own, or with a mask, come as samples: `(batch × steps, …)`."""
-        ...
-
-    @property
-    def activation(self) -> str | None:
-        """The activation ("softmax", "sigmoid") from whose input `with_logits()` gives the same loss, more exactly."""
-        ...
-
-    def with_logits(self) -> LossLike:
-        """Return the same loss for predictions before `activation` is applied; a TypeError where there is none."""
-        ...
-
-    def check(self, y_true: np.ndarray, output_shape: Shape, /) -> None:
-        """Raise a ValueError where labels can't go with an output; called on the host, before training.
-
-        Args:
-            y_true: All labels, `(samples, …)`.
-            output_shape: `(batch, …)`; the first axis isn't looked at.
-        """
-        ...
-
-    def __call__(self, y_true: Array, y_pred: Array, sample_weight: Array | None = None, /) -> Array:
-        """Return the mean of weight × loss over the batch, a scalar."""
         ...
 
 

@@ -87,20 +87,17 @@ class Steps:
         The weights that come with them have what the module itself has written into them: the update applies to that,
         as in a loop written by hand.
         """
-        computed_in = self._cast_frozen(other)
 
         def loss_of(params: ModuleState) -> tuple[Array, Evaluated]:
-            found = self._evaluate(params, other, batch, computed_in)
+            found = self._evaluate(params, other, batch)
             return found.values[0], found
 
         (_, found), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
         return found._replace(gradients=gradients)
 
-    def _evaluate(
-        self, params: ModuleState, other: ModuleState, batch: DeviceBatch, computed_in: ModuleState | None = None
-    ) -> Evaluated:
-        """Evaluate the objective without gradients; `computed_in` is the other state in `dtype`."""
-        given = self._cast(params), self._cast_frozen(other) if computed_in is None else computed_in
+    def _evaluate(self, params: ModuleState, other: ModuleState, batch: DeviceBatch) -> Evaluated:
+        """Evaluate the objective without gradients."""
+        given = self._cast(params), self._cast_frozen(other)
         module = nnx.merge(self.training, *given, copy=True)
         values, predicted = self._call_objective(module, batch, True)
         nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
