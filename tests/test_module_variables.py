@@ -97,6 +97,20 @@ def test_variables_made_in_the_forward_pass_are_refused():
         compiled(Makes()).fit(X, Y, verbose=0)
 
 
+def test_of_many_variables_made_in_the_forward_pass_the_first_are_named_and_the_others_counted():
+    class MakesEight(nnx.Module):
+        def __init__(self):
+            self.dense = nnx.Linear(4, 1, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            for at in range(8):
+                setattr(self, f"made{at}", nnx.Variable(x.mean()))
+            return self.dense(x)
+
+    with pytest.raises(ValueError, match=r"made4, made5 and 2 more\), but a compiled step"):
+        compiled(MakesEight()).fit(X, Y, verbose=0)
+
+
 class Nested(nnx.Module):
     """Has variables that hold nests of arrays, with numbers and texts as keys."""
 

@@ -115,11 +115,15 @@ def test_a_state_that_starts_in_other_dtypes_is_carried_in_those_that_it_gets():
             "only one of init and update has",
         ),
         (
+            optax.chain(optax.monitor({name: lambda updates, **_: 0.0 for name in "abcde"}), optax.sgd(0.1)),
+            r"only one of init and update has .*'a'.*'b'.*'c'.* and 2 more\. Let init return all of it",
+        ),
+        (
             optax.GradientTransformation(lambda p: jnp.zeros(()), lambda u, s, p=None: (u, jnp.zeros(3))),
             r"shape of its state.inner from \(\) to \(3,\)",
         ),
     ],
-    ids=["of samples", "grows", "another shape"],
+    ids=["of samples", "grows", "grows by many", "another shape"],
 )
 def test_what_a_compiled_loop_cannot_do_is_refused(transform, message):
     with pytest.raises(ValueError, match=message):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from .messages.extras import needed_by
+from .messages.printing import say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +65,7 @@ def _monitor(options: argparse.Namespace) -> int:
 
         token = getattr(options, "token", os.environ.get("EPOCHAL_MONITOR_TOKEN"))
         with needed_by("epochal monitor"):
-            serve(options.host, options.port, options.db, token, say=lambda line: print(line, flush=True))
+            serve(options.host, options.port, options.db, token, say=say)
     except ImportError as error:
         print(error, file=sys.stderr)
         return 1

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from numbers import Real
 
 from ..core.callback import Callback
-from ..core.logs import Logs, plain_number
+from ..core.logs import Logs
+from ..messages.numeric import plain_number
 from ..messages.printing import say
 from ..storage.generation import PlainState
 

@@ -8,6 +8,8 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 
+from ..messages.numeric import plain_number
+
 V = TypeVar("V")
 
 LoggedValues: TypeAlias = Mapping[str, Any]
@@ -51,11 +53,6 @@ def knows(names: Iterable[str], name: str) -> bool:
     """Return whether a name, or its other name, is among `names`."""
     names = list(names)
     return name in names or other_name(name) in names
-
-
-def plain_number(value: Any) -> Any:
-    """Return a scalar array, of any framework, as the Python number in it; anything else as it is."""
-    return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
 class ByName(dict[str, V]):

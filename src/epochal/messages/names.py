@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 
 def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
@@ -26,17 +26,28 @@ def snake_case(class_name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def first_few(names: Iterable[str], most: int) -> str:
+    """Return names for a message: the first ones in their order, and how many more there are."""
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def plain_key(key: object) -> Hashable:
+    """Return the text or number in one of JAX's keys, which have it as `key`, `idx` or `name`; another key as it is."""
+    return getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))
+
+
 def path_name(keys: Iterable[object]) -> str:
     """Return the keys that lead to something in a nest, as one name: `a/0/b`. Different keys make different names.
 
-    Keys are texts, numbers and the like, or objects that have one as `key`, `idx` or `name`, as JAX's paths do.
+    Keys are texts, numbers and the like, or JAX's, which have one of those; see `plain_key`.
     What would be read as something else in a key that is a text is written as in addresses, such as `%2F` for a slash.
     """
     return "/".join(_key_name(key) for key in keys)
 
 
 def _key_name(key: object) -> str:
-    key = getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))
+    key = plain_key(key)
     if not isinstance(key, str):
         return str(key) if type(key) is int else f"%{type(key).__name__}:{_plain(repr(key))}"
     if not key.strip(".") or key.removeprefix("-").isdecimal():  # no name of a file's group, or a number

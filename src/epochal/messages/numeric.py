@@ -17,7 +17,7 @@ def whole(what: str, value: object, least: int | None = None) -> int:
     Raises:
         ValueError: If it is anything else.
     """
-    plain = _plain(value)
+    plain = plain_number(value)
     if _is_number(plain) and is_whole(plain, least):
         return int(plain)
     raise ValueError(
@@ -27,7 +27,7 @@ def whole(what: str, value: object, least: int | None = None) -> int:
 
 def real(what: str, value: object) -> float:
     """Return a number as Python's `float`; anything else is a ValueError, which calls it `what`."""
-    plain = _plain(value)
+    plain = plain_number(value)
     if not _is_number(plain):
         raise ValueError(f"{what} must be a number; got {_shown(value)}.")
     return float(plain)
@@ -35,17 +35,17 @@ def real(what: str, value: object) -> float:
 
 def is_whole(value: object, least: int | None = None) -> bool:
     """Return whether `whole` takes this."""
-    plain = _plain(value)
+    plain = plain_number(value)
     return _is_number(plain) and plain % 1 == 0 and (least is None or plain >= least)
 
 
 def is_real(value: object) -> bool:
     """Return whether this is a number, and no truth value."""
-    return _is_number(_plain(value))
+    return _is_number(plain_number(value))
 
 
-def _plain(value: Any) -> object:
-    """Return the Python value of an array library's number."""
+def plain_number(value: Any) -> Any:
+    """Return a scalar array, of any library, as the Python number in it; anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
 
 
@@ -54,6 +54,6 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _shown(value: object) -> str:
-    return (
-        repr(_plain(value)) if getattr(value, "ndim", 0) == 0 else f"an array of shape {getattr(value, 'shape', None)}"
-    )
+    if getattr(value, "ndim", 0) == 0:
+        return repr(plain_number(value))
+    return f"an array of shape {getattr(value, 'shape', None)}"

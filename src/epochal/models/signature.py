@@ -12,7 +12,7 @@ from ..data import advice
 from ..data.targets import Shape
 from ..engines.jax.trees import Keys, PyTree, with_keys
 from ..layers.nests import is_mapping, is_sequence
-from ..messages.names import suggest
+from ..messages.names import plain_key, suggest
 from ..per_output import is_by_name, is_listed
 
 
@@ -150,7 +150,7 @@ def check_built_for(inputs: Signature, input_shape: Sequence[int | None] | None,
 
 
 def _path_name(kind: str, path: Keys) -> str:
-    keys = [getattr(key, "key", getattr(key, "idx", getattr(key, "name", None))) for key in path]
+    keys = [plain_key(key) for key in path]
     parts = [str(key + 1) if isinstance(key, int) else str(key) for key in keys]
     return "_".join([kind, *parts] if not keys or isinstance(keys[0], int) else parts)
 

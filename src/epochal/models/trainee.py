@@ -19,6 +19,7 @@ from ..engines.jax.logged_metrics import LoggedMetric
 from ..layers.frozen import Selection
 from ..layers.members import is_model
 from ..messages.arguments import names_arguments
+from ..messages.names import first_few
 from ..messages.printing import warn
 from ..optimizers.lookup import OptimizerIdentifier
 from ..training.activity import Activity
@@ -278,22 +279,17 @@ class Trainee:
         """Warn if `trainable` of a layer was changed after `compile`."""
         if names := self.selection.changed():
             warn(
-                f"trainable of {_first_of(names)} was changed after compile, which takes it up: compile {self.name} "
-                "again, or it goes on training what it did."
+                f"trainable of {first_few(names, 3)} was changed after compile, which takes it up: compile "
+                f"{self.name} again, or it goes on training what it did."
             )
 
     def _warn_of_late_settings(self) -> None:
         """Warn if a setting of a layer is another one than the steps are compiled with."""
         if late := self.runtime.late_settings():
             warn(
-                f"{_first_of(late)}: the steps of {self.name} were compiled before that change, so it has no effect on "
-                "them. Compile the model again."
+                f"{first_few(late, 3)}: the steps of {self.name} were compiled before that change, so it has no effect "
+                "on them. Compile the model again."
             )
-
-
-def _first_of(names: list[str]) -> str:
-    """Return the first three of some names, and how many more there are."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _modules_in(parts: list[LayerLike]) -> Iterator[nnx.Module]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Generic, TypeVar, cast
 
 import jax
@@ -13,6 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ...core.logs import fetch
+from ...messages.names import first_few
 from .trees import Array, Structure, by_path
 
 T = TypeVar("T")
@@ -112,9 +113,8 @@ class DeviceState(Generic[T]):
             ValueError: If a name or a shape differs.
         """
         if differing := set(self.paths) ^ set(arrays):
-            raise ValueError(
-                f"the saved state is of another model or optimizer; only one of the two has: {first_few(differing)}."
-            )
+            names = first_few(sorted(differing), 6)
+            raise ValueError(f"the saved state is of another model or optimizer; only one of the two has: {names}.")
         for path in self.paths:
             self.write(path, arrays[path])
 
@@ -169,9 +169,3 @@ def storable(array: Array) -> Array:
     """Return an array as files hold it: random keys as their numbers, any other array, or number, as it is."""
     is_keys = jnp.issubdtype(getattr(array, "dtype", np.float32), jax.dtypes.prng_key)
     return jax.random.key_data(array) if is_keys else array
-
-
-def first_few(names: Iterable[str], most: int = 6) -> str:
-    """Return names for a message, the first few in alphabetical order."""
-    names = sorted(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -16,7 +16,8 @@ from jax.typing import DTypeLike
 from ...core.logs import fetch
 from ...data.batches import HostArrays, Span
 from ...data.nests import Batch, Nest, map_arrays
-from .device_state import DeviceState, first_few
+from ...messages.names import first_few
+from .device_state import DeviceState
 from .logged_metrics import LoggedMetric
 from .module_split import AtPaths, node_ids, split_module
 from .objective import Objective
@@ -274,7 +275,7 @@ class JaxEngine:
         elif self._rates is not None:
             self._rates.restore({} if keeps_rate else state["learning_rates"])
         if other_shapes := self._state.restore_compatible(arrays):
-            left_out.append(f"these have other shapes and start afresh: {first_few(other_shapes)}")
+            left_out.append(f"these have other shapes and start afresh: {first_few(sorted(other_shapes), 6)}")
         self.weights.mark_dirty()
         return left_out
 

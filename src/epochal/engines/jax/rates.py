@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import optax
 
-from ...messages.names import path_name
+from ...messages.names import path_name, plain_key
 from .device_state import DeviceState
 from .protocols import OptimizerLike
 from .train_state import TrainState
@@ -88,7 +88,7 @@ def rates_in(state: PyTree, above: Path = ()) -> Iterator[RateInState]:
 
     for keys, node in with_keys(state, is_injected):
         if is_injected(node):
-            here = (*above, *map(_plain_key, keys))
+            here = (*above, *map(plain_key, keys))
             if "learning_rate" in node.hyperparams:
                 scheduled = "learning_rate" in getattr(node, "hyperparams_states", {})
                 yield RateInState((*here, "hyperparams", "learning_rate"), scheduled)
@@ -105,7 +105,3 @@ def named(rates: Sequence[RateInState]) -> dict[str, RateInState]:
         same += 1
     words = [[str(key) for key in own[same:-2] if key not in GENERIC] for own in keys]
     return {"/".join(own) or "outer": rate for own, rate in zip(words, rates, strict=True)}
-
-
-def _plain_key(key: object) -> Hashable:
-    return getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))

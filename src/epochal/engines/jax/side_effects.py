@@ -10,7 +10,7 @@ from typing import TypeAlias
 import jax
 from flax import nnx
 
-from ...messages.names import path_name
+from ...messages.names import first_few, path_name
 from ...messages.printing import warn
 from .precision import as_before
 from .trees import Array, Graph, ModuleState, with_keys
@@ -31,7 +31,7 @@ def check_structure(after: States, before: States) -> None:
     differing = sorted({*_by_name(after)} ^ {*_by_name(before)}) or ["what they hold"]
     made = set(differing) & {*_by_name(after)}
     raise ValueError(
-        f"the forward pass changes which variables the module has ({', '.join(differing[:6])}), but a compiled step "
+        f"the forward pass changes which variables the module has ({first_few(differing, 6)}), but a compiled step "
         f"needs the same ones at each call: {'make them in the constructor' if made else 'keep them'}."
     )
 
@@ -68,12 +68,12 @@ def warn_of_dropped_writes(after: States, before: States) -> None:
     names = [name for name, value in now.items() if name in then and value is not then[name]]
     if random := [name for name in names if name.endswith("/count")]:
         warn(
-            f"random numbers are drawn in inference mode ({_listed(random)}): there every batch, and every call, gets "
-            "the same ones."
+            f"random numbers are drawn in inference mode ({first_few(random, 4)}): there every batch, and every call, "
+            "gets the same ones."
         )
     if lost := [name for name in names if name not in random]:
         warn(
-            f"what is written into {_listed(lost)} in evaluation and prediction isn't kept, only what is written "
+            f"what is written into {first_few(lost, 4)} in evaluation and prediction isn't kept, only what is written "
             "in training; write there in training mode only."
         )
 
@@ -86,7 +86,3 @@ def _by_name(states: States, besides: type | tuple[type, ...] = ()) -> dict[str,
 
     found = (item for state in states for item in with_keys(state, is_left_out))
     return {path_name(keys).removesuffix("/value"): leaf for keys, leaf in found if not is_left_out(leaf)}
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -16,6 +16,7 @@ import optax
 from flax import nnx
 from optax import contrib
 
+from ...messages.names import first_few
 from .device_state import storable
 from .module_split import AtPaths, split
 from .precision import as_before
@@ -269,7 +270,7 @@ def _check_same_shapes(before: Mapping[str, Array], after: Mapping[str, Array]) 
     if changed := before.keys() ^ after.keys():
         raise ValueError(
             f"the optax transform's update changes what is in its state, which a compiled loop can't carry: only "
-            f"one of init and update has {', '.join(sorted(changed)[:3])}. Let init return all of it."
+            f"one of init and update has {first_few(sorted(changed), 3)}. Let init return all of it."
         )
     for path, leaf in before.items():
         if leaf.shape != after[path].shape:
