@@ -5,11 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from numbers import Real
 
 from ..core.callback import Callback
 from ..core.logs import Logs
-from ..messages.numeric import plain_number
+from ..messages.numeric import is_real, plain_number
 from ..messages.printing import say
 from ..storage.generation import PlainState
 
@@ -49,7 +48,7 @@ class LearningRateScheduler(Callback):
         optimizer = self.model.optimizer
         rate = self.schedule(epoch, optimizer.lr) if self._takes_rate else self.schedule(epoch)
         rate = plain_number(rate)
-        if type(rate) is bool or not isinstance(rate, Real) or not math.isfinite(rate):
+        if not is_real(rate) or not math.isfinite(rate):
             asked = f"schedule({epoch}{', lr' if self._takes_rate else ''})"
             raise ValueError(
                 f"the schedule must return a finite number; for epoch {epoch + 1}, {asked} returned {rate!r}."
