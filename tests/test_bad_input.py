@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from epochal.callbacks import Callback, EarlyStopping, History
-from epochal.layers import Activation, Conv2D, Dense
+from epochal.layers import Activation, Conv2D, Dense, Input
 from epochal.models import Sequential
 
 X = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
@@ -287,3 +287,20 @@ def test_a_loss_that_raises_leaves_the_model_usable():
         model.fit(X, CLASSES, verbose=0)
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert_usable(model)
+
+
+def test_a_model_without_layers_says_so():
+    for layers, shape in (([], None), ([Input((3,))], None), ([Input((3,))], (None, 3))):
+        with pytest.raises(ValueError, match="sequential has no layers: add one"):
+            Sequential(layers).build(shape)
+    with pytest.raises(ValueError, match="an Input must be the first"):
+        Sequential([Input((3,)), Input((3,))])
+
+
+def test_a_layer_that_could_not_be_added_leaves_nothing_behind():
+    model = Sequential()
+    with pytest.raises(ValueError, match="Conv2D takes"):
+        model.add(Conv2D(2, 3, input_shape=(4,)))
+    assert (model.layers, model.built) == ([], False)
+    model.add(Conv2D(2, 3, input_shape=(8, 8, 1)))
+    assert model.output_shape == (None, 6, 6, 2)

@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from epochal.callbacks import Callback, CSVLogger, LambdaCallback, ModelCheckpoint
-from epochal.layers import Dense, Dropout, Flatten, Input, Layer
+from epochal.layers import Concatenate, Dense, Dropout, Flatten, Input, Layer
 from epochal.models import Model, Sequential
 
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
@@ -85,6 +85,26 @@ def test_build_needs_a_shape_only_where_none_is_known():
         line().build((None, 5))
     with pytest.raises(ValueError, match="give build an input_shape"):
         Sequential([Dense(1)]).build()
+    with pytest.raises(ValueError, match=r"takes one input, of a shape such as \(None, 64\); got \[\(None, 4\)\]"):
+        Sequential([Dense(1)]).build([(None, 4)])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([(None, 4), (None, 5)], r"built already, for inputs of shape \(None, 3\) for 'b'; got \(None, 5\)"),
+        ({"b": (8, 3), "a": (8, 4, 1)}, r"for inputs of shape \(None, 4\) for 'a'; got \(8, 4, 1\)"),
+        ({"a": (None, 4), "c": (None, 3)}, "input_shape has 'c', which is no input"),
+        ((None, 4), "2 inputs, so input_shape is a list or a dict of shapes for a, b; got 1 of them"),
+    ],
+)
+def test_build_compares_the_shapes_of_several_inputs(given, message):
+    a, b = Input((4,), name="a"), Input((3,), name="b")
+    model = Model([a, b], Dense(1)(Concatenate()([a, b])))
+    model.build([(None, 4), (None, 3)])
+    model.build({"b": (8, 3), "a": [None, 4]})
+    with pytest.raises(ValueError, match=message):
+        model.build(given)
 
 
 def test_files_may_be_kept_from_being_replaced(tmp_path):

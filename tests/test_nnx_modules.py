@@ -16,8 +16,8 @@ from epochal.callbacks import (
     ModelCheckpoint,
     SwapEMAWeights,
 )
-from epochal.layers import Dense
-from epochal.models import Sequential
+from epochal.layers import Dense, Input
+from epochal.models import Model, Sequential
 from epochal.optimizers import Adam
 
 
@@ -227,3 +227,38 @@ def test_an_error_only_in_training_names_the_layer_too():
     with pytest.raises(ValueError, match="not like this") as caught:
         model.fit(X, Y, verbose=0)
     assert any("(Picky)" in note and "(32, 6)" in note for note in caught.value.__notes__)
+
+
+def test_a_model_of_a_module_is_one_layer_however_often_it_is_called():
+    linear = nnx.Linear(3, 3, rngs=nnx.Rngs(0))
+    inner, x = Model(linear, name="linear"), Input((3,))
+    model = Model(x, inner(inner(x)))
+    assert [layer.name for layer in model.layers] == ["linear"]
+    given = np.ones((2, 3), np.float32)
+    np.testing.assert_allclose(model.predict(given), linear(linear(given)), rtol=1e-5)
+    inner.name = "renamed"
+    assert [layer.name for layer in Model(x, inner(x)).layers] == ["renamed"]
+
+
+def test_a_frozen_model_of_a_module_is_frozen_in_other_models_too():
+    inner = Model(nnx.Linear(3, 3, rngs=nnx.Rngs(0)))
+    model = Sequential([Input((3,)), inner, Dense(1)])
+    assert len(model.trainable_weights) == 4
+    inner.trainable = False
+    assert len(model.trainable_weights) == 2
+    model.trainable = True
+    assert inner.trainable
+    before = inner.get_weights()
+    inner.trainable = False
+    model.compile("sgd", "mse")
+    model.fit(np.ones((8, 3)), np.ones(8), verbose=0)
+    for now, then in zip(inner.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_the_layer_graph_shows_the_inputs_that_came_last():
+    model = Model(nnx.Linear(3, 2, rngs=nnx.Rngs(0)))
+    for shape in ((4, 3), (4, 5, 3), (4, 3)):
+        model.predict(np.ones(shape), verbose=0)
+        assert model.output_shape[1:] == (*shape[1:-1], 2)
+        assert model.layer_graph()[0].output_shape[1:] == shape[1:]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from flax import nnx
 
 from ..engines.jax.trees import PyTree
-from ..layers import Lambda, calling
+from ..layers import calling
 from ..layers.call_context import current_context
 from ..layers.tensors import tensors_in
 from ..layers.types import Buildable
@@ -32,7 +32,7 @@ def call_model(
     if tensors_in((x, more)):
         network.build_for(x)
         mode = {} if training is None else {"training": training}
-        return (network.graph or Lambda(trainee.runtime.module, name=trainee.name))(x, *more, **mode)
+        return network.layer(x, *more, **mode)
     if _is_called_within(is_copy):
         calling.ensure_built(model, (x, *more), {})
         return calling.called_in_mode(trainee.runtime.built_module, (x, *more), training)

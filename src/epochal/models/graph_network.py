@@ -61,6 +61,11 @@ class GraphNetwork:
         return self._graph
 
     @property
+    def layer(self) -> Graph:
+        """The graph, which is a layer of the graphs that it is called in."""
+        return self._graph
+
+    @property
     def parts(self) -> list[LayerLike]:
         """The graph."""
         return [self._graph]

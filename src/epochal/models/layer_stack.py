@@ -22,7 +22,7 @@ from ..layers.tensors import connect
 from .graph_network import GraphNetwork
 from .module_network import as_they_are
 from .network import Child, InputShape, LayerLike
-from .signature import Signature
+from .signature import Signature, is_one_shape
 
 
 class LayerStack:
@@ -69,34 +69,40 @@ class LayerStack:
             ValueError: If its name is taken, or it can't take what comes before it.
         """
         if isinstance(layer, Input):
-            if self.layers or self._input:
+            if self.layers or self._input is not None:
                 raise ValueError("an Input must be the first of a model's layers.")
             self._input = layer
             return
         layer = layer if is_model(layer) else as_layer(layer)
-        if self._input is None and not self.layers:
-            self._input = _input_of(layer)
+        given = self._input if self._input is not None or self.layers else _input_of(layer)
         part = _layer_of(layer)
         if has_name(part) and part.name in self._taken_names:
             raise ValueError(f"two layers are named {part.name!r}; names in a model must differ.")
-        if self._input is not None:
-            self._connect([layer] if self._output is not None else [*self.layers, layer])
+        if given is not None:
+            self._connect(given, [layer] if self._output is not None else [*self.layers, layer])
         if has_name(part):
             self._taken_names.add(part.name)
         elif isinstance(part, Layer):
             name_of(part, self._numbered)  # until the graph is drawn
         self.layers.append(layer)
 
-    def _connect(self, layers: Sequence[LayerLike]) -> None:
-        """Let layers take what those before them return; the graph of all is drawn when somebody needs it."""
-        output: PyTree = self._input if self._output is None else self._output
+    def _connect(self, given: Input, layers: Sequence[LayerLike]) -> None:
+        """Let layers take what those before them return; the graph of all is drawn when somebody needs it.
+
+        Where a layer can't take it, all stays as it is.
+
+        Args:
+            given: The input of all.
+            layers: Those that come next.
+        """
+        output: PyTree = given if self._output is None else self._output
         for layer in layers:
             output = layer(output) if isinstance(layer, Layer) or is_model(layer) else connect(layer, (output,), {})
             if not isinstance(output, Tensor):
                 raise ValueError(f"{type(layer).__name__} returns several arrays, so it can't be a part of Sequential.")
         if self._drawn is not None:
             self._trainable = self._drawn.trainable
-        self._output, self._drawn = output, None
+        self._input, self._output, self._drawn = given, output, None
 
     def _graph_network(self) -> GraphNetwork | None:
         """Return the network of the graph of all layers, drawn if it isn't; None before the input's shape is known."""
@@ -126,6 +132,11 @@ class LayerStack:
         """The graph of all layers; None before the input's shape is known."""
         drawn = self._graph_network()
         return None if drawn is None else drawn.graph
+
+    @property
+    def layer(self) -> Graph:
+        """The graph, which is a layer of the graphs that it is called in."""
+        return self._built().graph
 
     @property
     def parts(self) -> list[LayerLike]:
@@ -174,35 +185,33 @@ class LayerStack:
         """Make the variables for inputs of a shape, the batch axis in front; if they are there, check the shape."""
         if (drawn := self._graph_network()) is not None:
             drawn.build(input_shape)
-        elif input_shape is None:
+            return
+        self._check_has_layers()
+        if input_shape is None:
             raise ValueError(f"{self.name} doesn't know the shape of its input: give build an input_shape.")
-        else:
-            self._build_with(Input(tuple(input_shape)[1:], self._input.dtype if self._input else "float32"))
+        if not is_one_shape(input_shape):
+            raise ValueError(f"{self.name} takes one input, of a shape such as (None, 64); got {input_shape!r}.")
+        self._connect(Input(tuple(input_shape)[1:]), self.layers)
 
     def build_for(self, x: PyTree) -> None:
         """Make the variables for an input like this one, if they aren't there."""
         if self._graph_network() is None:
+            self._check_has_layers()
             if not hasattr(x, "shape"):
                 raise ValueError(f"{self.name} takes one array; got {len(x)} of them.")
-            self._build_with(Input(tuple(x.shape)[1:], self._dtype_taken(x.dtype)))
+            self._connect(Input(tuple(x.shape)[1:], self._dtype_taken(x.dtype)), self.layers)
 
     def _dtype_taken(self, dtype: np.dtype) -> str:
         """Return the dtype of an input that nobody has declared, given that of the first data."""
-        first = self.layers[0] if self.layers else None
+        first = self.layers[0]
         if isinstance(first, Embedding):
             return "int32"
         takes_any = not isinstance(first, Layer) or isinstance(first, Lambda)
         return str(dtype) if takes_any and not jnp.issubdtype(dtype, jnp.floating) else "float32"
 
-    def _build_with(self, given: Input) -> None:
+    def _check_has_layers(self) -> None:
         if not self.layers:
             raise ValueError(f"{self.name} has no layers: add one.")
-        before, self._input = self._input, given
-        try:
-            self._connect(self.layers)
-        except Exception:
-            self._input = before
-            raise
 
     def learn(self, x: PyTree) -> None:
         """Make the variables for an input like this one, if they aren't there: then all is known."""

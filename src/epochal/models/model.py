@@ -137,11 +137,11 @@ class Model(NamesArguments):
         """Make the variables of the layers, which a model of tensors or of a module has already.
 
         Args:
-            input_shape: The shape of the input that is expected, the batch axis in front: `(None, 64)`. None if the
-                first layer of a `Sequential` says it.
+            input_shape: The shape of the input that is expected, the batch axis in front: `(None, 64)`; of several
+                inputs the shapes in a list, or in a dict by name. None if the first layer of a `Sequential` says it.
 
         Raises:
-            ValueError: If nobody says it, or the layers are built already, for another shape.
+            ValueError: If nobody says it, there are no layers, or they are built already, for another shape.
         """
         self._trainee.network.build(input_shape)
 

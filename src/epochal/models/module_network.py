@@ -11,8 +11,7 @@ from flax import nnx
 from ..core.layer_node import LayerNode
 from ..data.nests import Nest, map_arrays
 from ..engines.jax.trees import PyTree
-from ..layers import Layer
-from ..layers.frozen import truth_of
+from ..layers import Lambda
 from ..layers.graph import Graph
 from ..layers.inner_layers import build_inside
 from ..layers.symbolic_ends import Ends
@@ -29,9 +28,11 @@ class ModuleNetwork:
     Args:
         module: What computes the outputs.
         name: What errors call it.
+        trainable: Whether training changes the weights.
 
     Attributes:
-        name: What errors call the model.
+        layer: The one layer that it is in graphs of tensors, however often it is called; it has the name, and says
+            whether training changes the weights.
         inputs: None: it takes any nest.
         outputs: The names and shapes of the outputs; None before it has seen inputs.
     """
@@ -40,12 +41,12 @@ class ModuleNetwork:
     graph: Graph | None = None
     is_shared = True
 
-    def __init__(self, module: nnx.Module, name: str) -> None:
-        self._module, self.name = module, name
+    def __init__(self, module: nnx.Module, name: str, trainable: bool = True) -> None:
+        self._module = module
+        self.layer = Lambda(module, name=name, trainable=trainable)
         self.outputs: Signature | None = None
-        self._trainable = True
         self._input_like: PyTree = None  # the last inputs: a nest of shapes and dtypes
-        self._outputs_by_inputs: dict[str, Signature] = {}
+        self._learned: dict[str, tuple[PyTree, Signature]] = {}  # such inputs, and the outputs that they give
 
     @property
     def module(self) -> nnx.Module:
@@ -58,15 +59,22 @@ class ModuleNetwork:
         return [self._module]
 
     @property
+    def name(self) -> str:
+        """What errors call the model."""
+        return str(self.layer.name)
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self.layer.name = name
+
+    @property
     def trainable(self) -> bool:
-        """Whether training changes the weights; setting it sets it for the module, if that is a layer."""
-        return self._trainable
+        """Whether training changes the weights; setting it sets it for all layers within."""
+        return self.layer.trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = truth_of(value)
-        if isinstance(self._module, Layer):
-            self._module.trainable = self._trainable
+        self.layer.trainable = value
 
     @property
     def cast(self) -> Callable[[PyTree], PyTree]:
@@ -82,12 +90,11 @@ class ModuleNetwork:
     def learn(self, x: PyTree) -> None:
         """Find out which outputs the module makes of such inputs; layers in it without variables get them."""
         key = str(map_arrays(lambda array: (array.shape[1:], array.dtype), x))
-        if key not in self._outputs_by_inputs:
+        if key not in self._learned:
             likes = map_arrays(lambda array: jax.ShapeDtypeStruct(array.shape, jnp.result_type(array)), x)
-            self._input_like = likes
             build_inside(self._module, lambda copy, given: copy(given), [likes])
-            self._outputs_by_inputs[key] = signature_of_nest("output", outputs_like(self._module, likes))
-        self.outputs = self._outputs_by_inputs[key]
+            self._learned[key] = likes, signature_of_nest("output", outputs_like(self._module, likes))
+        self._input_like, self.outputs = self._learned[key]
 
     def arrange(self, x: Nest) -> Nest:
         """Return inputs in dtypes that keep them."""
@@ -109,7 +116,7 @@ class ModuleNetwork:
 
     def with_children(self, children: Iterable[Child]) -> ModuleNetwork:
         """Return a network of another module."""
-        return ModuleNetwork(dict(children)["module"], self.name)
+        return ModuleNetwork(dict(children)["module"], self.name, self.trainable)
 
 
 def as_they_are(x: PyTree) -> PyTree:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from flax import nnx
@@ -10,6 +10,7 @@ from flax import nnx
 from ..core.layer_node import LayerNode
 from ..data.nests import Nest
 from ..engines.jax.trees import PyTree
+from ..layers import Layer
 from ..layers.graph import Graph
 from ..layers.symbolic_ends import Ends
 from .signature import Signature
@@ -20,8 +21,13 @@ LayerLike: TypeAlias = Any
 Child: TypeAlias = tuple[str, LayerLike]
 """What flax finds in a model, with its name."""
 
-InputShape: TypeAlias = Sequence[int | None] | None
-"""The shape of an input, the batch axis in front, where None is an open size; None if nobody says it."""
+OneShape: TypeAlias = Sequence[int | None]
+
+InputShape: TypeAlias = OneShape | Sequence[OneShape] | Mapping[str, OneShape] | None
+"""The shape of the input, the batch axis in front, where None is an open size; None if nobody says it.
+
+Of several inputs the shapes come in a list, or in a dict by name.
+"""
 
 
 class Network(Protocol):
@@ -43,6 +49,15 @@ class Network(Protocol):
     @property
     def graph(self) -> Graph | None:
         """The module, if it is a graph of layers."""
+        ...
+
+    @property
+    def layer(self) -> Layer:
+        """What the model is in a graph when it is called on tensors, always the same one.
+
+        Raises:
+            ValueError: If the layers have no variables yet.
+        """
         ...
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 
@@ -13,6 +13,7 @@ from ..data.targets import Shape
 from ..engines.jax.trees import Keys, PyTree, with_keys
 from ..layers.nests import is_mapping, is_sequence
 from ..messages.names import plain_key, suggest
+from ..messages.numeric import is_whole
 from ..per_output import is_by_name, is_listed
 
 
@@ -35,13 +36,14 @@ class Signature:
         """The shape of the only port; a list of them for several, None for none."""
         return self.shapes[0] if len(self.shapes) == 1 else list(self.shapes) or None
 
-    def arranged(self, given: PyTree, what: str, optional: Sequence[bool] = ()) -> PyTree:
+    def arranged(self, given: PyTree, what: str, optional: Sequence[bool] = (), of: str = "arrays") -> PyTree:
         """Return a user's nest in the model's order: one array for one port, else a tuple.
 
         Args:
             given: One array, a list or tuple in order, or a dict by name.
             what: What an error calls it, such as "x".
             optional: For each port whether it may be left out; None takes its place.
+            of: What an error calls its items.
 
         Raises:
             ValueError: If a name is missing or unknown, or there are too many or too few.
@@ -55,7 +57,7 @@ class Signature:
             name for name, item, may in zip(self.names, listed, optional, strict=False) if item is None and not may
         ]
         if len(listed) != len(self.names) or missing:
-            raise ValueError(f"{self._wanted(what)}; got {_described(given)}.")
+            raise ValueError(f"{self._wanted(what, of)}; got {_described(given)}.")
         return self.packed(listed)
 
     def packed(self, arrays: Sequence[PyTree]) -> PyTree:
@@ -66,11 +68,11 @@ class Signature:
         """Return the arrays of an arranged nest, one a port."""
         return arranged if len(self.names) > 1 else (arranged,)
 
-    def _wanted(self, what: str) -> str:
+    def _wanted(self, what: str, of: str) -> str:
         names = ", ".join(self.names)
         if len(self.names) == 1:
-            return f"the model has one {self.kind}, {names!r}, so {what} is one array"
-        return f"the model has {len(self.names)} {self.kind}s, so {what} is a list or a dict of arrays for {names}"
+            return f"the model has one {self.kind}, {names!r}, so {what} is one {of.removesuffix('s')}"
+        return f"the model has {len(self.names)} {self.kind}s, so {what} is a list or a dict of {of} for {names}"
 
     def _by_name(self, given: Mapping[str, PyTree], what: str, optional: Sequence[bool]) -> list[PyTree]:
         for name in given:
@@ -139,14 +141,33 @@ def signature_of_nest(kind: str, nest: PyTree) -> Signature:
     return Signature(kind, names, tuple(tuple(like.shape) for _, like in leaves))
 
 
-def check_built_for(inputs: Signature, input_shape: Sequence[int | None] | None, name: str) -> None:
-    """Raise a ValueError if a model that is built for some inputs is to be built for one of another shape."""
-    if input_shape is None or len(inputs.shapes) != 1:
+def check_built_for(inputs: Signature, input_shape: PyTree, name: str) -> None:
+    """Raise a ValueError if a model that is built for some inputs is to be built for others.
+
+    Args:
+        inputs: The model's.
+        input_shape: The shapes to be built for, the batch axis in front, in a list or a dict by name; one may come by
+            itself. None for whatever the model has.
+        name: The model's.
+    """
+    if input_shape is None:
         return
-    wanted, shape = tuple(input_shape), inputs.shapes[0]
-    differs = any(None not in (a, b) and a != b for a, b in zip(wanted[1:], shape[1:], strict=False))
-    if len(wanted) != len(shape) or differs:
-        raise ValueError(f"{name} is built already, for inputs of shape {shape}; got {wanted}.")
+    given = inputs.arranged([input_shape] if is_one_shape(input_shape) else input_shape, "input_shape", of="shapes")
+    for port, wanted, shape in zip(inputs.names, inputs.listed(given), inputs.shapes, strict=True):
+        if _differ(tuple(wanted), shape):
+            which = f" for {port!r}" if len(inputs.names) > 1 else ""
+            raise ValueError(f"{name} is built already, for inputs of shape {shape}{which}; got {tuple(wanted)}.")
+
+
+def is_one_shape(input_shape: PyTree) -> TypeGuard[Sequence[int | None]]:
+    """Return whether `build` was given the shape of one input, and not a list or a dict of shapes."""
+    return all(size is None or is_whole(size) for size in input_shape)
+
+
+def _differ(one: Shape, other: Shape) -> bool:
+    """Return whether two shapes can't be of the same arrays, whatever their batches."""
+    sizes = zip(one[1:], other[1:], strict=False)
+    return len(one) != len(other) or any(None not in (a, b) and a != b for a, b in sizes)
 
 
 def _path_name(kind: str, path: Keys) -> str:
