@@ -98,6 +98,17 @@ def test_bad_arguments_of_fit_are_refused_before_a_batch_runs(trained, case):
     assert_usable(trained)
 
 
+def test_what_goes_with_arrays_is_refused_beside_batches(trained):
+    batches = [(X, CLASSES)]
+    with pytest.raises(ValueError, match="validation_split and sample_weight go with arrays x and y; an iterable of"):
+        trained.fit(batches, sample_weight=np.ones(20), validation_split=0.5, verbose=0)
+    with pytest.raises(ValueError, match="sample_weight and batch_size go with arrays x and y; an iterable of batches"):
+        trained.evaluate(batches, sample_weight=np.ones(20), batch_size=4, verbose=0)
+    with pytest.raises(ValueError, match="batch_size goes with arrays x and y; an iterable of batches has its own"):
+        trained.predict(batches, batch_size=4)
+    assert_usable(trained)
+
+
 class _Begins(Callback):
     def __init__(self, began):
         self.began = began

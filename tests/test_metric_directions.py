@@ -57,6 +57,13 @@ def test_where_nobody_says_it_is_an_error_before_the_first_batch(callback, tmp_p
     assert not batches
 
 
+def test_a_compiled_model_says_it_before_anything_has_run():
+    model = compiled(metrics=["mae", evenness])
+    assert [model.direction(name) for name in ("val_mae", "evenness", "loss")] == ["min", "unknown", None]
+    model.predict(X)
+    assert model.direction("mae") == "min"
+
+
 def test_a_mode_or_the_metric_says_it():
     quality = MeanMetric(evenness, "quality", direction="max")
     marked = lambda y, p: evenness(y, p)

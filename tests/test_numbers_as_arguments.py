@@ -58,6 +58,13 @@ def test_a_fit_takes_nothing_else(arguments):
         model.fit(X, Y, verbose=0, **arguments)
 
 
+def test_loss_weights_are_numbers():
+    model = Sequential([layers.Dense(1, input_dim=3)])
+    for given in ("0.5", [True], {"dense": "0.5"}):
+        with pytest.raises(ValueError, match=r"loss_weights must be a number; got ('0\.5'|True)"):
+            model.compile("sgd", "mse", loss_weights=given)
+
+
 def test_layers_keep_pythons_numbers_so_that_files_can_hold_them(tmp_path):
     i = np.int64
     model = Sequential(

@@ -99,6 +99,27 @@ def test_the_compiled_loss_can_be_gone_on_from_in_either_form():
     )
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda loss, x, y, p: loss(y=y, y_pred=p, sample_wieght=x), "got an unexpected keyword argument 'sample_wie"),
+        (lambda loss, x, y, p: loss(x, y, p, sample_wieght=x), "got an unexpected keyword argument 'sample_wieght'"),
+        (lambda loss, x, y, p: loss((x, y, None), trainig=True), "got an unexpected keyword argument 'trainig'"),
+        (lambda loss, x, y, p: loss(x, y, p, None, True, None), "too many positional arguments"),
+        (lambda loss, x, y, p: loss(x=x, y=y), "computed from y and y_pred; there is no y_pred"),
+        (lambda loss, x, y, p: loss(x=x), "computed from y and y_pred; there is no y and no y_pred"),
+        (lambda loss, x, y, p: loss(training=True), "missing a required argument: 'batch'"),
+    ],
+)
+def test_wrong_arguments_of_the_compiled_loss_are_refused(call, message):
+    class Own(Sequential):
+        def compute_loss(self, x, y, y_pred):
+            return call(super().compute_loss, x, y, y_pred)
+
+    with pytest.raises(TypeError, match=rf"compute_loss takes \(batch, training\), or Keras's .*: .*{message}"):
+        model_of(Own, loss="mse").evaluate(x, y, verbose=0)
+
+
 def test_the_compiled_loss_of_a_softmax_stays_finite_far_out():
     class Own(Sequential):
         def compute_loss(self, x, y, y_pred, sample_weight, training):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -10,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from .. import losses, metrics, optimizers
-from ..messages.numeric import is_real, is_whole, real, whole
+from ..messages.numeric import is_whole, real, whole
 from ..optimizers.lookup import OptimizerIdentifier
 from ..per_output import PerOutput, items_in, map_items
 
@@ -67,7 +68,7 @@ class CompileConfig:
             raise ValueError(f"accumulate is a number of parts, at least 1; got {accumulate!r}.")
         config = cls(
             loss=map_items(loss, losses.get),
-            loss_weights=map_items(loss_weights, _loss_weight),
+            loss_weights=map_items(loss_weights, functools.partial(real, "loss_weights")),
             metrics=metrics or [],
             weighted_metrics=weighted_metrics or [],
             dtype=None if dtype is None else _float_dtype(dtype),
@@ -88,12 +89,6 @@ class CompileConfig:
     def with_optimizer(self, optimizer: OptimizerIdentifier) -> CompileConfig:
         """Return this config with another optimizer, given by a name or as an optimizer."""
         return replace(self, optimizer=optimizers.get(optimizer))
-
-
-def _loss_weight(value: object) -> float:
-    if not is_real(value):
-        raise TypeError(f"loss_weights are numbers; got {value!r}.")
-    return real("loss_weights", value)
 
 
 def _float_dtype(name: str) -> np.dtype:

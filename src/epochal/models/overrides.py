@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
+
+from ..layers.masks import required
 
 T = TypeVar("T")
 
@@ -36,6 +38,16 @@ NEVER_CALLED = {
 KERAS_ARGUMENTS = ("x", "y", "y_pred", "sample_weight", "training")
 """Of `compute_loss` in Keras 3."""
 
+_FORMS = f"compute_loss takes (batch, training), or Keras's ({', '.join(KERAS_ARGUMENTS)})"
+
+
+def _argument(name: str, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+
+_OWN_FORM = inspect.Signature([_argument("batch", inspect.Parameter.empty), _argument("training", True)])
+_KERAS_FORM = inspect.Signature([_argument(name, True if name == "training" else None) for name in KERAS_ARGUMENTS])
+
 
 def check_overrides(kind: type, base: type) -> None:
     """Refuse a subclass of a base that overrides what is never called.
@@ -56,21 +68,31 @@ def takes_keras_arguments(compute_loss: Callable[..., object]) -> bool:
     """
     parameters = inspect.signature(compute_loss).parameters
     if "y_pred" in parameters:
-        needed = {name for name, p in parameters.items() if p.default is p.empty and p.kind not in _VARIADIC}
-        if unknown := needed - set(KERAS_ARGUMENTS):
+        if unknown := required(inspect.signature(compute_loss)) - set(KERAS_ARGUMENTS):
             raise TypeError(f"compute_loss needs {min(unknown)!r}; it gets {', '.join(KERAS_ARGUMENTS)}.")
         return True
     try:
         inspect.signature(compute_loss).bind(None, True)
     except TypeError:
-        taken = ", ".join(parameters)
-        raise TypeError(
-            f"compute_loss takes (batch, training), or Keras's ({', '.join(KERAS_ARGUMENTS)}); got ({taken})."
-        ) from None
+        raise TypeError(f"{_FORMS}; got ({', '.join(parameters)}).") from None
     return False
 
 
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+def arguments_given(args: tuple[T, ...], kwargs: Mapping[str, T]) -> dict[str, T]:
+    """Return the arguments of a call of `super().compute_loss` by name: `batch` and `training`, or all of Keras's.
+
+    Raises:
+        TypeError: If one is unknown or missing.
+    """
+    is_keras = len(args) > 2 or not kwargs.keys().isdisjoint(("x", "y", "y_pred", "sample_weight"))
+    try:
+        bound = (_KERAS_FORM if is_keras else _OWN_FORM).bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{_FORMS}: {error}.") from None
+    bound.apply_defaults()
+    if missing := [name for name in ("y", "y_pred") if is_keras and bound.arguments[name] is None]:
+        raise TypeError(f"{_FORMS}: the loss is computed from y and y_pred; there is no {' and no '.join(missing)}.")
+    return bound.arguments
 
 
 def keras_arguments(compute_loss: Callable[..., object], values: dict[str, T]) -> dict[str, T]:

@@ -26,7 +26,7 @@ from .modules import Forward
 from .network import Network
 from .objective import LossSum, OutputLoss
 from .odd_activation import odd_activation
-from .overrides import KERAS_ARGUMENTS
+from .overrides import arguments_given
 from .own_loss import OwnLoss
 from .samples import kept, weights_for
 from .signature import Signature
@@ -104,15 +104,17 @@ class Plan:
             module: The module of the step.
             args: `(batch, training)`, or Keras's.
             kwargs: The same by name.
+
+        Raises:
+            TypeError: If one is unknown or missing.
         """
-        if len(args) <= 2 and not kwargs.keys() & {"x", "y", "y_pred", "sample_weight"}:
-            given = {**dict(zip(("batch", "training"), args, strict=False)), **kwargs}
-            values, outputs, _ = self.loss_sum(module, given["batch"], given.get("training", True))
+        given = arguments_given(args, kwargs)
+        if "batch" in given:
+            values, outputs, _ = self.loss_sum(module, given["batch"], given["training"])
             return values[0], outputs
-        given = {**dict(zip(KERAS_ARGUMENTS, args, strict=False)), **kwargs}
         outputs = self.outputs
-        y = outputs.arranged(given.get("y"), "y", [True] * len(outputs.names))
-        return self.loss_sum.values(self._forward_of(given.get("y_pred")), y, given.get("sample_weight"))[0]
+        y = outputs.arranged(given["y"], "y", [True] * len(outputs.names))
+        return self.loss_sum.values(self._forward_of(given["y_pred"]), y, given["sample_weight"])[0]
 
     def _forward_of(self, y_pred: PyTree) -> Forward:
         """Return outputs with their logits and masks, if they are those that the step has just made."""

@@ -33,18 +33,16 @@ class Runtime:
 
     Attributes:
         engine: Runs the steps; None as long as nobody has needed it.
-        trains: Whether the engine can train, or predict only.
         loaded_optimizer: An optimizer's state from a file, by path, which waits for an engine that trains.
     """
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self.engine: JaxEngine | None = None
-        self.trains = False
+        self._trains = False
         self.loaded_optimizer: Mapping[str, np.ndarray] = {}
         self._compiled_with: Settings | None = None  # settings of layers, as they were
-        if network.module is not None:
-            self.pull()  # its layers may be those of a model that nobody will have any more
+        self.pull()  # its layers may be those of a model that nobody will have any more
 
     # The module
 
@@ -77,16 +75,21 @@ class Runtime:
             y: Arranged targets, whose shapes say which metrics names mean; None if there are none.
             dtype: What floats are computed in; None: as they come.
         """
-        if self.engine is None or (plan is not None and not self.trains):
+        if self.engine is None or (plan is not None and self.training_engine is None):
             if plan is None:
                 self.engine = JaxEngine(self.module, None, call, dtype=dtype, adapt=self._network.cast)
             else:
-                self.engine = self._training_engine(plan, selection, y)
-            self.trains = plan is not None
+                self.engine = self._made_to_train(plan, selection, y)
+            self._trains = plan is not None
         self.engine.weights.pull_external_writes()
         return self.engine
 
-    def _training_engine(self, plan: Plan, selection: Selection, y: Nest) -> JaxEngine:
+    @property
+    def training_engine(self) -> JaxEngine | None:
+        """The engine, if it can train and not only predict."""
+        return self.engine if self._trains else None
+
+    def _made_to_train(self, plan: Plan, selection: Selection, y: Nest) -> JaxEngine:
         config, logged = plan.config, plan.metrics(y)
         objective, module = plan.objective(logged), self.module
         trained, at_rest = selection.of(module)
@@ -105,7 +108,7 @@ class Runtime:
         self.loaded_optimizer, self._compiled_with = {}, None
         if self.engine is not None:
             self.engine.weights.write_back()
-            self.engine, self.trains = None, False
+            self.engine, self._trains = None, False
 
     def late_settings(self) -> list[str]:
         """Return in words which settings of layers are others than they were when the steps were compiled."""
@@ -177,6 +180,5 @@ class Runtime:
 
     def optimizer_arrays(self) -> Mapping[str, np.ndarray | Array]:
         """Return the optimizer's state by path, on the device; the next step consumes it."""
-        if self.engine is None or not self.trains:
-            return self.loaded_optimizer
-        return self.engine.weights.optimizer_arrays()
+        engine = self.training_engine
+        return self.loaded_optimizer if engine is None else engine.weights.optimizer_arrays()

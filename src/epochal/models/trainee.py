@@ -122,7 +122,8 @@ class Trainee:
         Raises:
             TypeError: If `wrt` is no filter.
             RuntimeError: If a fit is going on.
-            ValueError: If a name is unknown, in which case the nearest are listed, or `wrt` selects nothing.
+            ValueError: If a name is unknown, in which case the nearest are listed, a number can't be right, or `wrt`
+                selects nothing.
         """
         config = CompileConfig.checked(optimizer, loss, metrics, weighted_metrics, loss_weights, dtype, accumulate, wrt)
         selection = Selection.made(_modules_in(self.network.parts), self.network.trainable, config.wrt)
@@ -167,14 +168,14 @@ class Trainee:
 
     def logged_metrics(self) -> list[LoggedMetric]:
         """Return the metrics in log order; none before the outputs are known."""
-        if self.runtime.engine is not None and self.runtime.trains:
-            return list(self.runtime.engine.metrics)
+        if (engine := self.runtime.training_engine) is not None:
+            return list(engine.metrics)
         return [] if self.plan is None or self.network.outputs is None else self.plan.metrics()
 
     def log_names(self) -> list[str]:
         """Return the names of what is logged, in log order; none before the outputs are known."""
-        if self.runtime.engine is not None and self.runtime.trains:
-            return list(self.runtime.engine.names)
+        if (engine := self.runtime.training_engine) is not None:
+            return list(engine.names)
         if self.plan is None or self.network.outputs is None:
             return []
         return [*self.plan.loss_names, *(metric.name for metric in self.plan.metrics())]
@@ -185,7 +186,7 @@ class Trainee:
         None if no metric is logged under this name.
         """
         name = without_validation(name)
-        logged = () if self.runtime.engine is None else self.runtime.engine.metrics
+        logged = self.logged_metrics()
         found = next((metric for metric in logged if metric.name in (name, other_name(name))), None)
         return None if found is None else found.metric.direction or direction_of(found.own_name) or "unknown"
 
@@ -202,7 +203,7 @@ class Trainee:
         self._training_engine().use_average()
 
     def _training_engine(self) -> JaxEngine:
-        if (engine := self.runtime.engine) is None or not self.runtime.trains:
+        if (engine := self.runtime.training_engine) is None:
             raise ValueError(f"{self.name} isn't being trained, so no average of its weights can be kept.")
         return engine
 

@@ -37,11 +37,8 @@ class Datasets:
         """Return the training data, the engine, and the arrays that `validation_split` keeps from the data."""
         trainable = self._trainable
         if _is_stream(x, y):
-            if options.validation_split or sample_weight is not None or options.batch_size:
-                raise ValueError(
-                    "validation_split, sample_weight and batch_size go with arrays x and y; an iterable of batches "
-                    "has its own batches, each (x, y) or (x, y, sample_weight)."
-                )
+            split = options.validation_split or None
+            _refuse_beside_batches(validation_split=split, sample_weight=sample_weight, batch_size=options.batch_size)
 
             def arrange(x: Nest, y: Nest, sample_weight: Nest) -> Batch:
                 return self._weighed(trainable.arrange(x, y, sample_weight), weights)
@@ -108,6 +105,7 @@ class Datasets:
     ) -> tuple[AnyData, Engine]:
         arrange = self._trainable.arrange if trains else self._arrange_inputs
         if _is_stream(x, y):
+            _refuse_beside_batches(sample_weight=sample_weight, batch_size=batch_size)
             stream = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps", first_epoch=None)
             return stream, self._trainable.engine_for(stream.peek()[1], trains)
         batch = arrange(*inputs.arrays(x, y, sample_weight))
@@ -139,6 +137,15 @@ class Datasets:
 def _is_stream(x: UserData, y: UserData) -> bool:
     """Return whether this is an iterable of batches, and not samples in arrays."""
     return y is None and not inputs.is_arrays(x)
+
+
+def _refuse_beside_batches(**given: object) -> None:
+    """Raise a ValueError if somebody gave, beside an iterable of batches, what goes with arrays."""
+    if names := [name for name, value in given.items() if value is not None]:
+        raise ValueError(
+            f"{' and '.join(names)} {'goes' if len(names) == 1 else 'go'} with arrays x and y; an iterable of batches "
+            "has its own batches, each (x, y) or (x, y, sample_weight)."
+        )
 
 
 def _is_arrays(given: UserData) -> TypeGuard[Sequence[UserData]]:
