@@ -8,6 +8,7 @@ from layer_outputs import IMAGES, ROWS, SEQUENCES
 from epochal import layers
 from epochal.layers import (
     BatchNormalization,
+    Concatenate,
     Conv1D,
     Conv2D,
     Dense,
@@ -16,6 +17,8 @@ from epochal.layers import (
     Flatten,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
     GroupNormalization,
     Input,
     LayerNormalization,
@@ -125,6 +128,23 @@ def test_layers_are_named_as_keras_names_them(layer, name):
         (lambda: Dropout(-0.1), r"rate is the share .*; got -0\.1"),
         (lambda: Embedding(0, 2), r"input_dim must be a positive whole number; got 0"),
         (lambda: Sequential([Dense(2, input_shape=(None,))]), r"Dense needs the size of axis -1 of its input"),
+        (lambda: BatchNormalization(axis=5)(ROWS), r"BatchNormalization needs the size of axis 5 .*shape \(None, 5\)"),
+        (lambda: GroupNormalization(1, -3)(ROWS), r"GroupNormalization needs the size of axis -3 .*shape \(None, 5\)"),
+        (
+            lambda: GlobalMaxPooling2D()(SEQUENCES),
+            r"GlobalMaxPooling2D takes \(height, width, channels\); got inputs of",
+        ),
+        (
+            lambda: GlobalMaxPooling1D()(ROWS),
+            r"GlobalMaxPooling1D takes \(steps, features\); got inputs of shape \(5,\)",
+        ),
+        (lambda: GlobalAveragePooling2D()(SEQUENCES), r"GlobalAveragePooling2D takes \(height, width, channels\); got"),
+        (lambda: GlobalAveragePooling1D()(IMAGES), r"GlobalAveragePooling1D takes \(steps, features\); got inputs of"),
+        (lambda: Concatenate(-2)([ROWS, ROWS]), r"Concatenate has axis=-2, .*behind the batch's; .* shape \(None, 5\)"),
+        (lambda: Concatenate(2)([ROWS, ROWS]), r"Concatenate has axis=2, .*behind the batch's; .* shape \(None, 5\)"),
+        (lambda: Concatenate()([ROWS[:, 0]] * 2), r"Concatenate has axis=-1, .*behind the batch's; .* shape \(None,\)"),
+        (lambda: Input(None), r"an Input's shape is that of a sample, such as \(64,\); got None"),
+        (lambda: Input("64"), r"an Input's shape is that of a sample, such as \(64,\); got '64'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(make, message):

@@ -135,6 +135,20 @@ class Listed(layers.Layer):
         return x[0] + x[1]
 
 
+class Layer(layers.Layer):
+    """Has the name of its base."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight((input_shape[-1],), "ones")
+
+    def call(self, x):
+        return x * self.scale
+
+
+def test_a_layer_named_like_its_base_has_its_own_build():
+    np.testing.assert_array_equal(model_of(Layer()).predict(X), X)
+
+
 def test_build_gets_the_shapes_of_several_inputs():
     x, more = Input((None, 4)), Input((1, 4))
     Model([x, more], [(pair := Pair())(x, {"a": more}), (listed := Listed())([x, more])])

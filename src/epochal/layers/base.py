@@ -158,8 +158,13 @@ class Layer(nnx.Module, pytree=False):
         Args:
             input_shape: With the batch axis in front.
         """
-        if building.has_default_build(self):
+        if self.has_default_build():
             building.build_by_calling(self, input_shape)
+
+    @classmethod
+    def has_default_build(cls) -> bool:
+        """Return whether a class has no `build` of its own, so that only layers inside have weights."""
+        return cls.build is Layer.build
 
     def add_weight(
         self,

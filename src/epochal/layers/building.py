@@ -40,7 +40,6 @@ def in_either_form(build: Callable[..., None]) -> Callable[..., None]:
         if not self.trainable:
             self.trainable = False  # also of the layers that `build` has made
 
-    vars(wrapped)["is_default"] = build.__qualname__ == "Layer.build"
     return wrapped
 
 
@@ -50,11 +49,6 @@ def _in_our_form(args: Sequence[Nest], kwargs: Mapping[str, Nest], names: Sequen
         own = name.removesuffix("_shape")
         shapes[name if name in names else own if own in names else names[0]] = shape
     return (), {name: without_batch(shape) for name, shape in shapes.items()}
-
-
-def has_default_build(layer: object) -> bool:
-    """Return whether a layer has no `build` of its own, so that only layers inside have weights."""
-    return getattr(getattr(type(layer), "build", None), "is_default", False)
 
 
 def build_by_calling(layer: nnx.Module, input_shape: Nest) -> None:
@@ -74,7 +68,7 @@ def build(layer: Any, args: tuple[Nest, ...], kwargs: dict[str, Nest]) -> None:
         TypeError: If an argument of `build` is called like none of `call`.
     """
     streams = fresh_rngs()
-    if has_default_build(layer):
+    if layer.has_default_build():
         layer.built = True
         return
     arguments = bound(layer, (args, without_training(layer, kwargs)))

@@ -12,19 +12,16 @@ from flax import nnx
 
 from .base import Layer
 from .nests import is_sequence
-from .settings import other_axis
+from .settings import has_axis, other_axis
 from .tensors import Tensor, tensors_in
-from .types import Array, Config, LayerOptions, Mask, Nest, Shape
+from .types import Array, Config, LayerOptions, Mask, Nest
 from .untyped import ones
 
 
 class _Merging(Layer):
     """Takes a list of inputs."""
 
-    def build(self, shape: list[Shape], rngs: nnx.Rngs) -> None:
-        self._check_is_list(shape)
-
-    def _check_is_list(self, shape: Nest) -> None:
+    def build(self, shape: Nest, rngs: nnx.Rngs) -> None:
         is_list = is_sequence(shape) and not isinstance(shape, tuple)
         if not is_list or not shape or not all(isinstance(one, tuple) for one in shape):
             raise ValueError(f"{type(self).__name__} takes a list of inputs; got one of shape {shape}.")
@@ -50,7 +47,7 @@ class _Elementwise(_Merging):
         """Return one array for inputs that have the same number of axes."""
         raise NotImplementedError
 
-    def build(self, shape: list[Shape], rngs: nnx.Rngs) -> None:
+    def build(self, shape: Nest, rngs: nnx.Rngs) -> None:
         super().build(shape, rngs)
         axes = max(map(len, shape))
         for sizes in zip(*((*(1,) * (axes - len(one)), *one) for one in shape), strict=True):
@@ -136,12 +133,21 @@ class Concatenate(_Merging):
         **kwargs: `name`.
 
     Raises:
-        ValueError: If the axis is the batch's.
+        ValueError: If the axis is the batch's or, when built, the inputs don't have it.
     """
 
     def __init__(self, axis: int = -1, **kwargs: Unpack[LayerOptions]) -> None:
         super().__init__(**kwargs)
         self.axis = other_axis(axis)
+
+    def build(self, shape: Nest, rngs: nnx.Rngs) -> None:
+        super().build(shape, rngs)
+        whole = (None, *shape[0])
+        if not has_axis(whole, self.axis) or self.axis % len(whole) == 0:
+            raise ValueError(
+                f"Concatenate has axis={self.axis}, which is none of those behind the batch's; got inputs of shape "
+                f"{whole}."
+            )
 
     def call(self, x: Sequence[Array]) -> Array:
         return jnp.concatenate(list(x), self.axis)

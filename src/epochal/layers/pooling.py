@@ -14,14 +14,21 @@ from .types import Array, Config, LayerOptions, Mask, Shape
 from .untyped import avg_pool, max_pool
 
 
-class _Pooling(Layer):
-    """Takes windows over the axes between the batch and the channels.
+class _OverAxes(Layer):
+    """Makes fewer values of those along the axes between the batch and the channels.
 
     Attributes:
         axes: The axes of a sample, as an error names them.
     """
 
     axes: str
+
+    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
+        check_axes(self, shape, self.axes)
+
+
+class _Pooling(_OverAxes):
+    """Takes windows."""
 
     def __init__(
         self,
@@ -35,9 +42,6 @@ class _Pooling(Layer):
         self.pool_size = sizes("pool_size", pool_size, rank)
         self.strides = self.pool_size if strides is None else sizes("strides", strides, rank)
         self.padding = one_of("padding", padding, ("valid", "same"))
-
-    def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
-        check_axes(self, shape, self.axes)
 
     def get_config(self) -> Config:
         settings = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
@@ -134,7 +138,7 @@ class AveragePooling2D(_AveragePooling):
     axes = "height, width, channels"
 
 
-class GlobalAveragePooling1D(Layer):
+class GlobalAveragePooling1D(_OverAxes):
     """Takes the mean over steps, masked ones left out: `(batch, steps, features)` to `(batch, features)`.
 
     Where no step counts the mean is 0. (Keras's isn't a number.)
@@ -144,8 +148,12 @@ class GlobalAveragePooling1D(Layer):
 
     Args:
         **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: When built, if inputs have other axes.
     """
 
+    axes = "steps, features"
     uses_mask = True
 
     def call(self, x: Array, mask: Mask = None) -> Array:
@@ -155,7 +163,7 @@ class GlobalAveragePooling1D(Layer):
         return jnp.where(counts, x, 0).sum(axis=1) / jnp.maximum(counts.sum(axis=1), 1).astype(x.dtype)
 
 
-class GlobalAveragePooling2D(Layer):
+class GlobalAveragePooling2D(_OverAxes):
     """Takes the mean over height and width: `(batch, height, width, channels)` to `(batch, channels)`.
 
         >>> GlobalAveragePooling2D()(np.ones((2, 8, 6, 3))).shape
@@ -163,13 +171,18 @@ class GlobalAveragePooling2D(Layer):
 
     Args:
         **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: When built, if inputs have other axes.
     """
+
+    axes = "height, width, channels"
 
     def call(self, x: Array) -> Array:
         return x.mean(axis=(1, 2))
 
 
-class GlobalMaxPooling1D(Layer):
+class GlobalMaxPooling1D(_OverAxes):
     """Takes the largest value over steps: `(batch, steps, features)` to `(batch, features)`.
 
         >>> GlobalMaxPooling1D()(np.array([[[1.0, 4.0], [3.0, 2.0]]])).tolist()
@@ -177,13 +190,18 @@ class GlobalMaxPooling1D(Layer):
 
     Args:
         **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: When built, if inputs have other axes.
     """
+
+    axes = "steps, features"
 
     def call(self, x: Array) -> Array:
         return x.max(axis=1)
 
 
-class GlobalMaxPooling2D(Layer):
+class GlobalMaxPooling2D(_OverAxes):
     """Takes the largest value over height and width: `(batch, height, width, channels)` to `(batch, channels)`.
 
         >>> GlobalMaxPooling2D()(np.ones((2, 8, 6, 3))).shape
@@ -191,7 +209,12 @@ class GlobalMaxPooling2D(Layer):
 
     Args:
         **kwargs: `name`, `input_shape`.
+
+    Raises:
+        ValueError: When built, if inputs have other axes.
     """
+
+    axes = "height, width, channels"
 
     def call(self, x: Array) -> Array:
         return x.max(axis=(1, 2))

@@ -8,7 +8,7 @@ from typing import Unpack
 from flax import nnx
 
 from .base import Layer
-from .settings import positive
+from .settings import check_axes, positive
 from .types import Array, Config, LayerOptions, Shape
 
 
@@ -101,8 +101,7 @@ class RepeatVector(Layer):
         self.n = positive("n", n)
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
-        if len(shape) != 1:
-            raise ValueError(f"RepeatVector takes (features,); got inputs of shape {shape}.")
+        check_axes(self, shape, "features")
 
     def call(self, x: Array) -> Array:
         return x[:, None].repeat(self.n, axis=1)

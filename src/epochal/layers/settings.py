@@ -45,12 +45,17 @@ def present(**variables: Variable | None) -> NamedWeights:
 
 def known(layer: object, shape: Shape, axis: int) -> int:
     """Return the size of an axis, without the batch axis; it must be known before weights can be made."""
-    if not shape or (size := shape[axis]) is None:
+    if not has_axis(shape, axis) or (size := shape[axis]) is None:
         how = "" if shape else " Of one number a sample make x[..., None], of a single sample x[None]."
         raise ValueError(
             f"{type(layer).__name__} needs the size of axis {axis} of its input; got the shape {shape}.{how}"
         )
     return size
+
+
+def has_axis(shape: Shape, axis: int) -> bool:
+    """Return whether a shape has an axis of this number, counted from the last one if it is negative."""
+    return -len(shape) <= axis < len(shape)
 
 
 def sizes(argument: str, value: object, rank: int, least: int = 1) -> tuple[int, ...]:
@@ -118,4 +123,5 @@ def check_axes(layer: object, shape: Nest, axes: str) -> None:
     if rank != wanted:
         how = " x[..., None] adds a last axis of one value, x[None] that of samples around a single one."
         hint = how if rank == wanted - 1 else ""
-        raise ValueError(f"{type(layer).__name__} takes ({axes}); got inputs of shape {shape}.{hint}")
+        named = axes if wanted > 1 else f"{axes},"
+        raise ValueError(f"{type(layer).__name__} takes ({named}); got inputs of shape {shape}.{hint}")

@@ -79,7 +79,8 @@ class Input(Tensor):
     """
 
     def __init__(self, shape: Sequence[int | None], dtype: str = "float32", name: str | None = None) -> None:
-        if isinstance(shape, (int, str)) or any(n is not None and not is_whole(n, 1) for n in shape):
+        is_list = hasattr(shape, "__iter__") and not isinstance(shape, str)
+        if not is_list or any(n is not None and not is_whole(n, 1) for n in shape):
             raise ValueError(f"an Input's shape is that of a sample, such as (64,); got {shape!r}.")
         super().__init__((None, *(None if n is None else whole("shape", n) for n in shape)), jnp.dtype(dtype).name)
         self.name = name
