@@ -67,6 +67,13 @@ NO_LAYERS = {"Layer", "Lambda"}
 """The base of all, and a function, which no file can hold."""
 
 
+@pytest.mark.parametrize(("name", "settings"), [(n, case[0]) for cases in CASES.values() for n, case in cases.items()])
+def test_every_layer_is_made_anew_from_its_configuration(name, settings):
+    kind = getattr(layers, name)
+    config = kind(**settings, name="one", trainable=False).get_config()
+    assert kind.from_config(config).get_config() == config
+
+
 def test_every_public_layer_is_in_the_table():
     public = {name for name in layers.__all__ if inspect.isclass(kind := getattr(layers, name))
               and issubclass(kind, layers.Layer)}  # fmt: skip

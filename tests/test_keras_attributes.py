@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from epochal.callbacks import Callback, CSVLogger, LambdaCallback, ModelCheckpoint
-from epochal.layers import Concatenate, Dense, Dropout, Flatten, Input, Layer
+from epochal.layers import Concatenate, Dense, Dropout, Embedding, Flatten, Input, Layer
 from epochal.models import Model, Sequential
 
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
@@ -189,6 +189,10 @@ def test_a_setting_of_a_built_layer_that_nothing_looks_at_is_refused():
         dropout.rate = 0.1
     with pytest.raises(AttributeError, match="units of the layer 'dense'"):
         model.layers[0].units = 3
+    table = Embedding(3, 1)
+    table(np.zeros((1, 1)))
+    with pytest.raises(AttributeError, match="input_dim of the layer None is 3 since it was built"):
+        table.input_dim = 4
     before = model.predict(X)
     scaled.by, model.layers[0].activation = 3.0, lambda x: -x  # of one's own, and what compile takes up
     model.compile("sgd", "mse")

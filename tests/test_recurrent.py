@@ -16,6 +16,8 @@ from epochal.layers import (
     Embedding,
     GlobalAveragePooling1D,
     Input,
+    Lambda,
+    LayerNormalization,
     Masking,
     SimpleRNN,
 )
@@ -235,6 +237,41 @@ def test_padding_at_the_end_changes_nothing():
     padded = np.pad(short, ((0, 0), (0, 4)))
     np.testing.assert_allclose(model.predict(short), model.predict(padded), rtol=1e-4, atol=1e-6)
     assert not model.predict(padded * 0).any()  # the mean of no steps
+
+
+@pytest.mark.parametrize("make", [lambda **kw: GRU(2, **kw), lambda **kw: Bidirectional(GRU(1, **kw))])
+def test_sequences_that_are_asked_for_later_leave_masked_steps_out_too(make):
+    def results(layer):
+        model = Sequential([Input((5, 4)), Masking(), layer])
+        model.compile("sgd", "mse")
+        model.set_weights([np.ones_like(weight) for weight in model.get_weights()])
+        x = X * MASK[..., None]
+        return model.evaluate(x, np.zeros((3, 5, 2)), verbose=0), model.predict(x).tolist()
+
+    later = make()
+    for layer in (later.forward_layer, later.backward_layer) if isinstance(later, Bidirectional) else (later,):
+        layer.return_sequences = True
+    assert results(later) == results(make(return_sequences=True))
+
+
+def test_a_bidirectional_layer_returns_what_its_layers_do():
+    layer = Bidirectional(LSTM(2, return_sequences=True, return_state=True))
+    assert (layer.return_sequences, layer.return_state) == (True, True)
+    for name in ("return_sequences", "return_state"):
+        with pytest.raises(AttributeError, match=f"property '{name}' of 'Bidirectional' object has no setter"):
+            setattr(layer, name, False)
+
+
+def test_a_layer_whose_configuration_does_not_say_all_is_not_made_from_it():
+    class Own(LSTM):
+        pass
+
+    with pytest.raises(ValueError, match="from_config makes LSTM, GRU, SimpleRNN again, and no Own"):
+        Bidirectional.from_config(Bidirectional(Own(2)).get_config())
+    with pytest.raises(ValueError, match=r"a Lambda doesn't have its function: make it anew, Lambda\(function\)"):
+        Lambda.from_config(Lambda(jnp.tanh).get_config())
+    with pytest.raises(ValueError, match="LayerNormalization normalises over the last axis; got axis=1"):
+        LayerNormalization.from_config({"axis": 1})
 
 
 def test_batch_normalization_leaves_masked_steps_out_of_its_averages():

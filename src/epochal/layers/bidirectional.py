@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 from flax import nnx
 
 from .base import Layer
+from .gated import GRU, LSTM
 from .names import snake_case
-from .recurrent import Recurrent
+from .nests import is_mapping
+from .recurrent import Recurrent, SimpleRNN
 from .settings import one_of
 from .types import Array, Config, LayerOptions, Mask, NamedWeights, Nest, Shape
 
@@ -63,16 +65,27 @@ class Bidirectional(Layer):
         else:
             self.backward_layer = _copy_of(backward_layer, "backward_layer")
         _check_alike(self.forward_layer, self.backward_layer)
-        self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
-        # Without sequences a 0 would stand for the last state, which a masked last step leaves as it was.
-        self.forward_layer.zero_output_for_mask = self.backward_layer.zero_output_for_mask = layer.return_sequences
-        if layer.return_sequences:
-            self.keeps_mask = 2 if merge_mode is None else 1
+
+    @property
+    def return_sequences(self) -> bool:
+        """Whether the outputs of all steps are returned, as the layers say."""
+        return self.forward_layer.return_sequences
+
+    @property
+    def return_state(self) -> bool:
+        """Whether the states are returned too, as the layers say."""
+        return self.forward_layer.return_state
+
+    @property
+    def keeps_mask(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]  # it follows other settings
+        """Of how many outputs the mask is also the mask."""
+        return (2 if self.merge_mode is None else 1) if self.return_sequences else 0
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         for layer in (self.forward_layer, self.backward_layer):
+            # Without sequences a 0 would stand for the last state, which a masked last step leaves as it was.
+            layer.zero_output_for_mask = self.return_sequences
             layer.build(shape, rngs)
-            layer.built = True
 
     def call(self, x: Array, initial_state: Sequence[Array] | None = None, mask: Mask = None) -> Nest:
         """Return the merged output; with `return_state` a tuple of it, the states forward, and those backward.
@@ -112,6 +125,12 @@ class Bidirectional(Layer):
             "backward_layer": _entry(self.backward_layer),
         }
 
+    @classmethod
+    def from_config(cls, config: Config) -> Any:
+        """Return a new layer with the settings that `get_config` returned, and new layers in it."""
+        parts = {name: config[name] for name in ("layer", "backward_layer") if is_mapping(config.get(name))}
+        return super().from_config(config | {name: _made_of(entry) for name, entry in parts.items()})
+
 
 def _copy_of(layer: object, argument: str, direction: str | None = None) -> Recurrent:
     """Return a copy of a layer, named as Keras does for a direction."""
@@ -139,3 +158,15 @@ def _check_alike(forward: Recurrent, backward: Recurrent) -> None:
 def _entry(layer: Recurrent) -> Config:
     """Return a layer's entry in the configuration of another one, as Keras saves it."""
     return {"module": "keras.layers", "class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def _made_of(entry: Config) -> Recurrent:
+    """Return a new layer by its entry in the configuration of another one."""
+    if (kind := _KINDS.get(entry["class_name"])) is None:
+        raise ValueError(
+            f"from_config makes {', '.join(_KINDS)} again, and no {entry['class_name']}: make the Bidirectional anew."
+        )
+    return kind.from_config(entry["config"])
+
+
+_KINDS: dict[str, type[Recurrent]] = {kind.__name__: kind for kind in (LSTM, GRU, SimpleRNN)}

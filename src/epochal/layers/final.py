@@ -6,7 +6,7 @@ import functools
 import inspect
 
 READ_LATER = {
-    "activation", "function", "name", "trainable", "input_shape", "input_dim", "return_sequences", "return_state",
+    "activation", "function", "name", "trainable", "input_shape", "return_sequences", "return_state",
 }  # fmt: skip
 """Settings that hold from the next `compile` on, or change nothing that is computed."""
 

@@ -9,7 +9,7 @@ from flax import nnx
 
 from .base import Layer
 from .calling import check_constructed
-from .types import LayerOptions, Nest
+from .types import Config, LayerOptions, Nest
 
 
 class Lambda(Layer):
@@ -32,6 +32,13 @@ class Lambda(Layer):
     def call(self, *args: Nest, **kwargs: Nest) -> Nest:
         """Return the function's value."""
         return self.function(*args, **kwargs)
+
+    @classmethod
+    def from_config(cls, config: Config) -> Any:
+        """Return a new layer with some settings, of which `get_config` doesn't return the function."""
+        if "function" not in config:
+            raise ValueError("the configuration of a Lambda doesn't have its function: make it anew, Lambda(function).")
+        return super().from_config(config)
 
 
 def as_layer(layer: object) -> nnx.Module:

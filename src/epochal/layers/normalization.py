@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 from flax import nnx
@@ -118,6 +118,13 @@ class LayerNormalization(Layer):
 
     def get_config(self) -> Config:
         return super().get_config() | {"axis": -1, "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+
+    @classmethod
+    def from_config(cls, config: Config) -> Any:
+        """Return a new layer with the settings that `get_config` returned; the axis is no argument."""
+        if config.get("axis", -1) not in (-1, [-1]):
+            raise ValueError(f"LayerNormalization normalises over the last axis; got axis={config['axis']!r}.")
+        return super().from_config({name: value for name, value in config.items() if name != "axis"})
 
 
 class GroupNormalization(Layer):

@@ -92,7 +92,11 @@ class Recurrent(Layer):
         self.dropout, self.recurrent_dropout = share("dropout", dropout), share("recurrent_dropout", recurrent_dropout)
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
-        self.keeps_mask = return_sequences
+
+    @property
+    def keeps_mask(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]  # it follows another setting
+        """Whether the mask is also that of the output, which has the same steps."""
+        return self.return_sequences
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         check_axes(self, shape, "steps, features")
