@@ -12,6 +12,7 @@ from flax import nnx
 from regression import X, Y
 
 from epochal.callbacks import BackupAndRestore
+from epochal.layers import Input, Layer
 from epochal.messages.names import path_name
 from epochal.models import Model
 
@@ -142,6 +143,33 @@ def test_a_variable_that_holds_a_nest_is_as_many_weights():
     lines = []
     model.summary(lines.append)
     assert lines[-1] == "7 weights, 6 of them trainable"
+
+
+def test_a_subclass_of_a_layer_that_lists_a_nest_lists_it_once():
+    class Backwards(Layer):
+        def __init__(self):
+            super().__init__()
+            self.pair = nnx.Param({"a": jnp.zeros(1), "b": jnp.ones(1)})
+
+        def named_weights(self):
+            return super().named_weights()[::-1]
+
+        def places(self):
+            return [""] * len(self.named_weights())
+
+    class More(Backwards):
+        def __init__(self):
+            super().__init__()
+            self.more = self.add_weight((1,), "ones")
+
+        def call(self, x):
+            return x * self.more + self.pair.get_value()["b"]
+
+    layer = More()
+    model = Model(x := Input((1,)), layer(x))
+    assert [weight.tolist() for weight in layer.get_weights()] == [[1], [0], [1]]
+    model.set_weights([[4], [3], [2]])
+    assert model.predict(np.ones((1, 1))).tolist() == [[6]]
 
 
 @pytest.mark.parametrize("name", ["w.h5", "w.weights.h5"])

@@ -15,7 +15,7 @@ from ..messages.names import path_name
 from .frozen import frozen_variables
 from .members import ADDED_WEIGHTS, Member, is_model, members_of, module_in
 from .names import numbered_by_class
-from .types import NamedWeights, Path, PlacedWeight, Variable
+from .types import AnyWeight, NamedWeights, Path, PlacedWeight, Variable
 from .untyped import is_variable
 from .weights import NestedWeight, is_parameter, nested_weights, variable_of
 
@@ -81,8 +81,8 @@ def placed_weights_of(layer: object) -> list[PlacedWeight]:
     placed = [PlacedWeight(name, weight, place) for (name, weight), place in zip(named, layer.places(), strict=True)]
     if _lists_all(type(layer)):
         return placed
-    listed = {id(item.weight) for item in placed}
-    return placed + [item for item in weights_in_attributes(layer) if id(item.weight) not in listed]
+    listed = {_identity(item.weight) for item in placed}
+    return placed + [item for item in weights_in_attributes(layer) if _identity(item.weight) not in listed]
 
 
 def _is_layer(module: object) -> TypeGuard[HasWeights]:
@@ -147,11 +147,10 @@ class _Found:
     place: str
     is_own: bool
 
-    @property
-    def identity(self) -> object:
-        """A value that differs between two weights."""
-        weight = self.weight
-        return (id(weight.variable), weight.keys) if isinstance(weight, NestedWeight) else id(weight)
+
+def _identity(weight: AnyWeight) -> object:
+    """Return a value that differs between two weights, also between two in one variable."""
+    return (id(weight.variable), weight.keys) if isinstance(weight, NestedWeight) else id(weight)
 
 
 def weights_in_attributes(layer: HasWeights) -> list[PlacedWeight]:
@@ -163,13 +162,15 @@ def weights_in_attributes(layer: HasWeights) -> list[PlacedWeight]:
     found = [item for member in members_of(layer) for item in _in_member(member)]
     first: dict[object, _Found] = {}
     for item in found:
-        first.setdefault(item.identity, item)
+        first.setdefault(_identity(item.weight), item)
     by_attribute = sorted(found, key=lambda item: item.name.split("/")[0])  # the first place is the one in the file
-    places = {item.identity: item.place for item in reversed(by_attribute)}
+    places = {_identity(item.weight): item.place for item in reversed(by_attribute)}
     added = {id(variable): at for at, variable in enumerate(layer.made_weights)}
     once = sorted(first.values(), key=lambda item: _rank(item, added))
     names = numbered_by_class(item.name for item in once)  # which differ, but where add_weight was given one twice
-    return [PlacedWeight(name, item.weight, places[item.identity]) for item, name in zip(once, names, strict=True)]
+    return [
+        PlacedWeight(name, item.weight, places[_identity(item.weight)]) for item, name in zip(once, names, strict=True)
+    ]
 
 
 def _rank(item: _Found, added: dict[int, int]) -> tuple[int, ...]:

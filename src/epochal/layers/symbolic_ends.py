@@ -48,7 +48,7 @@ def ends_of(graph: Graph) -> Ends:
             return ends
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about masks; said when the model was made
-        ends = Ends(*graph.drawn())
+        ends = graph.drawn()
     for keeper in keepers:
         keeper.symbols[graph] = ends
     return ends

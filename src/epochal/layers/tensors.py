@@ -39,12 +39,11 @@ class Tensor(Operators, NamesArguments):
         shape: With the batch axis in front; None where the size is open.
         dtype: Its name.
         call: The call of a layer that makes it; None for a model's input.
-        index: Which of the call's outputs it is.
         mask: The shape of the mask that says which steps count, the batch axis in front; None if all do.
     """
 
-    def __init__(self, shape: Sequence[int | None], dtype: str, call: LayerCall | None = None, index: int = 0) -> None:
-        self.shape, self.dtype, self.call, self.index = tuple(shape), dtype, call, index
+    def __init__(self, shape: Sequence[int | None], dtype: str, call: LayerCall | None = None) -> None:
+        self.shape, self.dtype, self.call = tuple(shape), dtype, call
         self.mask: Shape | None = None
 
     def __repr__(self) -> str:
@@ -129,7 +128,7 @@ def connect(layer: nnx.Module, args: tuple[Nest, ...], kwargs: dict[str, Nest]) 
         error.add_note(f"This is the layer {name!r}, whose inputs have shape {shapes}.")
         raise
     leaves: list[_OutputOutline] = jax.tree.leaves(outlines)
-    call.outputs = tuple(Tensor(outline.shape, outline.dtype, call, at) for at, outline in enumerate(leaves))
+    call.outputs = tuple(Tensor(outline.shape, outline.dtype, call) for outline in leaves)
     symbolic_ends.remember(call)
     for output, mask in zip(call.outputs, masks, strict=True):
         output.mask = None if mask is None else mask.shape

@@ -16,7 +16,7 @@ from ..layers.listing import places_of, trained_of, weights_of
 from ..layers.names import snake_case
 from ..layers.types import Variable
 from ..layers.untyped import is_variable
-from ..layers.weights import NestedWeight
+from ..layers.weights import variable_of
 from ..messages.arguments import names_arguments
 from ..messages.names import path_name
 from ..messages.printing import warn
@@ -159,7 +159,7 @@ class ModelFiles:
 
     def _streams(self) -> dict[str, Variable]:
         """Return the module's variables that are no weights, by path."""
-        weights = {id(w.variable if isinstance(w, NestedWeight) else w) for w in self._runtime.weights().values()}
+        weights = {id(variable_of(weight)) for weight in self._runtime.weights().values()}
         nodes = nnx.iter_graph(self._runtime.built_module)
         others = ((path, v) for path, v in nodes if is_variable(v))
         return {path_name(path): variable for path, variable in others if id(variable) not in weights}

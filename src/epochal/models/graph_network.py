@@ -23,7 +23,7 @@ class GraphNetwork:
 
     Args:
         graph: The layers and their calls.
-        name: What errors call it; the graph's if None.
+        name: What errors call it.
         ends: The tensors that it was made of; they are drawn anew when they are needed if None.
 
     Attributes:
@@ -33,8 +33,8 @@ class GraphNetwork:
         symbols: The symbolic inputs and outputs of the graph, and of graphs nested in it.
     """
 
-    def __init__(self, graph: Graph, name: str | None = None, ends: Ends | None = None) -> None:
-        self._graph, self.name = graph, name or str(graph.name)
+    def __init__(self, graph: Graph, name: str, ends: Ends | None = None) -> None:
+        self._graph, self.name = graph, name
         self.symbols: dict[Graph, Ends] = {} if ends is None else {graph: ends}
         graph.kept_by(self)
         self.inputs = Signature("input", graph.input_names, graph.input_shapes)

@@ -25,7 +25,7 @@ NO_SETTINGS = {"name", "numbered", "built", "input_shape", "seed", "deterministi
 
 PLAIN: tuple[type[object], ...] = (bool, int, float, str, np.generic, np.dtype)
 
-OVERRIDES = ("compute_loss", "train_step", "test_step", "call", "__call__")
+OVERRIDES = ("compute_loss", "call", "__call__")
 """Methods that become part of the compiled step."""
 
 
@@ -75,8 +75,8 @@ def _own(model: object) -> dict[str, object]:
     if not is_users(kind):
         return {}
     public = {name: value for name, value in vars(model).items() if not name.startswith("_")}
-    known = ("name", "stop_training", "history", "optimizer", "data_wait")
-    numbers = {name: v for name, v in public.items() if name not in known and isinstance(v, (bool, int, float, str))}
+    changing = ("stop_training", "data_wait")
+    numbers = {name: v for name, v in public.items() if name not in changing and isinstance(v, (bool, int, float, str))}
     return {"class": kind.__name__, **_code(kind), **described(numbers)}
 
 
@@ -124,8 +124,8 @@ def _is_describable(value: object) -> bool:
     return value is None or isinstance(value, PLAIN) or callable(value)
 
 
-def _wiring(graph: Graph | None) -> str | None:
-    """Return which call takes whose outputs, by number; None for a chain, and for a plain module."""
+def _wiring(graph: Graph | None) -> str:
+    """Return which call takes whose outputs, by number; "chain" for one after the other, and for a plain module."""
     if graph is None or all(step.inputs == (at,) for at, step in enumerate(graph.steps)):
         return "chain"
     calls = (f"{step.name}({','.join(map(str, step.inputs))})" for step in graph.steps)

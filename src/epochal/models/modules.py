@@ -15,7 +15,7 @@ from ..engines.jax.trees import Array, ModuleState, PyTree
 from ..layers.call_context import compiled_step
 from ..layers.graph import Graph
 from ..layers.names import snake_case
-from ..layers.untyped import split
+from ..layers.untyped import merged_copy, split
 
 
 class Forward(NamedTuple):
@@ -77,13 +77,12 @@ def layers_of(module: nnx.Module, operations: bool = False) -> list[tuple[str, n
 
 def outputs_like(module: nnx.Module, x: PyTree) -> PyTree:
     """Return the shapes and dtypes of a module's outputs in inference mode, without computing them."""
-    copy = nnx.merge(*nnx.split(module))
-    copy.eval()
-    graph, state = split(copy)
+    graph, state = split(module)
 
     def run(state: ModuleState, x: PyTree) -> PyTree:
-        merged = nnx.merge(graph, state)
+        copy = merged_copy(graph, state)
+        copy.eval()
         with named():
-            return call(merged, x)
+            return call(copy, x)
 
     return jax.eval_shape(run, state, x)

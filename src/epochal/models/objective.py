@@ -32,8 +32,8 @@ class OutputLoss:
 
     name: str
     loss: Loss
-    weight: float = 1.0
-    from_logits: Loss | None = None
+    weight: float
+    from_logits: Loss | None
 
 
 class LossSum:

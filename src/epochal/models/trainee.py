@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from flax import nnx
-from flax.nnx import graphlib
 
 from ..core.directions import direction_of
 from ..core.logs import other_name, without_validation
@@ -264,7 +263,7 @@ class Trainee:
         try:
             yield
         finally:
-            self.declared_rate.fit_ends(self.compiled_plan.config.optimizer)
+            self.declared_rate.fit_ends(optimizer)
             if engine is not None and not engine.lost:
                 engine.weights.write_back()
         self._warn_of_late_settings()
@@ -296,9 +295,7 @@ class Trainee:
 def _modules_in(parts: list[LayerLike]) -> Iterator[nnx.Module]:
     """Yield the modules among parts of a network, and those in models among them."""
     for part in parts:
-        if not is_model(part):
-            yield part
+        if is_model(part):
+            yield from _modules_in(part.trainee.network.parts)
         else:
-            implementation: Any = graphlib.get_node_impl(part)
-            children = implementation.node_dict(part)
-            yield from _modules_in([children["module"]] if "module" in children else children["listed"])
+            yield part
