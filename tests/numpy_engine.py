@@ -1,5 +1,6 @@
 """Least squares in NumPy: a second engine, so that the loop and all callbacks are tested without a framework."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,12 +17,23 @@ Y = X @ [1.0, -2.0] + 0.1 * RNG.normal(size=10)
 
 
 class Model:
-    """`y = x @ weights`."""
+    """`y = x @ weights`; `on_use` is called before anybody uses the weights."""
 
     def __init__(self, lr=0.1):
+        self.on_use = lambda: None
         self.weights = np.zeros(2)
         self.optimizer = SimpleNamespace(lr=lr)
         self.stop_training = False
+
+    @property
+    def weights(self):
+        self.on_use()
+        return self._weights
+
+    @weights.setter
+    def weights(self, weights):
+        self.on_use()
+        self._weights = weights
 
     def get_weights(self):
         return [self.weights.copy()]
@@ -57,6 +69,48 @@ class SpanOfRows:
         return np.array(self._rows) * self._size
 
 
+class Lookout:
+    """Goes back to the batch whose hooks look at the weights or set the rate, after a span has run."""
+
+    is_possible = True
+
+    def __init__(self, engine, trains):
+        self._engine, self._model, self._trains = engine, engine.model, trains
+
+    def remember(self, span, stop_when_not_finite):
+        """Keep the weights before a span."""
+        self._span, self._before = span, self._model.weights.copy()
+
+    def begin(self, batches):
+        """Begin to notice."""
+        self._batches, self.at, self.looked = batches, 0, False
+        self._rate, self._model.on_use = self._model.optimizer.lr, self._look
+
+    def has_changed(self):
+        """Return whether anybody looked, or set the rate."""
+        if not self.looked and self._model.optimizer.lr != self._rate:
+            self._look()
+        return self.looked
+
+    def end(self):
+        """Stop noticing, with the weights after `at` batches."""
+        if not self.looked:
+            self._go_back()
+
+    def _look(self):
+        self.looked = True
+        self._go_back()
+
+    def _go_back(self):
+        self._model.on_use = lambda: None
+        if self._trains and self.at < self._batches:
+            self._model.weights, rate = self._before, self._model.optimizer.lr
+            self._model.optimizer.lr = self._rate
+            if self.at:
+                self._engine.train(dataclasses.replace(self._span, count=self.at), False)
+            self._model.optimizer.lr = rate
+
+
 class NumpyEngine:
     """Gradient descent on squared errors: a whole engine, to read and to copy; see `epochal.core.protocols.Engine`.
 
@@ -76,7 +130,7 @@ class NumpyEngine:
 
     # Spans
 
-    def train(self, span, stop_when_not_finite):
+    def train(self, span, stop_when_not_finite, behind=None):
         """Run a span of training steps."""
         logged = []
         for x, y, sample_weight in batches_in(span):
@@ -88,13 +142,17 @@ class NumpyEngine:
         self.spans.append(len(logged))
         return SpanOfRows(logged, span.chunk.size)
 
-    def test(self, span, stop_when_not_finite):
+    def test(self, span, stop_when_not_finite, behind=None):
         """Run a span of evaluation steps, which change nothing."""
         return SpanOfRows([self._logs(*batch) for batch in batches_in(span)], span.chunk.size)
 
-    def predict(self, span, stop_when_not_finite):
+    def predict(self, span, stop_when_not_finite, behind=None):
         """Compute the outputs of a span of batches."""
         return SpanOfRows([(x @ self.model.weights,) for x, _, _ in batches_in(span)], span.chunk.size)
+
+    def lookout(self, phase, uninterrupted):
+        """Return what notices that hooks look at the weights or set the rate."""
+        return Lookout(self, phase == "train")
 
     def _logs(self, x, y, sample_weight):
         residual = self._residual(x, y)

@@ -17,7 +17,7 @@ class Breaks(NumpyEngine):
     at = 7
     done = 0
 
-    def train(self, span, stop_when_not_finite):
+    def train(self, span, stop_when_not_finite, behind=None):
         result = super().train(span, stop_when_not_finite)
         self.done += result.count()
         if self.done >= self.at:
@@ -47,7 +47,7 @@ def test_a_run_that_terminate_on_nan_ended_is_not_finished(tmp_path):
 class Infinite(NumpyEngine):
     """Logs an infinite loss at the end of the first epoch, whatever the weights."""
 
-    def train(self, span, stop_when_not_finite):
+    def train(self, span, stop_when_not_finite, behind=None):
         result = super().train(span, stop_when_not_finite)
         if sum(self.spans) == 3:
             result.rows()[-1][0] = np.inf

@@ -22,6 +22,14 @@ def test_killed_anywhere_it_ends_as_if_it_had_not_been(forks, golden, tmp_path, 
     assert outcome(tmp_path) == golden()
 
 
+def test_killed_within_a_span_that_has_run_ahead_of_hooks_it_ends_as_if_it_had_not_been(forks, golden, tmp_path):
+    for death in [(9, 7), (9, 24), (15, 38)]:
+        assert forks.run(tmp_path, die=death, follows=True) == -death[0]
+    assert forks.run(tmp_path, follows=True) == 0
+    assert [int(n) for n in (tmp_path / "begun").read_text().split()] == [0, 0, 20, 38]  # SIGTERM saves at its batch
+    assert outcome(tmp_path) == golden()
+
+
 @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_test_begin", "on_epoch_end", "on_train_end"])
 def test_killed_between_batches_it_ends_as_if_it_had_not_been(forks, golden, tmp_path, hook):
     assert forks.run(tmp_path, die=[9, 1], die_at=hook) == -9

@@ -1,15 +1,15 @@
-"""Callbacks that only read logs get every batch after the span that it was in has run."""
+"""Callbacks that promise to read logs only get every batch after its span, and break the promise with an error."""
 
 import pytest
 from interrupted import Raises
 from numpy_engine import Model, fit, make_run
 
-from epochal.callbacks import Callback, Every
+from epochal.callbacks import Callback, Every, LambdaCallback
 from epochal.core import loop
 
 
 class Losses(Callback):
-    """Keeps the batch hooks' logs, without costing a span."""
+    """Keeps the logs of both batch hooks, without costing a span."""
 
     replay = True
 
@@ -37,7 +37,7 @@ def test_a_replayed_callback_gets_every_batchs_own_logs_in_order(spans_of):
     assert len(live.seen) == 12
 
 
-def test_a_replay_comes_before_the_wakes_that_end_the_span(spans_of):
+def test_hooks_at_the_batch_that_ends_the_span_come_in_list_order(spans_of):
     spans_of(1000)
     order = []
 
@@ -54,14 +54,17 @@ def test_a_replay_comes_before_the_wakes_that_end_the_span(spans_of):
             order.append(("replay", batch))
 
     fit([WakeSchedule(), Replays()], epochs=1)
-    assert order == [("replay", 0), ("replay", 1), ("wake", 1), ("replay", 2)]
+    assert order == [("replay", 0), ("wake", 1), ("replay", 1), ("replay", 2)]
 
 
-def test_a_replayed_hook_may_stop_the_training_at_the_spans_end(spans_of):
+def test_a_replayed_hook_may_stop_the_training_at_its_batch(spans_of):
     spans_of(1000)
-    losses = Losses(stop_at=0)
-    fit([losses], epochs=5)
-    assert [batch for moment, batch, _ in losses.seen if moment == "end"] == [0, 1]
+    losses, model = Losses(stop_at=0), Model()
+    fit([losses], epochs=5, model=model)
+    assert [batch for moment, batch, _ in losses.seen if moment == "end"] == [0]
+    once = Model()
+    fit([LambdaCallback(on_batch_end=lambda batch, logs: setattr(once, "stop_training", True))], model=once)
+    assert model.get_weights()[0].tobytes() == once.get_weights()[0].tobytes()
 
 
 @pytest.mark.parametrize("ask", [lambda m: m.get_weights(), lambda m: m.optimizer, lambda m: setattr(m, "weights", 0)])
@@ -72,7 +75,9 @@ def test_a_replayed_hook_may_ask_the_model_for_nothing_else(ask):
         def on_batch_end(self, batch, logs=None):
             ask(self.model)
 
-    with pytest.raises(RuntimeError, match=r"Asks has replay = True: .* Set replay = False to be woken at each batch"):
+    with pytest.raises(
+        RuntimeError, match=r"Asks has replay = True: .* Set replay = False for hooks that look at the model"
+    ):
         fit([Asks()])
 
 

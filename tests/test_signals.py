@@ -68,7 +68,7 @@ class InterruptedEngine(NumpyEngine):
         super().__init__(model)
         self.times, self.waiting = times, waiting
 
-    def train(self, span, stop_when_not_finite):
+    def train(self, span, stop_when_not_finite, behind=None):
         if not self.waiting:
             self.interrupt()
         result = super().train(span, stop_when_not_finite)

@@ -55,7 +55,7 @@ def test_without_update_freq_batches_cost_nothing(tmp_path, spans_of):
     run = make_run([TensorBoard(tmp_path)])
     loop.fit(run)
     assert run.engine.spans == [2, 1] * 2
-    assert not run.training._wakes.replays
+    assert not run.training._caller.follows
     assert "batch_loss" not in scalars(tmp_path / "train")
 
 

@@ -3,6 +3,7 @@
 epochs, save_freq, seconds   of the fit and its BackupAndRestore
 die                          [signal, batch]: what the process sends itself after that batch, counted in all epochs
 die_at                       a hook's name, for `die` without a batch
+follows                      the callbacks for every batch say nothing of their cadence, so spans run ahead of them
 seed                         None: not a word about seeds
 ema                          SwapEMAWeights, too
 own                          the layers are those inside a user's own one, which counts its training steps and adds a loss
@@ -45,6 +46,7 @@ options = {
     "seconds": None,
     "die": None,
     "die_at": None,
+    "follows": False,
     "seed": 0,
     "ema": False,
     "own": False,
@@ -56,7 +58,7 @@ options |= json.loads(sys.argv[2])
 class Diary(Callback):
     """A user's callback that remembers the loss of every batch."""
 
-    replay = True
+    replay = not options["follows"]
 
     def on_train_begin(self, logs=None):
         self.losses, self.begun = [], []
@@ -76,6 +78,21 @@ class Diary(Callback):
 
     def load_state_dict(self, state):
         self.losses = state["losses"].tolist()
+
+
+class DiesFollowing(Callback):
+    """Sends this process a signal in the middle of a span that has run ahead."""
+
+    def __init__(self, diary, backup, number, batch):
+        self.diary, self.backup, self.number, self.batch = diary, backup, number, batch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if len(self.diary.losses) == self.batch:
+            self.backup.wait()
+            os.kill(os.getpid(), self.number)
+
+    def state_dict(self):
+        return {}
 
 
 class Dies(Callback):
@@ -163,7 +180,10 @@ if options["ema"]:
     callbacks.append(SwapEMAWeights(0.9))
 if options["die"]:
     number, *batch = options["die"]
-    callbacks.append(Dies(backup, number, *batch, **({"hook": options["die_at"]} if options["die_at"] else {})))
+    if options["follows"]:
+        callbacks.append(DiesFollowing(diary, backup, number, *batch))
+    else:
+        callbacks.append(Dies(backup, number, *batch, **({"hook": options["die_at"]} if options["die_at"] else {})))
 
 before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 try:

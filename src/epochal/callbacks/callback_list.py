@@ -225,7 +225,7 @@ _PHASES: tuple[Phase, ...] = ("train", "test", "predict")
 def _is_called(watcher: BatchHooks, finished: int) -> bool:
     """Return whether hooks are called for the batch after so many others."""
     cadence = watcher.cadence
-    if watcher.replay or not isinstance(cadence, Every) or cadence.unit != "batch":
+    if watcher.only_reads_logs or not isinstance(cadence, Every) or cadence.unit != "batch":
         return True
     return cadence.due(finished, finished + 1)
 

@@ -19,17 +19,17 @@ import inspect
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from ..messages.arguments import NamesArguments
 from ..messages.printing import warn
 from ..storage.generation import PlainState
 from ..storage.writer import BackgroundWriter
 from .cadence import Cadence, Every
-from .idle_hooks import is_idle
+from .hook_code import is_idle, reads_clock
 from .logs import Logs
 from .protocols import Model
-from .wakes import BatchHooks
+from .wakes import BatchHooks, Phase
 
 Params: TypeAlias = Mapping[str, Any]
 """The facts of a fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics; None where not known."""
@@ -53,10 +53,12 @@ class Callback(NamesArguments):
         writer: Writes files in the background, one after the other; what failed there is raised at the
             next hook and at the end of the fit, which waits until everything is written.
         cadence: When batch hooks must be woken: `Every(n, "batch")`, `Every(t, "second")` or
-            `WhenNotFinite()`. None is `Every(1, "batch")` for a callback that overrides a batch hook.
-        replay: True says "my batch hooks only read logs": they are then called for every batch, in
-            order, after the span has run, and cost no span. Such a hook may set
-            `model.stop_training` (honoured at the span's end) and ask nothing else of the model.
+            `WhenNotFinite()`. None is for every batch. Of a callback with one of the two batch hooks they are then
+            called after many batches have run, one batch after the other, each with its own logs; a look at the
+            model takes it back to that batch. Nothing shows it but the clock: with both hooks, or one that
+            asks for the time, each batch waits for them, as with `Every(1, "batch")`.
+        replay: True promises that batch hooks only read logs: both may then be called after many batches
+            have run. Such a hook may set `model.stop_training`; anything else it asks of the model is an error.
         is_sink: True says "I only record": run after all callbacks that are no sinks.
         calls_user_functions: Whether hooks of this class call functions that a user passed.
 
@@ -176,8 +178,6 @@ LENT = ("model", "validation_data", "writer")
 
 HOOKS: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
-Phase = Literal["train", "test", "predict"]
-
 ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
 """Hooks with a second name; of one callback only one of the two is called."""
 
@@ -192,6 +192,15 @@ def overridden(callback: object, hook: str) -> Callable[..., None] | None:
     names = (hook, ALIASES[hook]) if hook in ALIASES else (hook,)
     bound = (getattr(callback, name, None) for name in names)
     return next((f for f in bound if f is not None and not is_idle(f, names)), None)
+
+
+def may_follow(begin: Callable[..., None] | None, end: Callable[..., None] | None) -> bool:
+    """Return whether batch hooks may be called after the span that their batch was in.
+
+    Not if they could measure how long a batch takes: then there are both, or the only one asks for the time.
+    """
+    only = end if begin is None else begin if end is None else None
+    return only is not None and not reads_clock(only)
 
 
 class Dispatcher:
@@ -225,13 +234,15 @@ class Dispatcher:
         found: list[BatchHooks] = []
         for callback in self.callbacks:
             begin, end = (overridden(callback, f"on_{phase}_batch_{moment}") for moment in ("begin", "end"))
-            cadence = getattr(callback, "cadence", None) or Every(1, "batch")
+            own_cadence, only_reads_logs = getattr(callback, "cadence", None), bool(getattr(callback, "replay", False))
+            cadence = own_cadence or Every(1, "batch")
             if not isinstance(cadence, Cadence):
                 raise TypeError(
                     f"{type(callback).__name__}.cadence must be Every(…) or WhenNotFinite(); got {cadence!r}."
                 )
             if (begin or end) and getattr(cadence, "unit", None) != "epoch":
-                found.append(BatchHooks(callback, begin, end, cadence, bool(getattr(callback, "replay", False))))
+                follows = only_reads_logs or (own_cadence is None and may_follow(begin, end))
+                found.append(BatchHooks(callback, begin, end, cadence, follows, only_reads_logs))
         return found
 
     def prepare(self, model: Model, params: Params, validation_data: Any = None) -> None:

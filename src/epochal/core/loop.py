@@ -58,8 +58,9 @@ def _epoch(run: Run) -> None:
         if run.stopped():
             return  # there was no such epoch
         run.epoch_open = True
-    for _ in training.spans(run.stopped):
-        _end_moment(run)
+    for _ in training.spans(run.stopped, run.is_interrupted):
+        if not training.is_amid_batch:
+            _end_moment(run)
     training.end_epoch()
     logs = epoch_logs(training, "train")
     if (testing := run.due_validation()) is not None and training.ended:
@@ -136,7 +137,7 @@ def predict(predicting: PhaseRunner, hooks: Dispatcher) -> list[Any]:
     hooks("on_predict_begin", Logs())
     predicting.begin(0)
     with predicting:
-        outputs = [row[0] for result in predicting.spans() for row in result.rows()]
+        outputs = [row[0] for span in predicting.spans() for row in span.rows()]
         predicting.end_epoch()
     hooks("on_predict_end", Logs())
     return outputs

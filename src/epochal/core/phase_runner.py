@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 from ..data.batches import Span
 from ..data.cursor import CLOSE_SECONDS
 from ..messages.printing import warn
-from .cadence import WhenNotFinite
-from .callback import Dispatcher, Phase
-from .logs import Logs
+from .batch_hooks import BatchHookCaller
+from .callback import Dispatcher
+from .engine import Engine, LoggedResult, Result
 from .means import Means
-from .protocols import Data, Engine, LoggedResult, Model, Result
+from .protocols import Data
 from .signals import Signals
-from .wakes import ThroughputEstimate, WakeSchedule
+from .started_span import StartedSpan
+from .user_code import are_users
+from .wakes import Phase, ThroughputEstimate, WakeSchedule
 
 HURRY_SECONDS = 1.0
 """How long data are waited for when an error has ended a phase."""
@@ -29,19 +28,9 @@ RUN_AHEAD = 32
 """Spans that may be under way on the device, at most, while the host goes on."""
 
 
-@dataclass(eq=False)
-class _Started:
-    """A span that may still be running.
-
-    Attributes:
-        result: Its result.
-        count: The number of its batches.
-        size: Samples a batch.
-    """
-
-    result: Result
-    count: int
-    size: int
+def never() -> bool:
+    """Return False."""
+    return False
 
 
 class PhaseRunner:
@@ -63,15 +52,23 @@ class PhaseRunner:
 
     def __init__(self, phase: Phase, engine: Engine, data: Data, hooks: Dispatcher, signals: Signals) -> None:
         self.engine = engine
-        self._execute: Callable[[Span, bool], Result] = getattr(engine, phase)
-        self._names: Sequence[str] = ("outputs",) if phase == "predict" else engine.names
+        self._execute: Callable[[Span, bool, Result | None], Result] = getattr(engine, phase)
         self._averages = phase != "predict"
         self._data, self._signals = data, signals
         self._model, self._counted = hooks.model, 0.0
-        self._wakes, self._pace = WakeSchedule(hooks.watchers(phase)), ThroughputEstimate()
-        self._in_flight: deque[_Started] = deque()  # the host may be ahead of the device
+        watchers = hooks.watchers(phase)
+        self._wakes, self._pace = WakeSchedule(watchers), ThroughputEstimate()
+        names: Sequence[str] = engine.names if self._averages else ("outputs",)
+        self._caller = BatchHookCaller(self._wakes, engine.lookout(phase, signals.uninterrupted), signals, names)
+        self._breaks = self._wakes.finds_not_finite and self._averages
+        # A user's hook at a loss that isn't finite may draw random numbers, or anything, before data are read on
+        self._chains = self._breaks and not are_users(watchers)
+        if self._chains:
+            data.keep_one_more()
+        self._in_flight: deque[StartedSpan] = deque()  # the host may be ahead of the device
         self._since = 0.0  # when the first of them began
-        self._chunk_before: _Started | None = None  # the last span of that chunk
+        self._chunk_before: StartedSpan | None = None  # the last span of that chunk
+        self._broken: StartedSpan | None = None  # which ended at a loss that somebody waits for
         self._epoch = self.batch = self.count = 0
         self.means = Means()
 
@@ -92,25 +89,43 @@ class PhaseRunner:
         self._epoch, self.batch = epoch, batch
         if batch == 0:
             self.means = Means()
+            self._caller.begin_epoch()
 
-    def spans(self, stopped: Callable[[], bool] = lambda: False) -> Iterator[Result]:
+    def spans(
+        self, stopped: Callable[[], bool] = never, interrupted: Callable[[], bool] = never
+    ) -> Iterator[StartedSpan]:
         """Run the rest of the epoch; yield after each span, when all its hooks have been called.
 
         Args:
-            stopped: Returns whether to end here; called before each span.
+            stopped: Returns whether to end here; called before each span, and after each batch whose hooks are called.
+            interrupted: Returns whether something is to be done between this batch and the next.
         """
-        while not stopped() and (size := self._data.next_size()):
+        while self.is_amid_batch or not stopped():
+            if not (size := self._data.next_size()):
+                if (broken := self.settle()) is None:
+                    break
+                yield broken  # which has brought it back into the epoch
+                continue
             beginning = self._wakes.beginning(self.count)
-            if beginning:
-                begin_logs = Logs({"batch": self.batch, "size": size})
-                for watcher in beginning:
-                    watcher.begin(self.batch, begin_logs)  # pyright: ignore[reportOptionalCall]
-            first = self.batch
-            result = self._run_span(size)
-            self._signals.deliver_early()
-            self._wake(result, first, size)
-            yield result
+            if beginning and self._chains and (broken := self.settle()):
+                yield broken
+                continue
+            self._caller.begin(self.count, self.batch, size, beginning)
+            started = self._start(size)
+            if self._caller.follows:
+                self._follow(started, lambda: stopped() or interrupted())
+            else:
+                self._signals.deliver_early()
+                if self._chains and self._wakes.is_due(self.count):
+                    self._wait_for(started)
+                self._wake(started)
+            yield started
         self.settle()
+
+    @property
+    def is_amid_batch(self) -> bool:
+        """Whether hooks have been called for the beginning of the next batch."""
+        return self._caller.is_begun
 
     @property
     def ended(self) -> bool:
@@ -122,44 +137,73 @@ class PhaseRunner:
         if self.ended:
             self._data.end_epoch()
 
-    def _run_span(self, size: int) -> Result:
-        span, signals = self._data.span(self._wakes.length(self.count, self._pace)), self._signals
+    def settle(self) -> StartedSpan | None:
+        """Wait for everything started, and bring the means up to it.
+
+        Return the span that ended at a loss that isn't finite, if there is one; the hooks for that have been called.
+        """
+        if self._in_flight:
+            self._wait_for(self._in_flight[-1])
+        self._count_waiting()
+        if (broken := self._broken) is not None:
+            self._wake(broken)
+        return broken
+
+    # Starting a span
+
+    def _start(self, size: int) -> StartedSpan:
+        """Start the next span, and wait for it, or for others before it, where the host must not be further ahead."""
+        signals = self._signals
+        span = self._data.span(self._caller.batches(self.count, self.batch, self._pace))
         self._count_waiting()
         signals.held = signals.replacing = True
         try:
             if not self._in_flight:
                 self._since = time.perf_counter()
-            started = _Started(self._started_span(span), span.count, size)
+            started = StartedSpan(self._executed(span), self.batch, span.count, size)
             signals.replacing = False
             self._in_flight.append(started)
+            self._advance(span.count)
             ends_chunk = span.at + span.count == span.chunk.count
             if ends_chunk:
                 self._data.prepare(self._epoch + 1)  # the device is busy, the host is not
-            if self._wakes.finds_not_finite or self._is_far_ahead():
+            if self._is_awaited() or self._is_far_ahead():
                 self._wait_for(started)
-            self._data.advance(started.count)
-            self.batch += started.count
-            self.count += started.count
             if ends_chunk:
                 self._end_chunk(started)
         finally:
             signals.held = signals.replacing = False
-        return started.result
+        return started
 
-    def _end_chunk(self, started: _Started) -> None:
-        """Wait for the chunk before, so that two at most are with the device: one it works on, and the next."""
-        before, self._chunk_before = self._chunk_before, started
-        if before in self._in_flight:
-            self._wait_for(before)
-
-    def _started_span(self, span: Span) -> Result:
+    def _executed(self, span: Span) -> Result:
+        behind = self._in_flight[-1].result if self._chains and self._in_flight else None
         try:
-            return self._execute(span, self._wakes.finds_not_finite)
+            if self._caller.follows:
+                self._caller.remember(span)
+            return self._execute(span, self._breaks, behind)
         except Exception as error:
             first, last = self.batch + 1, self.batch + span.count
             batches = f"batch {last}" if span.count == 1 else f"batches {first} to {last}"
             error.add_note(f"This was raised for {batches} of epoch {self._epoch + 1}, counted from 1.")
             raise
+
+    def _advance(self, batches: int) -> None:
+        self._data.advance(batches)
+        self.batch += batches
+        self.count += batches
+
+    def _go_back_to_end_of(self, span: StartedSpan) -> None:
+        """Forget the batches that came after a span."""
+        if batches := self.batch - span.end:
+            self._data.go_back(batches)
+            self.batch -= batches
+            self.count -= batches
+
+    def _end_chunk(self, started: StartedSpan) -> None:
+        """Wait for the chunk before, so that two at most are with the device: one it works on, and the next."""
+        before, self._chunk_before = self._chunk_before, started
+        if before in self._in_flight:
+            self._wait_for(before)
 
     def _count_waiting(self) -> None:
         waited = self._data.waited
@@ -167,94 +211,58 @@ class PhaseRunner:
             self._model.data_wait = getattr(self._model, "data_wait", 0.0) + waited - self._counted
             self._counted = waited
 
+    def _is_awaited(self) -> bool:
+        return self._caller.follows or (self._breaks and not self._chains)
+
     def _is_far_ahead(self) -> bool:
         batches = sum(started.count for started in self._in_flight)
         return len(self._in_flight) >= RUN_AHEAD or batches >= self._pace.batches_in(self._wakes.seconds)
 
-    def _wait_for(self, last: _Started) -> None:
-        """Wait until a span has run, and all before it; learn the pace and add their values to the means."""
+    # What became of it
+
+    def _wait_for(self, last: StartedSpan) -> None:
+        """Wait until a span has run, and all before it; learn the pace and add their values to the means.
+
+        If one ended at a loss that somebody waits for, those after it weren't run, and are forgotten.
+        """
         batches, cold = 0, False
         last.count = last.result.count()
         now = time.perf_counter()
         while self._in_flight:
             started = self._in_flight.popleft()
+            started.count = started.result.count()
             batches, cold = batches + started.count, cold or started.result.cold
-            if self._averages:
-                result = cast("LoggedResult", started.result)
-                self.means.add(result.sums(), started.size, result.counts)
+            if not self._caller.follows:
+                self._add_to_means(started)
+            if self._breaks and not _is_finite(started):
+                self._broken = started
+                self._in_flight.clear()
+                self._go_back_to_end_of(started)
             if started is last:
                 break
         if batches and not cold:
             self._pace.learn(batches, now - self._since)
         self._since = now
 
-    def settle(self) -> None:
-        """Wait for everything started and bring the means up to it."""
-        if self._in_flight:
-            self._wait_for(self._in_flight[-1])
-        self._count_waiting()
+    def _add_to_means(self, span: StartedSpan) -> None:
+        if self._averages:
+            result = cast("LoggedResult", span.result)
+            self.means.add(result.sums()[: span.count], span.size, result.counts)
 
-    def _wake(self, result: Result, first: int, size: int) -> None:
-        if self._wakes.replays:
-            self._replay(result, first, size)
-        logs = Logs(
-            {"batch": self.batch - 1, "size": size},
-            self._names,
-            functools.partial(_last, result, self.batch - 1 - first),
-        )
-        woken = self._wakes.ending(self.count, lambda: math.isfinite(logs.get("loss", 0.0)))
-        for watcher in woken:
-            if isinstance(watcher.cadence, WhenNotFinite) and watcher.begin:
-                watcher.begin(self.batch - 1, Logs({"batch": self.batch - 1, "size": size}))
-            if watcher.end:
-                watcher.end(self.batch - 1, logs)
+    def _wake(self, started: StartedSpan) -> None:
+        broken, self._broken = self._broken, None
+        self._caller.wake(broken or started, self.count, is_finite=broken is None)
 
-    def _replay(self, result: Result, first: int, size: int) -> None:
-        """Call every batch hook of the callbacks that only read logs, as if each batch had been a span."""
-        rows = result.rows()
-        with ExitStack() as stack:
-            for watcher in self._wakes.replays:
-                stack.enter_context(replayed(watcher.callback))
-            for batch in range(first, self.batch):
-                facts = {"batch": batch, "size": size}
-                logs = Logs(facts | dict(zip(self._names, rows[batch - first], strict=True)))
-                for watcher in self._wakes.replays:
-                    if watcher.begin:
-                        watcher.begin(batch, Logs(facts))
-                    if watcher.end:
-                        watcher.end(batch, logs)
+    def _follow(self, started: StartedSpan, is_cut: Callable[[], bool]) -> None:
+        broken, self._broken = self._broken, None
+        try:
+            self._caller.follow(started, self.count, broken is None, is_cut)
+        finally:
+            self._add_to_means(started)
+            self._go_back_to_end_of(started)
 
 
-def _last(result: Result, at: int) -> Any:
-    return result.rows()[at]
-
-
-class Replayed:
-    """Stands for the model while hooks are replayed: it can be told to stop, and asked for nothing else."""
-
-    def __init__(self, model: Model, owner: str) -> None:
-        self.__dict__.update(_model=model, _owner=owner)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "stop_training":
-            return self._model.stop_training
-        raise RuntimeError(
-            f"{self._owner} has replay = True: its batch hooks run after the whole span, when model.{name} is no "
-            f"longer that of the batch. Set replay = False to be woken at each batch."
-        )
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name != "stop_training":
-            self.__getattr__(name)
-        self._model.stop_training = value
-
-
-@contextmanager
-def replayed(callback: Any) -> Generator[None]:
-    """Put a `Replayed` in the place of the callback's model for a while."""
-    model = callback.model
-    callback.model = Replayed(model, type(callback).__name__)
-    try:
-        yield
-    finally:
-        callback.model = model
+def _is_finite(span: StartedSpan) -> bool:
+    """Return whether the loss of the last batch that a span ran is finite, if it ran one."""
+    sums = cast("LoggedResult", span.result).sums()
+    return not len(sums) or math.isfinite(sums[-1, 0])

@@ -9,9 +9,10 @@ from functools import cached_property
 from ..storage import files
 from ..storage.generation import PlainState
 from .callback import Dispatcher
+from .engine import Engine
 from .logs import Logs
 from .phase_runner import PhaseRunner
-from .protocols import Data, Engine, Model, RunSaver
+from .protocols import Data, Model, RunSaver
 from .signals import Signals
 from .user_code import are_users
 
@@ -82,6 +83,10 @@ class Run:
     def stopped(self) -> bool:
         """Return whether a callback asked to end the fit."""
         return bool(self.model.stop_training)
+
+    def is_interrupted(self) -> bool:
+        """Return whether a signal waits, or a callback is to save the run."""
+        return self.signals.pending or any(saver.save_due for saver in self.savers)
 
     def due_validation(self) -> PhaseRunner | None:
         """Return what validates the epoch under way; None if it isn't validated."""

@@ -78,6 +78,15 @@ class Signals:
         if not waits:
             self.deliver()
 
+    @contextmanager
+    def uninterrupted(self) -> Generator[None]:
+        """Let every signal wait while a state is replaced; somebody delivers it afterwards."""
+        before, self.replacing = self.replacing, True
+        try:
+            yield
+        finally:
+            self.replacing = before
+
     def deliver_early(self) -> None:
         """Deliver what came while the engine worked, unless a run that can be saved waits for the moment's end."""
         if not self._can_save:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from .cadence import Cadence, Every, WhenNotFinite
+
+Phase: TypeAlias = Literal["train", "test", "predict"]
+"""Which hooks are called, and what an engine does."""
 
 SPAN_SECONDS = 0.25
 """Seconds that a span is meant to last, at most, so that Ctrl-C is heard and the progress is seen."""
 
 MOST_BATCHES = 8192
 """Batches of a span, at most, so that an engine can keep its logs in a buffer."""
+
+LONG_STEP_SECONDS = 0.002
+"""About twenty times what it costs to end a span: batches that take longer are spans of their own for followers."""
 
 
 class ThroughputEstimate:
@@ -23,6 +30,11 @@ class ThroughputEstimate:
     def __init__(self) -> None:
         self._seconds: float | None = None
         self._longest = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long a batch takes; 0 as long as nothing is known."""
+        return self._seconds or 0.0
 
     def batches_in(self, seconds: float) -> int:
         """Return how many batches take about this long; 1 as long as nothing is known."""
@@ -42,13 +54,23 @@ class ThroughputEstimate:
 
 @dataclass(eq=False)
 class BatchHooks:
-    """The batch hooks of one callback in one phase, and when they are called."""
+    """The batch hooks of one callback in one phase, and when they are called.
+
+    Attributes:
+        callback: Whose they are.
+        begin: Called before a batch, if there is one.
+        end: Called after a batch, if there is one.
+        cadence: For which batches they are called.
+        follows: Whether they are for every batch, and may be called after the span that the batch was in.
+        only_reads_logs: Whether they ask the model for nothing, which is an error then.
+    """
 
     callback: object
     begin: Callable[..., None] | None
     end: Callable[..., None] | None
     cadence: Cadence
-    replay: bool = False
+    follows: bool = False
+    only_reads_logs: bool = False
 
 
 class WakeSchedule:
@@ -57,15 +79,16 @@ class WakeSchedule:
     `count` is always the number of batches finished since the run began.
 
     Attributes:
-        replays: The watchers that get all batches after a span.
+        followers: The watchers that get all batches after a span.
         seconds: How long a span may last, and the host be ahead of the device.
         finds_not_finite: Whether a watcher is woken by a loss that isn't finite, which only the end of a span tells.
     """
 
     def __init__(self, watchers: list[BatchHooks], clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self.replays = [w for w in watchers if w.replay]
-        self._live = live = [w for w in watchers if not w.replay]
+        self._place = {watcher: at for at, watcher in enumerate(watchers)}
+        self.followers = [w for w in watchers if w.follows]
+        live = [w for w in watchers if not w.follows]
         self._by_batch = [
             (w, int(w.cadence.n)) for w in live if isinstance(w.cadence, Every) and w.cadence.unit == "batch"
         ]
@@ -79,9 +102,9 @@ class WakeSchedule:
         self.finds_not_finite = bool(self._by_value)
 
     def beginning(self, count: int) -> list[BatchHooks]:
-        """Return the watchers whose begin hook is called for the batch that comes now."""
+        """Return the watchers by count or clock whose begin hook is called for the batch that comes now."""
         self._begun = [w for w, seconds in self._by_second if w.begin and self._is_time(w, seconds)]
-        return self._in_order([w for w, n in self._by_batch if w.begin and (count + 1) % n == 0] + self._begun)
+        return [w for w, n in self._by_batch if w.begin and (count + 1) % n == 0] + self._begun
 
     def length(self, count: int, pace: ThroughputEstimate) -> int:
         """Return how many batches may run now. Call it after `beginning`."""
@@ -94,19 +117,30 @@ class WakeSchedule:
             length = min(length, to_end if watcher.begin is None else max(1, to_end - 1))
         return length
 
-    def ending(self, count: int, is_finite: Callable[[], bool]) -> list[BatchHooks]:
-        """Return the watchers to wake now. `is_finite` waits for the device, so it is asked only if it matters."""
+    def is_due(self, count: int) -> bool:
+        """Return whether a watcher by count or clock is to be woken now."""
+        return any(count % n == 0 for _, n in self._by_batch) or any(self._ends(w, n) for w, n in self._by_second)
+
+    def ending(self, count: int, is_finite: bool) -> list[BatchHooks]:
+        """Return the watchers to wake now, followers left out.
+
+        Args:
+            count: Of batches.
+            is_finite: Whether the last one's loss is finite.
+        """
         woken = [w for w, n in self._by_batch if count % n == 0]
         for watcher, seconds in self._by_second:
-            if watcher in self._begun or (watcher.begin is None and self._is_time(watcher, seconds)):
+            if self._ends(watcher, seconds):
                 self._woken[watcher] = self._clock()
                 woken.append(watcher)
-        if self._by_value and not is_finite():
-            woken += self._by_value
-        return self._in_order(woken)
+        return woken if is_finite else woken + self._by_value
 
-    def _in_order(self, woken: list[BatchHooks]) -> list[BatchHooks]:
-        return sorted(woken, key=self._live.index) if len(woken) > 1 else woken
+    def in_order(self, watchers: list[BatchHooks]) -> list[BatchHooks]:
+        """Return watchers in the order in which their hooks are called."""
+        return sorted(watchers, key=self._place.__getitem__) if len(watchers) > 1 else watchers
+
+    def _ends(self, watcher: BatchHooks, seconds: float) -> bool:
+        return watcher in self._begun or (watcher.begin is None and self._is_time(watcher, seconds))
 
     def _is_time(self, watcher: BatchHooks, seconds: float) -> bool:
         return self._clock() - self._woken[watcher] >= seconds

@@ -161,6 +161,14 @@ class ArrayData:
         """Go on by so many batches."""
         self._cursor.advance(batches)
 
+    def go_back(self, batches: int) -> None:
+        """Go back by so many batches of the epoch."""
+        self._cursor.go_back(batches)
+
+    def keep_one_more(self) -> None:
+        """Keep the chunk before the one that is worked on, so that `go_back` reaches into it."""
+        self._cursor.keeps_one_more = True
+
     @property
     def waited(self) -> float:
         """Seconds for which chunks that had to be copied were waited for."""

@@ -27,18 +27,19 @@ class DataCursor:
 
     Attributes:
         batch: The index in the epoch of the next batch.
-        item: What was read last, if anything.
         waited: Seconds for which a chunk was waited for.
         in_step: Whether nothing is read before it is needed.
+        keeps_one_more: Whether the chunk before the one that is worked on is kept, so that `go_back` reaches into it.
     """
 
     def __init__(self, read: Callable[[int, int], Iterator[ReadItem]], background: bool) -> None:
         self._read, self._background = read, background
         self._items: Iterator[ReadItem] | None = None
         self._epoch = self.batch = 0
-        self.item: ReadItem | None = None
+        self._kept: list[ReadItem] = []  # what was read last, and perhaps what was read before
+        self._asked_after: ReadItem | None = None  # the chunk after that one is being read
         self.waited = 0.0
-        self.in_step = False
+        self.in_step = self.keeps_one_more = False
         self._needed = threading.Event()
         self._closed = False
 
@@ -47,8 +48,13 @@ class DataCursor:
         ended = self.item
         if not isinstance(ended, EpochEnd) or (epoch, batch) != (ended.epoch + 1, 0):
             self.close()
-            self.item = None
+            self._kept = []
         self._epoch, self.batch = epoch, batch
+
+    @property
+    def item(self) -> ReadItem | None:
+        """What the next batch is in, or, if that isn't read yet, what was read last, if anything."""
+        return next((item for item in self._kept if item.covers(self._epoch, self.batch)), (self._kept or [None])[-1])
 
     def next_size(self) -> int:
         """Return the number of samples in the next batch; 0 at the epoch's end."""
@@ -69,21 +75,29 @@ class DataCursor:
 
     def advance(self, batches: int) -> None:
         """Go on by so many batches, which are under way; reading goes on with the chunk after theirs."""
-        begins_chunk = isinstance(self.item, ReadChunk) and self.batch == self.item.first
+        item = self.item
+        begins_chunk = isinstance(item, ReadChunk) and self.batch == item.first and item is not self._asked_after
         if begins_chunk and isinstance(self._items, Prefetch) and not self.in_step:
             self._items.more()
+            self._asked_after = item
         self.batch += batches
+
+    def go_back(self, batches: int) -> None:
+        """Go back by so many batches: into the chunk that was worked on last, or the one before if it is kept."""
+        self.batch -= batches
 
     def _current(self) -> ReadItem:
         """Return the chunk that the next batch is in, or the epoch's end; wait for it if need be."""
-        item = self.item
-        if item is None or not item.covers(self._epoch, self.batch):
-            item = self.item = None  # so that its memory is free
-            started = time.perf_counter()
-            item = self.item = self._next()
-            if self._background:
-                self.waited += time.perf_counter() - started
-        return item
+        for item in self._kept:
+            if item.covers(self._epoch, self.batch):
+                return item
+        item = self._asked_after = None
+        self._kept = self._kept[-1:] if self.keeps_one_more else []  # before the next is waited for: memory is free
+        started = time.perf_counter()
+        self._kept.append(self._next())
+        if self._background:
+            self.waited += time.perf_counter() - started
+        return self._kept[-1]
 
     def _next(self) -> ReadItem:
         self._closed = False

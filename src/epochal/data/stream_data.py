@@ -152,6 +152,14 @@ class StreamData:
         """Go on by so many batches."""
         self._cursor.advance(batches)
 
+    def go_back(self, batches: int) -> None:
+        """Go back by so many batches of the epoch."""
+        self._cursor.go_back(batches)
+
+    def keep_one_more(self) -> None:
+        """Keep the chunk before the one that is worked on, so that `go_back` reaches into it."""
+        self._cursor.keeps_one_more = True
+
     def end_epoch(self) -> None:
         """Tell the source that all batches of the epoch were used."""
         self._reader.end_epoch(self._epoch, self._cursor.batch)

@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
 
-from ..core.protocols import WeightStore
+from ..core.engine import WeightStore
 from ..data.nests import Nest
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.module_store import ModuleWeightStore

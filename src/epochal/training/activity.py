@@ -6,7 +6,8 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from ..core.protocols import Engine, Model
+from ..core.engine import Engine
+from ..core.protocols import Model
 
 
 class Activity:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeGuard, cast
 
-from ..core.protocols import Engine
+from ..core.engine import Engine
 from ..core.run import Validation
 from ..data import inputs
 from ..data.array_data import ArrayData

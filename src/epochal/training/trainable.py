@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from ..core.protocols import Engine
+from ..core.engine import Engine
 from ..data.nests import Batch, Nest
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from ..callbacks import History, ProgbarLogger
 from ..core import loop
 from ..core.callback import Dispatcher, Params
+from ..core.engine import Engine
 from ..core.identity import described
 from ..core.logs import validation_name
 from ..core.phase_runner import PhaseRunner
-from ..core.protocols import Engine, Model
+from ..core.protocols import Model
 from ..core.run import Run
 from ..core.signals import Signals
 from ..data import inputs

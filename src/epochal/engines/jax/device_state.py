@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar, cast
 
 import jax
@@ -26,17 +26,30 @@ class DeviceState(Generic[T]):
         tree: A nest of arrays, which are copied, so that they may be donated.
 
     Attributes:
-        leaves: The arrays; replaced at each span.
         structure: How they make up the nest.
         paths: A name for each leaf, such as `params/dense/kernel`.
+        on_use: Called before anybody uses the leaves; None if nobody wants to know.
     """
 
-    leaves: list[Array]
     structure: Structure
     paths: list[str]
+    on_use: Callable[[], None] | None = None
 
     def __init__(self, tree: T) -> None:
         self.reset(tree)
+
+    @property
+    def leaves(self) -> list[Array]:
+        """The arrays; replaced at each span."""
+        if self.on_use is not None:
+            self.on_use()
+        return self._leaves
+
+    @leaves.setter
+    def leaves(self, leaves: list[Array]) -> None:
+        if self.on_use is not None:
+            self.on_use()
+        self._leaves = leaves
 
     def reset(self, tree: T) -> None:
         """Hold copies of the arrays of another nest, of any structure."""
@@ -154,7 +167,7 @@ class DeviceState(Generic[T]):
     @property
     def lost(self) -> bool:
         """Whether the arrays were consumed by a call that failed."""
-        return any(leaf.is_deleted() for leaf in self.leaves)
+        return any(leaf.is_deleted() for leaf in self._leaves)
 
 
 def device_array(value: np.ndarray, like: Array) -> Array:

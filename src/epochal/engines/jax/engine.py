@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, cast
 from weakref import WeakSet
 
 import jax
@@ -14,15 +15,17 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from ...core.logs import fetch
+from ...core.wakes import Phase
 from ...data.batches import HostArrays, Span
 from ...data.nests import Batch, Nest, map_arrays
 from ...messages.names import first_few
 from .device_state import DeviceState
 from .logged_metrics import LoggedMetric
+from .lookout import StateLookout
 from .module_split import AtPaths, node_ids, split_module
 from .objective import Objective
 from .placement import Placement, check_width, fits
-from .program_cache import Phase, Programs
+from .program_cache import DataPhase, Programs
 from .protocols import OptimizerLike
 from .rates import OptimizerRates
 from .results import PredictionResult, SpanResult
@@ -127,14 +130,33 @@ class JaxEngine:
 
     # Spans
 
-    def train(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
+    def train(self, span: Span, stop_when_not_finite: bool, behind: SpanResult | None = None) -> SpanResult:
         """Start a span of training steps and store the new state."""
+        self._prepare_training()
+        return self._run("train", span, stop_when_not_finite, behind)
+
+    def _prepare_training(self) -> None:
+        """Bring the state up to what was written into the module, and to the learning rates that were set."""
         if self._rates is None:
             raise ValueError("the engine was made without an optimizer, so it can't train.")
         self.weights.begin_training()
         self._rates.push()
+
+    def test(self, span: Span, stop_when_not_finite: bool, behind: SpanResult | None = None) -> SpanResult:
+        """Start a span of evaluation steps."""
+        self.weights.pull_announced_writes()
+        return self._run("test", span, stop_when_not_finite, behind)
+
+    def _run(
+        self, phase: DataPhase, span: Span, stop_when_not_finite: bool, behind: SpanResult | None = None
+    ) -> SpanResult:
+        changing, fixed = (self._state, []) if phase == "train" else (self._test_metrics, self._state.leaves)
+        program, arrays, order = self._programs.ready(phase, span.chunk)
+        control = np.array([span.start, span.count, stop_when_not_finite], np.int32)
+        go_on = program.go_on if behind is None else behind.go_on
+        traces = program.traces
         try:
-            return self._run("train", span, stop_when_not_finite)
+            changing.leaves, table, go_on = program(changing.leaves, fixed, control, go_on, order, arrays)
         except Exception as error:
             if self.lost:
                 error.add_note(
@@ -142,21 +164,11 @@ class JaxEngine:
                     "load_model(…), or fit with BackupAndRestore."
                 )
             raise
+        return SpanResult(table, go_on, program.counts, span.chunk.size, program.traces > traces)
 
-    def test(self, span: Span, stop_when_not_finite: bool) -> SpanResult:
-        """Start a span of evaluation steps."""
-        self.weights.pull_announced_writes()
-        return self._run("test", span, stop_when_not_finite)
-
-    def _run(self, phase: Phase, span: Span, stop_when_not_finite: bool) -> SpanResult:
-        changing, fixed = (self._state, []) if phase == "train" else (self._test_metrics, self._state.leaves)
-        program, arrays, order = self._programs.ready(phase, span.chunk)
-        control = np.array([span.start, span.count, stop_when_not_finite], np.int32)
-        traces = program.traces
-        changing.leaves, table = program(changing.leaves, fixed, control, order, arrays)
-        return SpanResult(table, program.counts, span.chunk.size, program.traces > traces)
-
-    def predict(self, span: Span, stop_when_not_finite: bool) -> PredictionResult:
+    def predict(
+        self, span: Span, stop_when_not_finite: bool, behind: PredictionResult | None = None
+    ) -> PredictionResult:
         """Start the prediction of a span of batches."""
         chunk = span.chunk
         if chunk.rows not in self._checked:
@@ -168,6 +180,23 @@ class JaxEngine:
         traces = program.traces
         outputs = [program(self._state.leaves, batch) for batch in batches]
         return PredictionResult(outputs, program.traces > traces)
+
+    def lookout(self, phase: Phase, uninterrupted: Callable[[], AbstractContextManager[None]]) -> StateLookout:
+        """Return what lets the loop run ahead of the hooks of each batch in a phase."""
+        states = {"train": [self._state], "test": [self._test_metrics, self._state], "predict": [self._state]}[phase]
+
+        def rerun(span: Span, stop_when_not_finite: bool) -> None:
+            self._run(cast("DataPhase", phase), span, stop_when_not_finite)
+
+        return StateLookout(
+            watched=states,
+            changing=None if phase == "predict" else states[0],
+            rates=self._rates if phase == "train" else None,
+            prepare=self._prepare_training if phase == "train" else self.weights.pull_announced_writes,
+            rerun=rerun,
+            is_repeatable=lambda: self._programs.are_pure,
+            uninterrupted=uninterrupted,
+        )
 
     # Metrics that are no plain means
 

@@ -17,7 +17,7 @@ from .programs import FlatStep, Program
 from .steps import Steps
 from .trees import Array, PyTree, Structure
 
-Phase: TypeAlias = Literal["train", "test"]
+DataPhase: TypeAlias = Literal["train", "test"]
 
 
 class Ready(NamedTuple):
@@ -42,27 +42,32 @@ class Programs:
     """
 
     def __init__(self, steps: Steps, state: Structure, metrics: Structure, columns: int, placement: Placement) -> None:
-        self._makers: dict[Phase, Callable[[Layout], FlatStep]] = {
+        self._makers: dict[DataPhase, Callable[[Layout], FlatStep]] = {
             "train": lambda layout: training_step(steps, state, layout),
             "test": lambda layout: test_step(steps, state, metrics, layout),
         }
         self._columns, self._placement = columns, placement
-        self._by_layout: dict[tuple[Phase, Layout], Program] = {}
-        self._by_chunk: WeakKeyDictionary[Chunk, tuple[Phase, Ready]] = WeakKeyDictionary()
+        self._by_layout: dict[tuple[DataPhase, Layout], Program] = {}
+        self._by_chunk: WeakKeyDictionary[Chunk, tuple[DataPhase, Ready]] = WeakKeyDictionary()
         self.predict = Prediction(steps, state)
 
-    def ready(self, phase: Phase, chunk: Chunk) -> Ready:
+    def ready(self, phase: DataPhase, chunk: Chunk) -> Ready:
         """Return the program for a chunk, and what it runs on; looked up once a chunk, for the sake of short spans."""
         if (found := self._by_chunk.get(chunk)) is None or found[0] != phase:
             layout, arrays, order = self._placement.place(chunk)
             found = self._by_chunk[chunk] = phase, Ready(self._program(phase, layout), arrays, order)
         return found[1]
 
-    def _program(self, phase: Phase, layout: Layout) -> Program:
+    def _program(self, phase: DataPhase, layout: Layout) -> Program:
         if (program := self._by_layout.get((phase, layout))) is None:
             step = self._makers[phase](layout)
             program = self._by_layout[phase, layout] = Program(step, layout, self._columns)
         return program
+
+    @property
+    def are_pure(self) -> bool:
+        """Whether none of the programs does anything outside, such as printing, that a second run would repeat."""
+        return not any(program.has_effects for program in self._by_layout.values())
 
     def __iter__(self) -> Iterator[Program]:
         return iter(self._by_layout.values())

@@ -40,37 +40,43 @@ class Program:
         layout: Of the rows.
         columns: How many values a step logs.
 
-    Calling it with `(leaves, fixed, control, order, arrays)` consumes `leaves` and returns the new ones
-    and a float32 table `(1 + capacity, columns)`: its corner holds the number of steps done, then comes a row a
-    step. One table, so that one transfer brings everything. `control` is `[first row, steps, stop when
-    a loss isn't finite]`.
+    Calling it with `(leaves, fixed, control, go_on, order, arrays)` consumes `leaves` and returns the new ones,
+    a float32 table `(1 + capacity, columns)`, and whether the span after this one may run. The table's corner holds the
+    number of steps done, then comes a row a step. One table, so that one transfer brings everything. `control` is
+    `[first row, steps, stop when a loss isn't finite]`. Nothing is done unless `go_on`: so a span can be started before
+    it is known whether the one before it came to its end.
 
     Attributes:
+        go_on: A true bool on the device.
         counts: See `LoggedValues`; known once the program is compiled.
+        has_effects: Whether a step does anything outside, such as printing; known then, too.
         traces: How often it was compiled.
     """
 
     def __init__(self, step: FlatStep, layout: Layout, columns: int) -> None:
         self._step, self._layout, self._columns = step, layout, columns
         self._capacity = min(layout.capacity, MOST_BATCHES)
-        self._compiled: Callable[..., tuple[list[Array], Array]] | None = None
+        self._compiled: Callable[..., tuple[list[Array], Array, Array]] | None = None
+        self.go_on = jax.device_put(np.bool_(True))
         self.counts: tuple[int, ...] = ()
+        self.has_effects = False
         self.traces = 0
 
     def __call__(
-        self, leaves: list[Array], fixed: list[Array], control: np.ndarray, order: Array | None, arrays: list[Array]
-    ) -> tuple[list[Array], Array]:
+        self, leaves: list[Array], fixed: list[Array], control: np.ndarray, go_on: Array, order: Array | None,
+        arrays: list[Array],
+    ) -> tuple[list[Array], Array, Array]:  # fmt: skip
         """Run a span; compile it first if this is the first one."""
         if self._compiled is None:
             self._compiled = self._compile(leaves, fixed, arrays)
-        return self._compiled(leaves, fixed, control, order, arrays)
+        return self._compiled(leaves, fixed, control, go_on, order, arrays)
 
     def _compile(
         self, leaves: list[Array], fixed: list[Array], arrays: list[Array]
-    ) -> Callable[..., tuple[list[Array], Array]]:
+    ) -> Callable[..., tuple[list[Array], Array, Array]]:
         rows = [jax.ShapeDtypeStruct((self._layout.size, *a.shape[1:]), a.dtype) for a in arrays]
         traced, shapes = jax.make_jaxpr(self._step, return_shape=True)(leaves, fixed, rows)
-        self.counts = shapes[1].counts
+        self.counts, self.has_effects = shapes[1].counts, bool(traced.effects)
         structure = cast("Structure", jax.tree.structure(shapes))
         on_cpu = jax.default_backend() == "cpu"
         evaluate: Callable[..., Any] = (
@@ -85,10 +91,10 @@ class Program:
         return jax.jit(span, donate_argnums=(0,), compiler_options=LEAN if lean else None)
 
     def _span(
-        self, step: FlatStep, leaves: list[Array], fixed: list[Array], control: Array, order: Array | None,
-        arrays: list[Array],
-    ) -> tuple[list[Array], Array]:  # fmt: skip
-        """Return the leaves after a span, and its table of logs; what is compiled."""
+        self, step: FlatStep, leaves: list[Array], fixed: list[Array], control: Array, go_on: Array,
+        order: Array | None, arrays: list[Array],
+    ) -> tuple[list[Array], Array, Array]:  # fmt: skip
+        """Return the leaves after a span, its table of logs, and whether to go on; what is compiled."""
         self.traces += 1  # a trace is a compilation
         size, block = self._layout.size, self._layout.block
         start, count, stop_when_not_finite = control
@@ -118,10 +124,10 @@ class Program:
             )
 
         table = jnp.zeros((1 + self._capacity, self._columns), jnp.float32)
-        carry = (jnp.int32(0), leaves, table, jnp.bool_(True))
+        carry = (jnp.int32(0), leaves, table, go_on)
         body = one_in_place if order is None else functools.partial(one_block, order)
-        done, leaves, table, _ = lax.while_loop(is_unfinished, body, carry)
-        return leaves, table.at[0, 0].set(done.astype(jnp.float32))
+        done, leaves, table, go_on = lax.while_loop(is_unfinished, body, carry)
+        return leaves, table.at[0, 0].set(done.astype(jnp.float32)), go_on
 
 
 def _rows(arrays: list[Array], first: Array | int, size: int) -> list[Array]:

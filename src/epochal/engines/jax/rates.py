@@ -62,6 +62,11 @@ class OptimizerRates:
                 self._state.write(self._paths[name], rate)
             self._pushed = rates
 
+    @property
+    def are_pushed(self) -> bool:
+        """Whether the state has the object's rates."""
+        return self._optimizer.learning_rates.as_dict() == self._pushed
+
     def as_dict(self) -> dict[str, float]:
         """Return the object's rates, in full precision."""
         return self._optimizer.learning_rates.as_dict()

@@ -16,13 +16,14 @@ class SpanResult:
 
     Args:
         table: float32; its corner is the number of batches, then comes a row a batch.
+        go_on: Whether the span after this one may run, a bool on the device.
         counts: For each column 0 if it has the batches' values, else how many values a sample has in its sums.
         size: Samples a batch.
         cold: Whether something was compiled.
     """
 
-    def __init__(self, table: Array, counts: tuple[int, ...], size: int, cold: bool) -> None:
-        self._table, self.counts, self._size, self.cold = table, counts, size, cold
+    def __init__(self, table: Array, go_on: Array, counts: tuple[int, ...], size: int, cold: bool) -> None:
+        self._table, self.go_on, self.counts, self._size, self.cold = table, go_on, counts, size, cold
         self._host: np.ndarray | None = None
 
     def count(self) -> int:
@@ -59,6 +60,7 @@ class PredictionResult:
 
     def __init__(self, outputs: list[PyTree], cold: bool) -> None:
         self._outputs, self.cold = outputs, cold
+        self._host: list[tuple[PyTree]] | None = None
 
     def count(self) -> int:
         """Wait, and return how many batches were run."""
@@ -67,4 +69,6 @@ class PredictionResult:
 
     def rows(self) -> list[tuple[PyTree]]:
         """Wait, and return the outputs, one a batch."""
-        return [(jax.tree.map(fetch, output),) for output in self._outputs]
+        if self._host is None:
+            self._host = [(jax.tree.map(fetch, output),) for output in self._outputs]
+        return self._host

@@ -1,0 +1,170 @@
+"""Calls the batch hooks: of those who are woken where a span ends, and of those who follow it batch by batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from ..data.batches import Span
+from .cadence import WhenNotFinite
+from .engine import Lookout
+from .log_readers import kept_from_model
+from .logs import Logs
+from .looks import LookForecast
+from .signals import Signals
+from .started_span import StartedSpan
+from .wakes import LONG_STEP_SECONDS, BatchHooks, ThroughputEstimate, WakeSchedule
+
+
+class BatchHookCaller:
+    """Calls batch hooks in list order, each for the batches that it is for.
+
+    Followers, whose hooks are for every batch, don't end spans: a span runs ahead, and then their hooks are called for
+    one batch after the other, with its own logs. If one of them looks at the model, the engine goes back to that batch,
+    and the rest of the span is forgotten: it counts as not run.
+
+    Args:
+        wakes: Says whose hooks are called when.
+        lookout: Notices who looks at the model.
+        signals: Ctrl-C is heard between two batches.
+        names: What a batch logs.
+
+    Attributes:
+        is_begun: Whether the followers' begin hooks of the next batch have been called.
+    """
+
+    def __init__(self, wakes: WakeSchedule, lookout: Lookout, signals: Signals, names: Sequence[str]) -> None:
+        self._wakes, self._lookout, self._signals = wakes, lookout, signals
+        self._names, self._keys = names, ("batch", "size", *names)
+        self._begins = [watcher for watcher in wakes.followers if watcher.begin]
+        self._ends = [watcher.end for watcher in wakes.followers if watcher.end]
+        self._forecast, self._pace = LookForecast(), ThroughputEstimate()
+        self.is_begun = False
+
+    @property
+    def follows(self) -> bool:
+        """Whether there are followers."""
+        return bool(self._wakes.followers)
+
+    def begin_epoch(self) -> None:
+        """Begin an epoch."""
+        self._forecast.begin_epoch()
+
+    def batches(self, count: int, batch: int, pace: ThroughputEstimate) -> int:
+        """Return how many batches may run now.
+
+        Args:
+            count: Batches finished since the run began.
+            batch: The index in the epoch of the next one.
+            pace: That of the engine.
+        """
+        most = self._wakes.length(count, pace)
+        if not self.follows or most == 1:
+            return most
+        if not self._lookout.is_possible or pace.seconds > LONG_STEP_SECONDS:
+            return 1
+        if self._pace.seconds:  # nobody waits for a woken hook because those of the followers take long
+            most = min(most, int(self._wakes.seconds / (pace.seconds + self._pace.seconds)))
+        return max(1, min(most, self._forecast.batches(count, batch)))
+
+    def begin(self, count: int, batch: int, size: int, woken: list[BatchHooks]) -> None:
+        """Call the begin hooks of the batch that comes now.
+
+        Args:
+            count: Batches finished since the run began.
+            batch: Its index in the epoch.
+            size: Samples in it.
+            woken: Those who aren't followers.
+        """
+        begun, self.is_begun = self.is_begun, False
+        called = woken if begun else self._wakes.in_order(woken + self._begins)
+        if not called:
+            return
+        logs = Logs({"batch": batch, "size": size})
+        self._lookout.begin(0)
+        try:
+            with kept_from_model(called):
+                _call_begin(called, batch, logs)
+            if self._lookout.has_changed() and self._begins:
+                self._forecast.note(count, batch)
+        finally:
+            self._lookout.end()
+
+    def remember(self, span: Span) -> None:
+        """Prepare for following a span, which is started next."""
+        if span.count > 1:
+            self._lookout.remember(span, self._wakes.finds_not_finite)
+
+    def wake(self, span: StartedSpan, count: int, is_finite: bool) -> None:
+        """Call the end hooks of those who are woken where a span ended.
+
+        Args:
+            span: It may still be running: it is waited for when somebody reads the logs.
+            count: Batches finished since the run began.
+            is_finite: Whether the last loss is finite, or nobody asks.
+        """
+        if woken := self._wakes.in_order(self._wakes.ending(count, is_finite)):
+            batch, facts = span.end - 1, {"batch": span.end - 1, "size": span.size}
+            _call_end(woken, batch, facts, Logs(facts, self._names, lambda: span.rows()[-1]))
+
+    def follow(self, span: StartedSpan, count: int, is_finite: bool, is_cut: Callable[[], bool]) -> None:
+        """Call the followers' hooks for each batch of a span that has run, and where it ended those that are woken.
+
+        Whatever ends this, `span.count` is the number of batches that count as run, and the engine is in their state.
+
+        Args:
+            span: The span.
+            count: Batches finished since the run began.
+            is_finite: Whether the last loss is finite, or nobody asks.
+            is_cut: Returns whether the rest of the span is to be forgotten.
+        """
+        lookout, asked, since = self._lookout, span.count, time.perf_counter()
+        lookout.begin(asked)
+        try:
+            with kept_from_model(self._wakes.followers):
+                self._follow(span, count, is_finite, is_cut)
+        finally:
+            span.count = lookout.at
+            lookout.end()
+        if lookout.looked:
+            self._forecast.note(count - asked + span.count, span.end)
+        else:
+            self._forecast.note_none()
+            self._pace.learn(span.count, time.perf_counter() - since)
+
+    def _follow(self, span: StartedSpan, count: int, is_finite: bool, is_cut: Callable[[], bool]) -> None:
+        lookout, signals, size, first = self._lookout, self._signals, span.size, span.first
+        last, has_changed = span.end - 1, lookout.has_changed
+        for batch, row in enumerate(span.rows(), first):
+            if signals.pending:
+                signals.deliver_early()
+            if self._begins and batch > first:
+                _call_begin(self._begins, batch, Logs({"batch": batch, "size": size}))
+                if has_changed():
+                    self.is_begun = True
+                    return
+            lookout.at = batch + 1 - first
+            logs = Logs(zip(self._keys, (batch, size, *row), strict=True))
+            woken = self._wakes.ending(count, is_finite) if batch == last else ()
+            if woken:
+                called = self._wakes.in_order([*self._wakes.followers, *woken])
+                _call_end(called, batch, {"batch": batch, "size": size}, logs)
+            else:
+                for end in self._ends:
+                    end(batch, logs)
+            if has_changed() or is_cut():
+                return
+
+
+def _call_begin(watchers: Sequence[BatchHooks], batch: int, logs: Logs) -> None:
+    for watcher in watchers:
+        if watcher.begin:
+            watcher.begin(batch, logs)
+
+
+def _call_end(watchers: Sequence[BatchHooks], batch: int, facts: dict[str, int], logs: Logs) -> None:
+    for watcher in watchers:
+        if watcher.begin and isinstance(watcher.cadence, WhenNotFinite) and not watcher.follows:
+            watcher.begin(batch, Logs(facts))
+        if watcher.end:
+            watcher.end(batch, logs)

@@ -1,0 +1,107 @@
+"""Notices who looks at an engine's state after a span has run ahead of hooks, and goes back to the hooks' batch."""
+
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ...data.batches import Span
+from .device_state import DeviceState
+from .placement import fits
+from .rates import OptimizerRates
+from .trees import Array
+
+
+class StateLookout:
+    """A lookout over the states of a `JaxEngine`; see `core.engine.Lookout`.
+
+    Args:
+        watched: The states of which any use is a look.
+        changing: The one of them that a span changes; None if there is none.
+        rates: The optimizer's learning rates, if spans take them up.
+        prepare: Brings the state up to date before a span.
+        rerun: Runs a span of batches that has been run before.
+        is_repeatable: Returns whether nobody outside can notice that a span runs again.
+        uninterrupted: Keeps Ctrl-C away while the state is replaced.
+    """
+
+    def __init__(
+        self,
+        watched: Sequence[DeviceState[Any]],
+        changing: DeviceState[Any] | None,
+        rates: OptimizerRates | None,
+        prepare: Callable[[], None],
+        rerun: Callable[[Span, bool], object],
+        is_repeatable: Callable[[], bool],
+        uninterrupted: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._watched, self._changing, self._rates = watched, changing, rates
+        self._prepare, self._rerun, self._is_repeatable = prepare, rerun, is_repeatable
+        self._uninterrupted = uninterrupted
+        self._has_space: bool | None = None
+        self._span: Span | None = None
+        self._stops = False
+        self._before: list[Array] = []  # the state before the span
+        self._batches = self.at = 0
+        self.looked = False
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the state can go back: steps have no effects outside, and there is space for a copy."""
+        if self._has_space is None:
+            self._has_space = self._changing is None or fits(self._changing.leaves)
+        return self._has_space and self._is_repeatable()
+
+    def remember(self, span: Span, stop_when_not_finite: bool) -> None:
+        """Keep a copy of the state before a span, which is run next."""
+        self._prepare()
+        self._span, self._stops = span, stop_when_not_finite
+        self._before = [] if self._changing is None else copies(self._changing.leaves)
+
+    def begin(self, batches: int) -> None:
+        """Begin to notice, when so many batches of the span were run, or 0 before it."""
+        self._batches, self.at, self.looked = batches, 0, False
+        for state in self._watched:
+            state.on_use = self._look
+
+    def has_changed(self) -> bool:
+        """Return whether somebody has looked at the state, or set a learning rate, which makes it go back, too."""
+        if not self.looked and self._rates is not None and not self._rates.are_pushed:
+            self._look()
+        return self.looked
+
+    def end(self) -> None:
+        """End noticing; the state is the one after `at` batches then."""
+        try:
+            if not self.looked:
+                self._go_back()
+        finally:
+            self._before, self._span = [], None
+
+    def _look(self) -> None:
+        with self._uninterrupted():
+            self._go_back()
+            self.looked = True
+
+    def _go_back(self) -> None:
+        """Notice nobody any more; if hooks weren't called to the span's end, let the state be that of their batch."""
+        for state in self._watched:
+            state.on_use = None
+        if self.at < self._batches and self._changing is not None and self._span is not None and self._before:
+            with self._uninterrupted():
+                self._changing.leaves = self._before
+                if self.at:
+                    self._rerun(dataclasses.replace(self._span, count=self.at), self._stops)
+
+
+@jax.jit
+def copies(leaves: list[Array]) -> list[Array]:
+    """Return copies of arrays, made in one call."""
+    return [jnp.copy(leaf) for leaf in leaves]
