@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import workloads
 from benchmarks.contest import best_of, report
-from benchmarks.training import EpochTime
+from benchmarks.training import EpochTime, ReadsLoss, five
 from epochal.data.chunks import BUDGET_BYTES
 
 WORKLOAD = "softmax"
@@ -48,13 +48,13 @@ def sources(folder):
     }
 
 
-def fitting(given):
+def fitting(given, callbacks=list):
     """Return a contestant that trains an epoch, in its second epoch, when all is compiled."""
     model = workloads.model(WORKLOAD)
 
     def epoch():
         timer = EpochTime()
-        model.fit(**given, epochs=2, verbose=0, callbacks=[timer])
+        model.fit(**given, epochs=2, verbose=0, callbacks=[*callbacks(), timer])
         return timer.seconds
 
     return epoch
@@ -98,10 +98,16 @@ def added_memory(source):
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        best = best_of({name: fitting(given) for name, given in sources(folder).items()}, ROUNDS)
-    print(", ".join(f"{name} {seconds * 1e3:.1f}" for name, seconds in best.items()), "ms an epoch")
-    report("a file in memory / data on the device", best["memmap"] / best["device"], 1.3)
-    report("an iterable of batches / data on the device", best["batches"] / best["device"], 1.3)
+        attached = {
+            "no callback": list,
+            "five callbacks": lambda: five(folder),
+            "each loss read": lambda: [ReadsLoss()],
+        }
+        for words, callbacks in attached.items():
+            best = best_of({name: fitting(given, callbacks) for name, given in sources(folder).items()}, ROUNDS)
+            print(f"{words}:", ", ".join(f"{name} {s * 1e3:.1f}" for name, s in best.items()), "ms an epoch")
+            report("a file in memory / data on the device", best["memmap"] / best["device"], 1.3)
+            report("an iterable of batches / data on the device", best["batches"] / best["device"], 1.3)
     for source in ("memmap", "batches"):
         script = f"from benchmarks.streaming import added_memory; added_memory({source!r})"
         printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout

@@ -9,8 +9,11 @@ import pytest
 from numpy_engine import Recorder
 from seeded_models import CLASSES, X, Y, compiled, linear
 
+import epochal
 from epochal.callbacks import CSVLogger, EarlyStopping, LambdaCallback, ReduceLROnPlateau, TerminateOnNaN
+from epochal.engines.jax import programs
 from epochal.engines.jax.engine import JaxEngine
+from epochal.engines.jax.programs import uses_blocks
 from epochal.layers import BatchNormalization, Dense, Dropout
 
 # Spans
@@ -51,6 +54,26 @@ def test_a_run_cut_into_spans_is_the_same_run_bit_for_bit(spans_of, noisy, cut):
     assert again[1:] == (logs, history)
     for path, array in state.items():
         np.testing.assert_array_equal(again[0][path], array, path)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("bad", [None, 37])
+def test_a_loop_in_blocks_of_a_fixed_length_does_the_same_steps(spans_of, monkeypatch, shuffle, bad):
+    """GPUs run long spans in such a loop."""
+    spans_of(1000)
+    x, outcomes = np.array(X, np.float32), []
+    if bad is not None:
+        x[bad] = np.inf
+    monkeypatch.setattr(programs, "FIXED_BLOCKS", 1)
+    for backend in ("cpu", "gpu"):
+        monkeypatch.setattr(programs, "uses_blocks", lambda _, traced, backend=backend: uses_blocks(backend, traced))
+        epochal.set_random_seed(2)
+        model = compiled(Dense(4, input_dim=4), BatchNormalization(), Dropout(0.5), Dense(2), loss="mse")
+        history = model.fit(
+            x, Y, batch_size=1, epochs=2, verbose=0, seed=3, shuffle=shuffle, callbacks=[TerminateOnNaN()]
+        )
+        outcomes.append((repr(history.history), [weight.tobytes() for weight in model.get_weights()]))
+    assert outcomes[0] == outcomes[1]
 
 
 def test_data_copied_piece_by_piece_give_the_same_run_bit_for_bit(spans_of, monkeypatch, noisy):

@@ -86,7 +86,7 @@ class Run:
 
     def is_interrupted(self) -> bool:
         """Return whether a signal waits, or a callback is to save the run."""
-        return self.signals.pending or any(saver.save_due for saver in self.savers)
+        return self.signals.pending or (bool(self.savers) and any(saver.save_due for saver in self.savers))
 
     def due_validation(self) -> PhaseRunner | None:
         """Return what validates the epoch under way; None if it isn't validated."""

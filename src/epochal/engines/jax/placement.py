@@ -16,6 +16,7 @@ from jax.typing import DTypeLike
 from ...data.batches import Chunk, HostArrays
 from ...data.nests import Batch, leaves
 from ...data.wide import narrowed
+from .span_loop import FIXED_BLOCK
 from .trees import Array, DeviceBatch, PyTree, Structure
 
 BLOCK_BYTES = 1 << 16
@@ -91,7 +92,7 @@ class Placement:
             return layout, placed.arrays, None
         if (order := self._orders.get(chunk.order)) is None:
             # A slice that reaches beyond the end would be moved back by XLA, so there is something after it.
-            padded = np.pad(chunk.order.arrays, (0, block * chunk.size))
+            padded = np.pad(chunk.order.arrays, (0, max(block, FIXED_BLOCK) * chunk.size))
             order = self._orders[chunk.order] = jax.device_put(padded)
         return layout, placed.arrays, order
 

@@ -13,7 +13,8 @@ import jax
 from ...data.batches import Chunk
 from .logged_metrics import LoggedValues
 from .placement import Layout, Placement
-from .programs import FlatStep, Program
+from .programs import Program
+from .span_loop import FlatStep
 from .steps import Steps
 from .trees import Array, PyTree, Structure
 
