@@ -76,10 +76,11 @@ class Lookout:
 
     def __init__(self, engine, trains):
         self._engine, self._model, self._trains = engine, engine.model, trains
+        self._remembered = []
 
     def remember(self, span, stop_when_not_finite):
         """Keep the weights before a span."""
-        self._span, self._before = span, self._model.weights.copy()
+        self._remembered.append((span, self._model.weights.copy()))
 
     def begin(self, batches):
         """Begin to notice."""
@@ -92,22 +93,36 @@ class Lookout:
             self._look()
         return self.looked
 
-    def end(self):
-        """Stop noticing, with the weights after `at` batches."""
-        if not self.looked:
+    def end(self, stays_ahead):
+        """Stop noticing, with the weights after `at` batches unless they may stay ahead."""
+        self._model.on_use = lambda: None
+        if not self.looked and not stays_ahead:
             self._go_back()
+        del self._remembered[: bool(self._batches)]
+
+    def return_to_hooks(self):
+        """Go back to where the oldest span begins."""
+        for _, before in self._remembered[:1]:
+            self._model.weights = before
+        self._remembered.clear()
 
     def _look(self):
-        self.looked = True
+        self.looked, self._model.on_use = True, lambda: None
         self._go_back()
 
     def _go_back(self):
-        self._model.on_use = lambda: None
-        if self._trains and self.at < self._batches:
-            self._model.weights, rate = self._before, self._model.optimizer.lr
+        oldest, behind = self._remembered[:1], self._remembered[1:2]
+        del self._remembered[1:]
+        if not self._trains or not self._batches:
+            return
+        if self.at == self._batches:
+            for _, before in behind:
+                self._model.weights = before
+        for span, before in oldest if self.at < self._batches else []:
+            self._model.weights, rate = before, self._model.optimizer.lr
             self._model.optimizer.lr = self._rate
             if self.at:
-                self._engine.train(dataclasses.replace(self._span, count=self.at), False)
+                self._engine.train(dataclasses.replace(span, count=self.at), False)
             self._model.optimizer.lr = rate
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_engine import Model, NumpyEngine, Recorder, fit, make_run
 
-from epochal.callbacks import BackupAndRestore, Callback, Every, TerminateOnNaN, WhenNotFinite
+from epochal.callbacks import Callback, Every, LambdaCallback, TerminateOnNaN, WhenNotFinite
 from epochal.core import loop, wakes
 from epochal.core.wakes import ThroughputEstimate
 from epochal.data.array_data import ArrayData
@@ -130,6 +130,40 @@ def test_looks_at_the_same_batches_of_each_epoch_are_foretold(spans_of):
     run = make_run([Looks()], data=ArrayData(X[:40, :2], Y[:40, 0], batch_size=1), epochs=3)
     loop.fit(run)
     assert run.engine.spans[-6:] == [7, 22, 11] * 2
+
+
+def test_what_the_data_raise_comes_after_the_hooks_of_all_batches_before(spans_of):
+    spans_of(3)
+
+    def batches():
+        for at in range(0, 40, 4):
+            yield X[at : at + 4], Y[at : at + 4]
+        raise OSError
+
+    outcomes = []
+    for cadence in (None, Every(1, "batch")):
+        model, losses = net(), Losses()
+        losses.cadence = cadence
+        with pytest.raises(OSError):
+            model.fit(batches(), steps_per_epoch=12, verbose=0, callbacks=[losses])
+        outcomes.append((losses.losses, model.get_weights()))
+    assert len(outcomes[0][0]) == 10
+    jax.tree.map(np.testing.assert_array_equal, *outcomes)
+
+
+def test_the_device_works_while_hooks_are_called(spans_of):
+    spans_of(4)
+    running, model = [], net()
+
+    def seen(batch, logs):
+        running.append((batch, len(started)))
+
+    model.fit(X, Y, batch_size=1, verbose=0)
+    engine, started = model.trainee.runtime.engine, []
+    run = engine._run
+    engine._run = lambda phase, span, *more: started.append(span.at) or run(phase, span, *more)
+    model.fit(X[:12], Y[:12], batch_size=1, verbose=0, callbacks=[LambdaCallback(on_batch_end=seen)])
+    assert [spans for _, spans in running] == [2] * 4 + [3] * 4 + [3] * 4
 
 
 # Interruptions

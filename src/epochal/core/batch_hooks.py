@@ -88,12 +88,20 @@ class BatchHookCaller:
             if self._lookout.has_changed() and self._begins:
                 self._forecast.note(count, batch)
         finally:
-            self._lookout.end()
+            self._lookout.end(stays_ahead=False)
 
     def remember(self, span: Span) -> None:
         """Prepare for following a span, which is started next."""
-        if span.count > 1:
-            self._lookout.remember(span, self._wakes.finds_not_finite)
+        self._lookout.remember(span, self._wakes.finds_not_finite)
+
+    def goes_on(self, count: int, batch: int) -> bool:
+        """Return whether another span may be started before hooks are called for the one that ends here."""
+        may = self._lookout.is_possible and not self._begins and not self._wakes.is_due(count)
+        return may and not self._forecast.is_expected(count, batch)
+
+    def return_to_hooks(self) -> None:
+        """Go back to the batch whose hooks come next."""
+        self._lookout.return_to_hooks()
 
     def wake(self, span: StartedSpan, count: int, is_finite: bool) -> None:
         """Call the end hooks of those who are woken where a span ended.
@@ -107,32 +115,35 @@ class BatchHookCaller:
             batch, facts = span.end - 1, {"batch": span.end - 1, "size": span.size}
             _call_end(woken, batch, facts, Logs(facts, self._names, lambda: span.rows()[-1]))
 
-    def follow(self, span: StartedSpan, count: int, is_finite: bool, is_cut: Callable[[], bool]) -> None:
+    def follow(self, span: StartedSpan, count: int, is_finite: bool, is_cut: Callable[[], bool]) -> bool:
         """Call the followers' hooks for each batch of a span that has run, and where it ended those that are woken.
 
-        Whatever ends this, `span.count` is the number of batches that count as run, and the engine is in their state.
+        Whatever ends this, `span.count` is the number of batches that count as run, and the engine is in their state,
+        unless this returns that it may stay ahead: all hooks were called, and changed nothing.
 
         Args:
             span: The span.
-            count: Batches finished since the run began.
+            count: Batches finished since the run began, those of the span included.
             is_finite: Whether the last loss is finite, or nobody asks.
-            is_cut: Returns whether the rest of the span is to be forgotten.
+            is_cut: Returns whether what is ahead is to be forgotten.
         """
-        lookout, asked, since = self._lookout, span.count, time.perf_counter()
+        lookout, asked, since, stays_ahead = self._lookout, span.count, time.perf_counter(), False
         lookout.begin(asked)
         try:
             with kept_from_model(self._wakes.followers):
-                self._follow(span, count, is_finite, is_cut)
+                stays_ahead = self._follow(span, count, is_finite, is_cut) and is_finite
         finally:
             span.count = lookout.at
-            lookout.end()
+            lookout.end(stays_ahead)
         if lookout.looked:
             self._forecast.note(count - asked + span.count, span.end)
         else:
             self._forecast.note_none()
             self._pace.learn(span.count, time.perf_counter() - since)
+        return stays_ahead
 
-    def _follow(self, span: StartedSpan, count: int, is_finite: bool, is_cut: Callable[[], bool]) -> None:
+    def _follow(self, span: StartedSpan, count: int, is_finite: bool, is_cut: Callable[[], bool]) -> bool:
+        """Return whether all hooks were called and changed nothing."""
         lookout, signals, size, first = self._lookout, self._signals, span.size, span.first
         last, has_changed = span.end - 1, lookout.has_changed
         for batch, row in enumerate(span.rows(), first):
@@ -142,7 +153,7 @@ class BatchHookCaller:
                 _call_begin(self._begins, batch, Logs({"batch": batch, "size": size}))
                 if has_changed():
                     self.is_begun = True
-                    return
+                    return False
             lookout.at = batch + 1 - first
             logs = Logs(zip(self._keys, (batch, size, *row), strict=True))
             woken = self._wakes.ending(count, is_finite) if batch == last else ()
@@ -153,7 +164,8 @@ class BatchHookCaller:
                 for end in self._ends:
                     end(batch, logs)
             if has_changed() or is_cut():
-                return
+                return False
+        return True
 
 
 def _call_begin(watchers: Sequence[BatchHooks], batch: int, logs: Logs) -> None:

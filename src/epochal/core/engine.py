@@ -44,8 +44,8 @@ class LoggedResult(Result, Protocol):
 class Lookout(Protocol):
     """Notices when a hook of a batch looks at what the engine holds, after a whole span has run.
 
-    The state then goes back to the batch whose hooks are being called. So hooks that don't look cost no span, and those
-    that do see, and change, what they would if each batch were a span.
+    The state then goes back to the batch whose hooks are being called, and what was run beyond is forgotten. So hooks
+    that don't look cost no span, and those that do see, and change, what they would if each batch were a span.
     """
 
     at: int
@@ -60,19 +60,30 @@ class Lookout(Protocol):
         ...
 
     def remember(self, span: Span, stop_when_not_finite: bool) -> None:
-        """Prepare for going back into a span of several batches, which the engine is then told to run."""
+        """Prepare for going back into a span, or to its beginning; the engine is told to run it next."""
         ...
 
     def begin(self, batches: int) -> None:
-        """Begin to notice, when so many batches of the span were run, or 0 before it."""
+        """Begin to notice, when so many batches of the oldest span that is remembered were run.
+
+        0 means that no span was run: hooks before it are called.
+        """
         ...
 
     def has_changed(self) -> bool:
         """Return whether somebody has looked, or changed what the next steps need, such as a learning rate."""
         ...
 
-    def end(self) -> None:
-        """End noticing; the state is the one after `at` batches then."""
+    def end(self, stays_ahead: bool) -> None:
+        """End noticing, and forget how to go back into that span.
+
+        Args:
+            stays_ahead: Whether spans that were started behind it count; else the state is the one after `at` batches.
+        """
+        ...
+
+    def return_to_hooks(self) -> None:
+        """Go back to where the oldest span that is remembered begins, if there is one."""
         ...
 
 

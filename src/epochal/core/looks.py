@@ -44,6 +44,13 @@ class LookForecast:
             expected.append(self._before[at] - batch)
         return min(expected, default=MOST_BATCHES if self._before else self._stride)
 
+    def is_expected(self, count: int, batch: int) -> bool:
+        """Return whether a look is likely at this batch."""
+        if self._last is None:
+            return False
+        is_foretold = (self._is_regular and self._last + self._distance == count) or batch in self._before
+        return is_foretold or not (self._is_regular or self._before)
+
     def note_none(self) -> None:
         """Note that nobody looked during a span."""
         self._stride = min(self._stride * 2, MOST_BATCHES)

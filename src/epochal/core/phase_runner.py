@@ -62,13 +62,14 @@ class PhaseRunner:
         self._caller = BatchHookCaller(self._wakes, engine.lookout(phase, signals.uninterrupted), signals, names)
         self._breaks = self._wakes.finds_not_finite and self._averages
         # A user's hook at a loss that isn't finite may draw random numbers, or anything, before data are read on
-        self._chains = self._breaks and not are_users(watchers)
-        if self._chains:
+        self._chains = self._breaks and (self._caller.follows or not are_users(watchers))
+        if self._chains or self._caller.follows:
             data.keep_one_more()
         self._in_flight: deque[StartedSpan] = deque()  # the host may be ahead of the device
         self._since = 0.0  # when the first of them began
         self._chunk_before: StartedSpan | None = None  # the last span of that chunk
         self._broken: StartedSpan | None = None  # which ended at a loss that somebody waits for
+        self._failure: tuple[int, Exception] | None = None  # a batch that the data can't give, and what they raised
         self._epoch = self.batch = self.count = 0
         self.means = Means()
 
@@ -76,6 +77,8 @@ class PhaseRunner:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if self._caller.follows and not self.engine.lost:
+            self._return_to_hooks()
         ended = self._data.close(CLOSE_SECONDS if error is None else HURRY_SECONDS)
         if not ended and error is None:
             warn(
@@ -86,7 +89,7 @@ class PhaseRunner:
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch; an epoch's start also forgets the means."""
         self._data.begin(epoch, batch)
-        self._epoch, self.batch = epoch, batch
+        self._epoch, self.batch, self._failure = epoch, batch, None
         if batch == 0:
             self.means = Means()
             self._caller.begin_epoch()
@@ -100,26 +103,22 @@ class PhaseRunner:
             stopped: Returns whether to end here; called before each span, and after each batch whose hooks are called.
             interrupted: Returns whether something is to be done between this batch and the next.
         """
+
+        def is_cut() -> bool:
+            return stopped() or interrupted()
+
         while self.is_amid_batch or not stopped():
-            if not (size := self._data.next_size()):
-                if (broken := self.settle()) is None:
-                    break
-                yield broken  # which has brought it back into the epoch
+            size = self._next_size()
+            beginning = self._wakes.beginning(self.count) if size else []
+            if (beginning or not size) and (done := self._catch_up(is_cut)):
+                yield done  # it may have brought this back into the epoch
                 continue
-            beginning = self._wakes.beginning(self.count)
-            if beginning and self._chains and (broken := self.settle()):
-                yield broken
-                continue
+            if not size:
+                break
             self._caller.begin(self.count, self.batch, size, beginning)
             started = self._start(size)
-            if self._caller.follows:
-                self._follow(started, lambda: stopped() or interrupted())
-            else:
-                self._signals.deliver_early()
-                if self._chains and self._wakes.is_due(self.count):
-                    self._wait_for(started)
-                self._wake(started)
-            yield started
+            if not self._is_followed_later(started):
+                yield self._call_ends(started, is_cut)
         self.settle()
 
     @property
@@ -138,11 +137,13 @@ class PhaseRunner:
             self._data.end_epoch()
 
     def settle(self) -> StartedSpan | None:
-        """Wait for everything started, and bring the means up to it.
+        """Wait for everything started whose hooks have been called, forget the rest, and bring the means up to it.
 
         Return the span that ended at a loss that isn't finite, if there is one; the hooks for that have been called.
         """
-        if self._in_flight:
+        if self._caller.follows:
+            self._return_to_hooks()
+        elif self._in_flight:
             self._wait_for(self._in_flight[-1])
         self._count_waiting()
         if (broken := self._broken) is not None:
@@ -150,6 +151,20 @@ class PhaseRunner:
         return broken
 
     # Starting a span
+
+    def _next_size(self) -> int:
+        """Return the number of samples in the next batch; 0 where hooks must be called before what the data raised."""
+        if self._failure is not None and self._failure[0] == self.batch:
+            if self._in_flight:
+                return 0
+            raise self._failure[1]
+        try:
+            return self._data.next_size()
+        except Exception as error:
+            if not (self._caller.follows and self._in_flight):
+                raise
+            self._failure = self.batch, error
+            return 0
 
     def _start(self, size: int) -> StartedSpan:
         """Start the next span, and wait for it, or for others before it, where the host must not be further ahead."""
@@ -167,10 +182,11 @@ class PhaseRunner:
             ends_chunk = span.at + span.count == span.chunk.count
             if ends_chunk:
                 self._data.prepare(self._epoch + 1)  # the device is busy, the host is not
-            if self._is_awaited() or self._is_far_ahead():
-                self._wait_for(started)
-            if ends_chunk:
-                self._end_chunk(started)
+            if not self._caller.follows:
+                if (self._breaks and not self._chains) or self._is_far_ahead():
+                    self._wait_for(started)
+                if ends_chunk:
+                    self._end_chunk(started)
         finally:
             signals.held = signals.replacing = False
         return started
@@ -178,7 +194,7 @@ class PhaseRunner:
     def _executed(self, span: Span) -> Result:
         behind = self._in_flight[-1].result if self._chains and self._in_flight else None
         try:
-            if self._caller.follows:
+            if self._caller.follows and (span.count > 1 or self._in_flight):
                 self._caller.remember(span)
             return self._execute(span, self._breaks, behind)
         except Exception as error:
@@ -192,9 +208,9 @@ class PhaseRunner:
         self.batch += batches
         self.count += batches
 
-    def _go_back_to_end_of(self, span: StartedSpan) -> None:
-        """Forget the batches that came after a span."""
-        if batches := self.batch - span.end:
+    def _go_back_to(self, batch: int) -> None:
+        """Let a batch of the epoch be the next one again."""
+        if batches := self.batch - batch:
             self._data.go_back(batches)
             self.batch -= batches
             self.count -= batches
@@ -210,9 +226,6 @@ class PhaseRunner:
         if waited != self._counted:
             self._model.data_wait = getattr(self._model, "data_wait", 0.0) + waited - self._counted
             self._counted = waited
-
-    def _is_awaited(self) -> bool:
-        return self._caller.follows or (self._breaks and not self._chains)
 
     def _is_far_ahead(self) -> bool:
         batches = sum(started.count for started in self._in_flight)
@@ -237,7 +250,7 @@ class PhaseRunner:
             if self._breaks and not _is_finite(started):
                 self._broken = started
                 self._in_flight.clear()
-                self._go_back_to_end_of(started)
+                self._go_back_to(started.end)
             if started is last:
                 break
         if batches and not cold:
@@ -249,17 +262,57 @@ class PhaseRunner:
             result = cast("LoggedResult", span.result)
             self.means.add(result.sums()[: span.count], span.size, result.counts)
 
+    # Calling the hooks
+
+    def _is_followed_later(self, started: StartedSpan) -> bool:
+        """Return whether the device is to work on the next span while hooks are called for this one."""
+        alone = len(self._in_flight) == 1 and started.count > 1
+        return alone and self._caller.goes_on(self.count, self.batch)
+
+    def _catch_up(self, is_cut: Callable[[], bool]) -> StartedSpan | None:
+        """Call hooks that wait for what has been started; return the span if there are any."""
+        if self._caller.follows:
+            return self._follow(is_cut) if self._in_flight else None
+        return self.settle() if self._chains else None
+
+    def _call_ends(self, started: StartedSpan, is_cut: Callable[[], bool]) -> StartedSpan:
+        """Call the hooks of the oldest span whose hooks weren't called yet, and return it."""
+        if self._caller.follows:
+            return self._follow(is_cut)
+        self._signals.deliver_early()
+        if self._chains and self._wakes.is_due(self.count):
+            self._wait_for(started)
+        self._wake(started)
+        return started
+
     def _wake(self, started: StartedSpan) -> None:
         broken, self._broken = self._broken, None
         self._caller.wake(broken or started, self.count, is_finite=broken is None)
 
-    def _follow(self, started: StartedSpan, is_cut: Callable[[], bool]) -> None:
-        broken, self._broken = self._broken, None
+    def _follow(self, is_cut: Callable[[], bool]) -> StartedSpan:
+        """Call the followers' hooks for the oldest span; if they change anything, forget what is ahead of them."""
+        oldest, self._signals.held = self._in_flight[0], True
         try:
-            self._caller.follow(started, self.count, broken is None, is_cut)
+            self._wait_for(oldest)
         finally:
-            self._add_to_means(started)
-            self._go_back_to_end_of(started)
+            self._signals.held = False
+        broken, self._broken = self._broken, None
+        count, stays_ahead = self.count - (self.batch - oldest.end), False
+        try:
+            stays_ahead = self._caller.follow(oldest, count, broken is None, is_cut)
+        finally:
+            self._add_to_means(oldest)
+            if not stays_ahead:
+                self._in_flight.clear()
+                self._go_back_to(oldest.end)
+        return oldest
+
+    def _return_to_hooks(self) -> None:
+        """Forget spans whose hooks haven't been called."""
+        if self._in_flight:
+            self._caller.return_to_hooks()
+            self._go_back_to(self._in_flight[0].first)
+            self._in_flight.clear()
 
 
 def _is_finite(span: StartedSpan) -> bool:

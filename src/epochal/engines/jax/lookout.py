@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,14 @@ from .device_state import DeviceState
 from .placement import fits
 from .rates import OptimizerRates
 from .trees import Array
+
+
+class _Remembered(NamedTuple):
+    """A span, whether it ends at a loss that isn't finite, and the leaves that it changes, as they were before it."""
+
+    span: Span
+    stops: bool
+    before: list[Array]
 
 
 class StateLookout:
@@ -46,9 +55,7 @@ class StateLookout:
         self._prepare, self._rerun, self._is_repeatable = prepare, rerun, is_repeatable
         self._uninterrupted = uninterrupted
         self._has_space: bool | None = None
-        self._span: Span | None = None
-        self._stops = False
-        self._before: list[Array] = []  # the state before the span
+        self._remembered: deque[_Remembered] = deque()  # spans that have run and whose hooks haven't been called
         self._batches = self.at = 0
         self.looked = False
 
@@ -62,11 +69,11 @@ class StateLookout:
     def remember(self, span: Span, stop_when_not_finite: bool) -> None:
         """Keep a copy of the state before a span, which is run next."""
         self._prepare()
-        self._span, self._stops = span, stop_when_not_finite
-        self._before = [] if self._changing is None else copies(self._changing.leaves)
+        before = [] if self._changing is None else cast("list[Array]", copies(self._changing.leaves))
+        self._remembered.append(_Remembered(span, stop_when_not_finite, before))
 
     def begin(self, batches: int) -> None:
-        """Begin to notice, when so many batches of the span were run, or 0 before it."""
+        """Begin to notice, when so many batches of the oldest span were run, or none of any."""
         self._batches, self.at, self.looked = batches, 0, False
         for state in self._watched:
             state.on_use = self._look
@@ -77,28 +84,47 @@ class StateLookout:
             self._look()
         return self.looked
 
-    def end(self) -> None:
-        """End noticing; the state is the one after `at` batches then."""
+    def end(self, stays_ahead: bool) -> None:
+        """End noticing; the state is the one after `at` batches then, unless it stays ahead."""
         try:
             if not self.looked:
-                self._go_back()
+                self._notice_no_more()
+                if not stays_ahead:
+                    self._go_back()
         finally:
-            self._before, self._span = [], None
+            if self._batches and self._remembered:
+                self._remembered.popleft()
+
+    def return_to_hooks(self) -> None:
+        """Go back to where the oldest span that is remembered begins, if there is one."""
+        if self._remembered:
+            self.at, self._batches = 0, 1
+            self._go_back()
+            self._remembered.clear()
 
     def _look(self) -> None:
         with self._uninterrupted():
+            self._notice_no_more()
             self._go_back()
             self.looked = True
 
-    def _go_back(self) -> None:
-        """Notice nobody any more; if hooks weren't called to the span's end, let the state be that of their batch."""
+    def _notice_no_more(self) -> None:
         for state in self._watched:
             state.on_use = None
-        if self.at < self._batches and self._changing is not None and self._span is not None and self._before:
-            with self._uninterrupted():
-                self._changing.leaves = self._before
-                if self.at:
-                    self._rerun(dataclasses.replace(self._span, count=self.at), self._stops)
+
+    def _go_back(self) -> None:
+        """Let the state be the one after `at` batches of the oldest span, and forget the spans behind it."""
+        with self._uninterrupted():
+            ahead = [self._remembered.pop() for _ in range(len(self._remembered) - 1)]
+            if self._changing is None or not self._batches:
+                return
+            if self.at < self._batches:
+                if self._remembered and (oldest := self._remembered[0]).before:
+                    self._changing.leaves = oldest.before
+                    if self.at:
+                        self._rerun(dataclasses.replace(oldest.span, count=self.at), oldest.stops)
+            elif ahead and ahead[-1].before:
+                self._changing.leaves = ahead[-1].before
 
 
 @jax.jit
