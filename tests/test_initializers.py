@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from epochal import initializers
 
@@ -63,6 +64,36 @@ def test_drawn_at_random(initializer, mean, deviation, furthest):
 
 
 @pytest.mark.parametrize(
+    ("initializer", "distribution"),
+    [
+        (initializers.RandomNormal(1.0, 0.5), stats.norm(1.0, 0.5)),
+        (initializers.RandomUniform(1.0, 3.0), stats.uniform(1.0, 2.0)),
+        (initializers.TruncatedNormal(1.0, 0.5), stats.truncnorm(-2, 2, 1.0, 0.5)),
+    ],
+)
+def test_of_the_distribution_all_along(initializer, distribution):
+    assert stats.kstest(np.ravel(initializer(KEY, DENSE)), distribution.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+def test_random_values_in_any_dtype_of_floats(dtype):
+    values = initializers.RandomUniform(1.0, 1.03)(KEY, DENSE, dtype)
+    assert values.dtype == dtype
+    assert bool(((values >= 1) & (values < jnp.asarray(1.03, dtype))).all())  # rounding up would reach the bound
+    for name in ("glorot_normal", "random_normal", "truncated_normal", "orthogonal"):
+        values = initializers.get(name)(KEY, DENSE, dtype)
+        assert values.dtype == dtype
+        assert 0.03 < float(values.astype(jnp.float32).std()) < 0.07
+
+
+def test_a_compiled_function_draws_what_it_draws_outside():
+    draw = initializers.TruncatedNormal(1.0, 0.5)
+    np.testing.assert_array_equal(jax.jit(lambda key: draw(key, (3, 4)))(KEY), draw(KEY, (3, 4)))
+    each = jax.vmap(lambda key: draw(key, (3, 4)))(jax.random.split(KEY, 2))
+    np.testing.assert_array_equal(each[1], draw(jax.random.split(KEY, 2)[1], (3, 4)))
+
+
+@pytest.mark.parametrize(
     ("initializer", "expected"),
     [
         (initializers.Zeros(), np.zeros((2, 3))),
@@ -82,6 +113,11 @@ def test_orthogonal(shape):
     matrix = np.asarray(initializers.Orthogonal(gain=2.0)(KEY, shape)).reshape(-1, shape[-1])
     gram = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
     np.testing.assert_allclose(gram, 4 * np.eye(len(gram)), atol=1e-5)
+
+
+def test_an_orthogonal_matrix_has_no_favourite_signs():
+    corners = [float(initializers.Orthogonal(seed=seed)(KEY, (3, 3))[0, 0]) for seed in range(300)]
+    assert abs(np.mean(corners)) < 4 / math.sqrt(3 * 300)  # variance 1/3
 
 
 def test_the_key_decides_unless_there_is_a_seed():
@@ -137,7 +173,8 @@ def test_a_config_makes_the_same_initializer_again():
         (lambda: initializers.VarianceScaling(mode="fan"), ValueError, "unknown mode 'fan'"),
         (lambda: initializers.VarianceScaling(distribution="gauss"), ValueError, "unknown distribution 'gauss'"),
         (lambda: initializers.Identity()(KEY, (2, 2, 2)), ValueError, "Identity fills a matrix"),
-        (lambda: initializers.Orthogonal()(KEY, (2,)), ValueError, "at least a 2D shape"),
+        (lambda: initializers.RandomNormal()(KEY, (2,), int), ValueError, "RandomNormal draws floats, not int32"),
+        (lambda: initializers.Orthogonal()(KEY, (2,)), ValueError, "Orthogonal fills a matrix"),
     ],
 )
 def test_errors(make, error, message):

@@ -48,7 +48,7 @@ def test_a_convolutional_model_learns():
     images = np.zeros((40, 6, 6, 1), np.float32)
     labels = np.arange(40) % 2
     images[labels == 1, 2:4] = 1
-    model = compiled(Conv2D(2, 3, activation="relu", input_shape=(6, 6, 1)), Flatten(), Dense(2, activation="softmax"),
+    model = compiled(Conv2D(8, 3, activation="relu", input_shape=(6, 6, 1)), Flatten(), Dense(2, activation="softmax"),
                      optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["acc"])  # fmt: skip
     model.optimizer.lr = 0.05
     assert model.fit(images, labels, batch_size=8, epochs=5, verbose=0).history["acc"][-1] == 1.0

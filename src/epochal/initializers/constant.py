@@ -1,16 +1,14 @@
 """Starting values that aren't random."""
 
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import DTypeLike
+import numpy as np
 
-from .initializer import INITIALIZERS, Initializer, Shape
+from .draws import Numbers, Shape
+from .initializer import INITIALIZERS, Initializer
 
 
 @INITIALIZERS.register("zero")
@@ -25,8 +23,8 @@ class Zeros(Initializer):
         Array([0., 0.], dtype=float32)
     """
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
-        return jnp.zeros(shape, dtype)
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
+        return np.zeros(shape, dtype)
 
 
 @INITIALIZERS.register("one")
@@ -41,8 +39,8 @@ class Ones(Initializer):
         Array([1., 1.], dtype=float32)
     """
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
-        return jnp.ones(shape, dtype)
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
+        return np.ones(shape, dtype)
 
 
 @INITIALIZERS.register()
@@ -62,8 +60,8 @@ class Constant(Initializer):
 
     value: float = 0.0
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
-        return jnp.full(shape, self.value, dtype)
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
+        return np.full(shape, self.value, dtype)
 
 
 @INITIALIZERS.register()
@@ -84,7 +82,7 @@ class Identity(Initializer):
 
     gain: float = 1.0
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
         if len(shape) != 2:
             raise ValueError(f"Identity fills a matrix, not the shape {shape}")
-        return jnp.asarray(self.gain, dtype) * jnp.eye(*shape, dtype=dtype)
+        return np.eye(*shape, dtype=dtype) * np.asarray(self.gain, dtype)

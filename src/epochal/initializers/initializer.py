@@ -8,17 +8,19 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jax.typing import DTypeLike
 
 from ..messages.arguments import NamesArguments
 from ..messages.numeric import real, whole
 from ..registry import Config, Registry
-
-Shape = tuple[int, ...]
+from .draws import Numbers, Shape
 
 InitializerFunction = Callable[..., Array]
 """``(key, shape, dtype)`` to an array."""
@@ -41,8 +43,8 @@ class Initializer(NamesArguments):
     """The base of all initializers. For one of your own, pass a function ``(key, shape, dtype)`` instead.
 
     Initializers that draw at random have a `seed`. With None they draw with the key of the call, which differs from
-    layer to layer; with a number they draw with the key of that number, so that the same seed and shape give the same
-    values in every layer.
+    layer to layer; with a number they draw from that number, so that the same seed and shape give the same values in
+    every layer. NumPy draws: nothing is compiled for it, and the values are the same within a compiled function.
 
     Example:
         >>> import jax
@@ -67,17 +69,50 @@ class Initializer(NamesArguments):
             shape: The weight's shape; of a kernel `(…, inputs, outputs)`.
             dtype: The weight's dtype.
         """
+        shape, known = tuple(shape), jax.dtypes.canonicalize_dtype(dtype)
+        if hasattr(self, "seed") and known.kind in "biuc":
+            raise ValueError(
+                f"{type(self).__name__} draws floats, not {known}: give the weight another dtype, or another "
+                "initializer, such as a function (key, shape, dtype)."
+            )
+        if _is_traced(key):
+            return self._traced(key, shape, known)
         if _ZEROS_INSTEAD.get():
-            return jnp.zeros(tuple(shape), dtype)
-        seed = getattr(self, "seed", None)
-        return self._draw(key if seed is None else jax.random.key(seed), tuple(shape), dtype)
+            return jax.device_put(np.zeros(shape, known))
+        words = None if self._is_seeded else jax.random.key_data(key)
+        return jax.device_put(self._drawn(words, shape, known))
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
+    def _traced(self, key: Array, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        """Return the values for a key that isn't known before a compiled function runs."""
+        if _ZEROS_INSTEAD.get():
+            return jnp.zeros(shape, dtype)  # nobody may ever want them made, however large
+
+        def draw(words: object) -> Numbers:
+            return self._drawn(words, shape, dtype)
+
+        outline = jax.ShapeDtypeStruct(shape, dtype)
+        return cast("Array", jax.pure_callback(draw, outline, jax.random.key_data(key), vmap_method="sequential"))
+
+    @property
+    def _is_seeded(self) -> bool:
+        return getattr(self, "seed", None) is not None
+
+    def _drawn(self, words: object, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
+        """Return the values for a key's numbers; for the seed, if there is one."""
+        seed: int | None = getattr(self, "seed", None)
+        entropy = np.asarray(words).tolist() if seed is None else seed % 2**64
+        return self._values(np.random.default_rng(entropy), shape, dtype)
+
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
         raise NotImplementedError
 
     def get_config(self) -> Config:
         """Return the constructor's arguments, as Keras saves them."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _is_traced(key: object) -> bool:
+    return isinstance(key, Tracer)
 
 
 INITIALIZERS: Registry[InitializerFunction] = Registry(

@@ -1,18 +1,16 @@
 """Starting values drawn from a distribution that doesn't depend on the weight's shape, and orthogonal matrices."""
 
-# pyright: reportUnknownMemberType=false
-
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-from jax.nn import initializers as of_jax
-from jax.typing import DTypeLike
+import numpy as np
 
-from .initializer import INITIALIZERS, Initializer, Shape
+from . import draws
+from .draws import Numbers, Shape
+from .initializer import INITIALIZERS, Initializer
 
 
 @INITIALIZERS.register("normal")
@@ -37,8 +35,8 @@ class RandomNormal(Initializer):
     stddev: float = 0.05
     seed: int | None = None
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
-        return of_jax.normal(self.stddev)(key, shape, dtype) + jnp.asarray(self.mean, dtype)
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
+        return draws.normal(rng, shape, dtype, self.mean, self.stddev)
 
 
 @INITIALIZERS.register()
@@ -62,8 +60,8 @@ class TruncatedNormal(Initializer):
     stddev: float = 0.05
     seed: int | None = None
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
-        return of_jax.truncated_normal(self.stddev)(key, shape, dtype) + jnp.asarray(self.mean, dtype)
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
+        return draws.truncated_normal(rng, shape, dtype, self.mean, self.stddev)
 
 
 @INITIALIZERS.register("uniform")
@@ -88,8 +86,8 @@ class RandomUniform(Initializer):
     maxval: float = 0.05
     seed: int | None = None
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
-        return jax.random.uniform(key, shape, dtype, self.minval, self.maxval)
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
+        return draws.uniform(rng, shape, dtype, self.minval, self.maxval)
 
 
 @INITIALIZERS.register()
@@ -115,7 +113,7 @@ class Orthogonal(Initializer):
     gain: float = 1.0
     seed: int | None = None
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
-        if len(shape) > 1 and 0 in shape:
-            return jnp.zeros(shape, dtype)
-        return of_jax.orthogonal(self.gain)(key, shape, dtype)
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal fills a matrix, or a kernel of more axes, not the shape {shape}")
+        return (self.gain * draws.orthogonal(rng, math.prod(shape[:-1]), shape[-1])).reshape(shape).astype(dtype)

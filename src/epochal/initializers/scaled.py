@@ -1,36 +1,27 @@
 """Starting values whose variance is scaled by the numbers of a weight's inputs and outputs.
 
 The numbers ("fans") of a kernel of shape `(*window, inputs, outputs)` are its inputs and outputs times the size of the
-window; those of a vector are both its length. Source: `compute_fans` in keras/src/initializers/random_initializers.py;
-jax's fans agree from two dimensions on.
+window; those of a vector are both its length. Source: `compute_fans` in keras/src/initializers/random_initializers.py.
 """
-
-# pyright: reportUnknownMemberType=false
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-import jax.numpy as jnp
-from jax import Array
-from jax.nn import initializers as of_jax
-from jax.typing import DTypeLike
+import numpy as np
 
 from ..messages.names import unknown
-from .initializer import INITIALIZERS, Initializer, Shape
+from . import draws
+from .draws import Numbers, Shape
+from .initializer import INITIALIZERS, Initializer
 
 Mode = Literal["fan_in", "fan_out", "fan_avg"]
 Distribution = Literal["truncated_normal", "normal", "untruncated_normal", "uniform"]
 
 MODES: tuple[Mode, ...] = ("fan_in", "fan_out", "fan_avg")
-DISTRIBUTIONS: dict[str, Literal["truncated_normal", "normal", "uniform"]] = {
-    "truncated_normal": "truncated_normal",
-    "untruncated_normal": "normal",
-    "uniform": "uniform",
-}
-"""Keras's names for the distributions, with jax's."""
+DISTRIBUTIONS: tuple[Distribution, ...] = ("truncated_normal", "untruncated_normal", "uniform")
 
 
 class _Scaled(Initializer):
@@ -40,13 +31,25 @@ class _Scaled(Initializer):
     mode: Mode
     distribution: Distribution
 
-    def _draw(self, key: Array, shape: Shape, dtype: DTypeLike) -> Array:
+    def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
         if 0 in shape:
-            return jnp.zeros(shape, dtype)
-        is_vector = len(shape) < 2
-        mode, of_shape = ("fan_out", (1, math.prod(shape))) if is_vector else (self.mode, shape)
-        values = of_jax.variance_scaling(self.scale, mode, DISTRIBUTIONS[self.distribution])
-        return values(key, of_shape, dtype).reshape(shape)
+            return np.zeros(shape, dtype)
+        deviation = math.sqrt(self.scale / _fan(shape, self.mode))
+        if self.distribution == "uniform":
+            limit = math.sqrt(3) * deviation
+            return draws.uniform(rng, shape, dtype, -limit, limit)
+        if self.distribution == "untruncated_normal":
+            return draws.normal(rng, shape, dtype, 0.0, deviation)
+        return draws.truncated_normal(rng, shape, dtype, 0.0, deviation / draws.CUT_DEVIATION)
+
+
+def _fan(shape: Shape, mode: Mode) -> float:
+    """Return the number of inputs or outputs of a weight, or the mean of the two."""
+    if len(shape) < 2:
+        return math.prod(shape)
+    window = math.prod(shape[:-2])
+    fans = {"fan_in": shape[-2] * window, "fan_out": shape[-1] * window}
+    return sum(fans.values()) / 2 if mode == "fan_avg" else fans[mode]
 
 
 @INITIALIZERS.register()

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 import jax.numpy as jnp
 from flax import nnx
 
+from ..initializers import Ones, Zeros
 from ..messages.numeric import real, whole
 from .base import Layer
 from .settings import known, other_axis, positive, present
@@ -61,6 +62,8 @@ class BatchNormalization(Layer):
             use_bias=self.center,
             use_scale=self.scale,
             use_fast_variance=False,
+            bias_init=Zeros(),
+            scale_init=Ones(),
             rngs=rngs,
         )
 
@@ -107,6 +110,8 @@ class LayerNormalization(Layer):
             use_bias=self.center,
             use_scale=self.scale,
             use_fast_variance=False,
+            bias_init=Zeros(),
+            scale_init=Ones(),
             rngs=rngs,
         )
 
@@ -173,6 +178,8 @@ class GroupNormalization(Layer):
             use_bias=self.center,
             use_scale=self.scale,
             use_fast_variance=False,
+            bias_init=Zeros(),
+            scale_init=Ones(),
             rngs=rngs,
         )
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import cast
 
+import jax
+import numpy as np
 from flax import nnx
+from jax.core import Tracer
 
 from ..data.seeds import fresh_seed
+from .threefry import folded_in
 from .types import Array
+from .untyped import device_put
+
+USUAL = "threefry2x32"
+"""The kind of keys that JAX makes if nobody has chosen another one."""
 
 _RNGS: ContextVar[nnx.Rngs | None] = ContextVar("rngs", default=None)
 _OUTLINED: ContextVar[bool] = ContextVar("outlined", default=False)
@@ -22,10 +31,39 @@ def current_rngs() -> nnx.Rngs:
 
 def fresh_rngs() -> nnx.Rngs:
     """Return new streams, from the seed that `epochal.set_random_seed` has set, if it was called."""
-    streams = nnx.Rngs(fresh_seed())
-    if _OUTLINED.get():
-        setattr(streams, "default", _UncountedStream(streams.default.key[...], tag="default"))  # noqa: B010
+    kind = _UncountedStream if _OUTLINED.get() else _HostStream
+    streams = nnx.Rngs()
+    setattr(streams, "default", kind(_key(fresh_seed()), tag="default"))  # noqa: B010
     return streams
+
+
+def _key(seed: int) -> Array:
+    """Return `jax.random.key(seed)`; nothing is compiled for it if keys are of JAX's usual kind."""
+    if getattr(jax.config, "jax_default_prng_impl") != USUAL:  # noqa: B009
+        return jax.random.key(seed)
+    return _key_of((0, seed))
+
+
+def _key_of(words: tuple[int, int]) -> Array:
+    return cast("Array", jax.random.wrap_key_data(device_put(np.array(words, np.uint32)), impl=USUAL))
+
+
+class _HostStream(nnx.RngStream):
+    """A stream that computes flax's keys on the host: a program for the device would have to be compiled first."""
+
+    def __init__(self, key: Array, *, tag: str) -> None:
+        self.tag = tag
+        self.key = nnx.RngKey(key, tag=tag)
+        self.count = nnx.RngCount(device_put(np.zeros(key.shape, np.uint32)), tag=tag)
+
+    def __call__(self) -> Array:
+        key, count = self.key.get_value(), self.count.get_value()
+        is_usual = key.shape == () and str(jax.random.key_impl(key)) == USUAL
+        if not is_usual or isinstance(key, Tracer) or isinstance(count, Tracer):
+            return super().__call__()
+        words = folded_in(np.asarray(jax.random.key_data(key)).tolist(), int(count))
+        self.count.set_value(device_put(np.uint32(int(count) + 1)))
+        return _key_of(words)
 
 
 class _UncountedStream(nnx.RngStream):

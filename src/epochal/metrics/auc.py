@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import jax
@@ -73,11 +74,7 @@ class AUC(Metric):
 
     def result(self, state: Sums) -> Array:
         """Return the area."""
-        hits, false = _above(state["positives"]), _above(state["negatives"])
-        if self.curve == "ROC":
-            height, width = divide(hits, hits[0]), divide(false, false[0])
-            return ((width[:-1] - width[1:]) * (height[:-1] + height[1:]) / 2).sum()
-        return _interpolated_pr_area(hits, hits + false)
+        return _AREAS[self.curve](state["positives"], state["negatives"])
 
 
 def _above(buckets: Array) -> Array:
@@ -85,14 +82,29 @@ def _above(buckets: Array) -> Array:
     return jnp.cumsum(buckets[::-1])[::-1]
 
 
-def _interpolated_pr_area(hits: Array, found: Array) -> Array:
+def _roc_area(positives: Array, negatives: Array) -> Array:
+    hits, false = _above(positives), _above(negatives)
+    height, width = divide(hits, hits[0]), divide(false, false[0])
+    return ((width[:-1] - width[1:]) * (height[:-1] + height[1:]) / 2).sum()
+
+
+def _interpolated_pr_area(positives: Array, negatives: Array) -> Array:
     """Return the area under precision against recall, hits growing in line with what is found between two thresholds.
 
     Davis and Goadrich 2006, as in Keras's `AUC.interpolate_pr_auc`: with hits = slope × found + intercept, the integral
     of hits / found by hits is slope × (Δhits + intercept × log(found ratio)).
     """
+    hits = _above(positives)
+    found = hits + _above(negatives)
     d_hits, d_found = hits[:-1] - hits[1:], found[:-1] - found[1:]
     slope = divide(d_hits, d_found)
     intercept = hits[1:] - slope * found[1:]
     ratio = jnp.where((found[:-1] > 0) & (found[1:] > 0), divide(found[:-1], found[1:]), 1.0)
     return divide((slope * (d_hits + intercept * jnp.log(ratio))).sum(), hits[0])
+
+
+_AREAS: Mapping[str, Callable[[Array, Array], Array]] = {
+    "ROC": jax.jit(_roc_area),
+    "PR": jax.jit(_interpolated_pr_area),
+}
+"""By curve; each one program, where it would be one for each operation."""

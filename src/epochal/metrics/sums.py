@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 Sums = dict[str, Array]
@@ -15,7 +17,7 @@ Sums = dict[str, Array]
 
 def zeros(*names: str, shape: tuple[int, ...] = ()) -> Sums:
     """Return sums before the first batch, each of a shape."""
-    return {name: jnp.zeros(shape, jnp.float32) for name in names}
+    return {name: jax.device_put(np.zeros(shape, np.float32)) for name in names}
 
 
 def add(sums: Sums, more: Mapping[str, Array]) -> Sums:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeGuard, cast
 
-import h5py  # pyright: ignore[reportMissingTypeStubs]
+import h5py  # pyright: ignore[reportMissingTypeStubs]  # here: first loaded while the interpreter ends, it crashes
 import numpy as np
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[Any]]"

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 
 from ...core.logs import fetch
 from ...messages.names import first_few
-from .trees import Array, Structure, by_path
+from .trees import Array, Structure, by_path, copied
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class DeviceState(Generic[T]):
         self.paths = list(by_path(tree))
         self._at = {path: at for at, path in enumerate(self.paths)}
         leaves, self.structure = jax.tree.flatten(tree)
-        self.leaves = [jnp.copy(jnp.asarray(leaf)) for leaf in leaves]
+        self.leaves = [copied(leaf) for leaf in leaves]
 
     def tree(self) -> T:
         """Return the leaves in their nest; the next step consumes them."""
@@ -90,7 +90,7 @@ class DeviceState(Generic[T]):
             array = np.asarray(value, old.dtype)
             if array.shape != old.shape:
                 raise ValueError(f"{path} has shape {old.shape}; got an array of shape {array.shape}.")
-            new = jnp.copy(jax.device_put(array))
+            new = copied(array)
         self.leaves[self._at[path]] = new
 
     def write_from_module(self, path: str, value: ArrayLike) -> None:
@@ -102,7 +102,7 @@ class DeviceState(Generic[T]):
         old, value = self.leaves[self._at[path]], jnp.asarray(value)
         if value.shape != old.shape:
             raise ValueError(f"{path} has shape {old.shape}; the module now has one of shape {value.shape}.")
-        self.leaves[self._at[path]] = jnp.copy(value if value.dtype == old.dtype else value.astype(old.dtype))
+        self.leaves[self._at[path]] = copied(value if value.dtype == old.dtype else value.astype(old.dtype))
 
     def load_owned(self, path: str, value: np.ndarray) -> None:
         """Replace a leaf's value by an array that nobody else will use; it isn't copied if the device can hold it.

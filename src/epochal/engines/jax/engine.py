@@ -9,7 +9,6 @@ from typing import Any, cast
 from weakref import WeakSet
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
@@ -31,7 +30,7 @@ from .rates import OptimizerRates
 from .results import PredictionResult, SpanResult
 from .steps import Steps
 from .train_state import TrainState
-from .trees import Path, PyTree, map_leaves
+from .trees import Path, PyTree, copied, map_leaves
 from .updates import prepared
 from .weight_store import JaxWeightStore
 
@@ -212,7 +211,7 @@ class JaxEngine:
     def reset_metrics(self, phase: str) -> None:
         """Begin an epoch ("train") or an evaluation ("test") for the metrics that are no plain means."""
         if fresh := self._steps.initial_metrics():
-            self._replace_metrics(phase, map_leaves(jnp.copy, fresh))
+            self._replace_metrics(phase, map_leaves(copied, fresh))
 
     def metric_results(self, phase: str) -> dict[str, float]:
         """Return the results of the metrics that are no plain means, since `reset_metrics`."""
@@ -222,7 +221,7 @@ class JaxEngine:
 
     def metric_states(self) -> dict[str, list[PyTree]]:
         """Return copies of what the metrics that are no plain means have counted, by phase."""
-        return {phase: map_leaves(jnp.copy, self._metrics_of(phase)) for phase in ("train", "test")}
+        return {phase: map_leaves(copied, self._metrics_of(phase)) for phase in ("train", "test")}
 
     def restore_metric_states(self, states: Mapping[str, list[PyTree]]) -> None:
         """Restore what `metric_states` returned; nobody else may use it afterwards."""
@@ -267,7 +266,7 @@ class JaxEngine:
     def use_average(self) -> None:
         """Go on with the averaged weights as the weights."""
         state = self._state.tree()
-        self._state.replace(dataclasses.replace(state, params=map_leaves(jnp.copy, state.evaluated_params)))
+        self._state.replace(dataclasses.replace(state, params=map_leaves(copied, state.evaluated_params)))
         self.weights.mark_dirty()
 
     # The whole state

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, cast
 
 import jax
 from flax import nnx
+from jax.typing import ArrayLike
 
 from ...messages.names import path_name
 
@@ -33,6 +34,12 @@ Graph: TypeAlias = nnx.GraphDef[nnx.Module]
 
 ModuleState: TypeAlias = nnx.State[Any, Any]
 """Some of a module's variables, in a nest by their paths."""
+
+
+def copied(array: ArrayLike) -> Array:
+    """Return a copy on the device, for whoever may donate it. (`jnp.copy` would compile a program for each shape.)"""
+    placed = jax.device_put(array)  # may share the memory of a NumPy array, whatever `may_alias` says
+    return cast("Array", jax.device_put(placed, may_alias=False))
 
 
 def map_leaves(function: Callable[[Array], PyTree], tree: PyTree) -> PyTree:

@@ -18,6 +18,7 @@ from optax import contrib
 
 from ...messages.names import first_few
 from .device_state import storable
+from .first_state import first_state
 from .module_split import AtPaths, split
 from .precision import as_before
 from .protocols import OptimizerLike
@@ -110,7 +111,7 @@ def prepared(optimizer: OptimizerLike, params: ModuleState) -> tuple[Update, PyT
     """
     transform = optax.with_extra_args_support(optimizer.transform())
     if optimizer.is_known:
-        return Update(transform), transform.init(params)
+        return Update(transform), first_state(transform.init, params)
     first = transform.init(params)
     _refuse(first)
     if _nodes_of(first, optax.LookaheadState):

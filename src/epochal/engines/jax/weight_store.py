@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
@@ -16,7 +15,7 @@ from .module_arrays import ModuleArrays, array_path
 from .module_store import Weight
 from .rates import OptimizerRates
 from .train_state import TrainState
-from .trees import Array, map_leaves
+from .trees import Array, copied, map_leaves
 from .updates import AVERAGED
 
 VISIBLE_FIRST = ("average", "params", "other")
@@ -119,7 +118,7 @@ class JaxWeightStore:
         """Write copies of the current values into the module's own arrays, if those are older."""
         if self._is_dirty and not self._state.lost:
             self._copy_external_writes()
-            state: TrainState = map_leaves(jnp.copy, self._state.tree())
+            state: TrainState = map_leaves(copied, self._state.tree())
             self._module.replace(state.evaluated_params, state.other)
             self._is_dirty = False
             self._seen = DIRTY_STORES.discard(self)
