@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_engine import Model, NumpyEngine, Recorder, fit, make_run
 
-from epochal.callbacks import Callback, Every, LambdaCallback, TerminateOnNaN, WhenNotFinite
+from epochal.callbacks import BackupAndRestore, Callback, Every, LambdaCallback, TerminateOnNaN, WhenNotFinite
 from epochal.core import loop, wakes
 from epochal.core.wakes import ThroughputEstimate
 from epochal.data.array_data import ArrayData
