@@ -17,7 +17,7 @@ class DirtyStore(Protocol):
         ...
 
     def write_back(self) -> None:
-        """Write copies of the current values into the module's own arrays."""
+        """Let the module hold the current values."""
         ...
 
 

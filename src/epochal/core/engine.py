@@ -212,5 +212,5 @@ class WeightStore(Protocol):
         ...
 
     def write_back(self) -> None:
-        """Write copies of the current values into the module's own arrays, if those are older."""
+        """Let the module hold the current values, if it doesn't."""
         ...

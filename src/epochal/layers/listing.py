@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ..core.absent import outline
 from ..messages.names import path_name
 from .frozen import frozen_variables
 from .members import ADDED_WEIGHTS, Member, is_model, members_of, module_in
@@ -121,14 +122,14 @@ def _of_variable(path: Path, variable: Variable) -> NamedWeights:
     """Return a variable by its name, if it is a weight; its arrays, if it holds a nest of them."""
     if isinstance(variable, NO_WEIGHTS) or _holds_keys(variable):
         return []
-    if hasattr(variable.get_value(), "shape"):
+    if hasattr(outline(variable), "shape"):
         return [(path_name(path), variable)]
     return [(path_name((*path, *weight.keys)), weight) for weight in nested_weights(variable)]
 
 
 def _holds_keys(variable: Variable) -> bool:
     """Return whether a variable holds keys of random numbers, which are a stream and no weights, whatever its type."""
-    return jnp.issubdtype(getattr(variable.get_value(), "dtype", jnp.float32), jax.dtypes.prng_key)
+    return jnp.issubdtype(getattr(outline(variable), "dtype", jnp.float32), jax.dtypes.prng_key)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from .. import initializers
+from ..core.absent import outline
 from ..core.dirty import DIRTY_STORES
 from ..core.logs import fetch
 from .call_context import current_context
@@ -122,7 +123,7 @@ class NestedWeight:
 
 def nested_weights(variable: Variable) -> list[NestedWeight]:
     """Return the arrays of a variable that holds a nest, in its order."""
-    return [NestedWeight(variable, keys) for keys, _ in leaves_with_paths(variable.get_value())]
+    return [NestedWeight(variable, keys) for keys, _ in leaves_with_paths(outline(variable))]
 
 
 def is_parameter(weight: AnyWeight) -> bool:

@@ -126,9 +126,9 @@ class Runtime:
             self._store.pull_external_writes()
 
     def show(self) -> None:
-        """Let a user's own module, and layers that others have too, hold the weights; others do when they are asked."""
-        if self._network.is_shared:
-            self._store.write_back()
+        """Let a user's own module, and layers that others have too, hold the arrays at which no look is noticed."""
+        if self.engine is not None and self._network.is_shared:
+            self.engine.weights.show()
 
     def weights(self) -> dict[str, AnyWeight]:
         """Return all weights by `layer/weight`, in the layers' order."""
@@ -170,8 +170,7 @@ class Runtime:
         """Let an optimizer whose state waits go on from the weights that have been written."""
         waiting = self.loaded_optimizer
         self.loaded_optimizer = {path: array for path, array in waiting.items() if not path.startswith("params/")}
-        if self.engine is not None:
-            self.show()
+        self.show()
 
     def device_values(self, weights: Iterable[AnyWeight]) -> list[Array]:
         """Return current values of weights on the device, random keys as numbers; the next step consumes them."""

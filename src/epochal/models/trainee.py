@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
+from ..core.callback import Callback
 from ..core.directions import direction_of
 from ..core.logs import other_name, without_validation
-from ..core.user_code import runs_user_code
 from ..data.nests import Batch, Nest
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.logged_metrics import LoggedMetric
@@ -28,7 +28,7 @@ from .network import LayerLike, Network
 from .own_loss import OwnLoss
 from .plan import Plan
 from .runtime import Runtime
-from .show_module import ShowModule
+from .show_module import showing
 
 
 class Trainee:
@@ -243,10 +243,11 @@ class Trainee:
             self.declared_rate,
         )
 
-    def own_callbacks(self, callbacks: Sequence[object]) -> list[ShowModule]:
-        """Return a callback that shows the weights in a user's own module, if the user's hooks may look there."""
-        is_looked_at = self.network.graph is None and any(map(runs_user_code, callbacks))
-        return [ShowModule()] if is_looked_at else []
+    def own_callbacks(self, callbacks: Sequence[object]) -> list[Callback]:
+        """Return callbacks that show arrays of a user's own module, if the user's hooks may look there unnoticed."""
+        engine = self.runtime.engine
+        is_needed = self.network.graph is None and engine is not None and engine.weights.hides_looks
+        return showing(callbacks, self.runtime.show) if is_needed else []
 
     @contextmanager
     def around_fit(self) -> Generator[None]:

@@ -14,7 +14,10 @@ from jax.typing import ArrayLike
 
 from ...core.logs import fetch
 from ...messages.names import first_few
-from .trees import Array, Structure, by_path, copied
+from .trees import Array, PyTree, Structure, by_path, copied
+
+LARGE = 1_000_000
+"""Bytes from which on memory matters more than the time for which the device is waited for."""
 
 T = TypeVar("T")
 
@@ -22,8 +25,10 @@ T = TypeVar("T")
 class DeviceState(Generic[T]):
     """The leaves of a nest of arrays; flat because flattening an `nnx.State` at each call costs more than the call.
 
+    Others may have some of the arrays too: those are lent. `own` must be called before the leaves are donated.
+
     Args:
-        tree: A nest of arrays, which are copied, so that they may be donated.
+        tree: A nest of arrays, which others may have too.
 
     Attributes:
         structure: How they make up the nest.
@@ -52,11 +57,25 @@ class DeviceState(Generic[T]):
         self._leaves = leaves
 
     def reset(self, tree: T) -> None:
-        """Hold copies of the arrays of another nest, of any structure."""
+        """Hold the arrays of another nest, of any structure, which others may have too."""
         self.paths = list(by_path(tree))
         self._at = {path: at for at, path in enumerate(self.paths)}
         leaves, self.structure = jax.tree.flatten(tree)
-        self.leaves = [copied(leaf) for leaf in leaves]
+        self.leaves = [jnp.asarray(leaf) for leaf in leaves]
+        self._lent: set[int] = set(map(id, self.leaves))  # that of an array that is gone costs a copy, and no harm
+
+    def lend(self, tree: PyTree) -> None:
+        """Note that others have the arrays of a nest too."""
+        self._lent.update(map(id, jax.tree.leaves(tree)))
+
+    def own(self) -> None:
+        """Hold nothing that others may have: copies, one after the other, so that little is there twice."""
+        if self._lent:
+            leaves, lent = self.leaves, self._lent
+            for at in range(len(leaves)):
+                if id(leaves[at]) in lent:
+                    leaves[at] = _copied(leaves[at])
+            self._lent.clear()
 
     def tree(self) -> T:
         """Return the leaves in their nest; the next step consumes them."""
@@ -94,7 +113,7 @@ class DeviceState(Generic[T]):
         self.leaves[self._at[path]] = new
 
     def write_from_module(self, path: str, value: ArrayLike) -> None:
-        """Replace a leaf's value by a copy of an array that the module has, on the device or not.
+        """Replace a leaf's value by an array that the module has, on the device or not.
 
         Raises:
             ValueError: If the shape is another one.
@@ -102,15 +121,17 @@ class DeviceState(Generic[T]):
         old, value = self.leaves[self._at[path]], jnp.asarray(value)
         if value.shape != old.shape:
             raise ValueError(f"{path} has shape {old.shape}; the module now has one of shape {value.shape}.")
-        self.leaves[self._at[path]] = copied(value if value.dtype == old.dtype else value.astype(old.dtype))
+        self.leaves[self._at[path]] = new = value if value.dtype == old.dtype else value.astype(old.dtype)
+        self.lend(new)
 
     def load_owned(self, path: str, value: np.ndarray) -> None:
         """Replace a leaf's value by an array that nobody else will use; it isn't copied if the device can hold it.
 
-        Its shape and dtype must be the leaf's. (An array that came from the host isn't donated: the first step copies.)
+        Its shape and dtype must be the leaf's. It counts as lent: where it is the host's memory, it can't be donated.
         """
         at = self._at[path]
-        self.leaves[at] = device_array(value, self.leaves[at])
+        self.leaves[at] = new = device_array(value, self.leaves[at])
+        self.lend(new)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return read-only host copies of all leaves by path."""
@@ -168,6 +189,12 @@ class DeviceState(Generic[T]):
     def lost(self) -> bool:
         """Whether the arrays were consumed by a call that failed."""
         return any(leaf.is_deleted() for leaf in self._leaves)
+
+
+def _copied(array: Array) -> Array:
+    """Return a copy of an array, finished, if it is large, so that the memory of what it replaces is free."""
+    copy = copied(array)
+    return copy.block_until_ready() if copy.nbytes > LARGE else copy
 
 
 def device_array(value: np.ndarray, like: Array) -> Array:

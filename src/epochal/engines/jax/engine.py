@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -39,7 +39,7 @@ class JaxEngine:
     """Runs spans of steps on a module's state, which it holds.
 
     Args:
-        module: The module to train; its arrays are copied, and `weights.write_back` writes them back.
+        module: The module to train; whoever looks at its variables finds the current values, see `JaxWeightStore`.
         objective: What is minimised; None for a module that only predicts.
         predict: `(module, x) -> y_pred`.
         metrics: In log order.
@@ -82,6 +82,7 @@ class JaxEngine:
         fresh = self._steps.initial_metrics
         self._state = DeviceState(TrainState(split.params, split.other, optimizer_state, average, fresh()))
         self._test_metrics = DeviceState(fresh())
+        self._test_metrics.own()
         self._nodes = node_ids(module)
         self._placement = Placement()
         self._programs = self._new_programs()
@@ -155,7 +156,8 @@ class JaxEngine:
         go_on = program.go_on if behind is None else behind.go_on
         traces = program.traces
         try:
-            changing.leaves, table, go_on = program(changing.leaves, fixed, control, go_on, order, arrays)
+            with self.weights.consuming() if phase == "train" else nullcontext():
+                changing.leaves, table, go_on = program(changing.leaves, fixed, control, go_on, order, arrays)
         except Exception as error:
             if self.lost:
                 error.add_note(
@@ -192,6 +194,7 @@ class JaxEngine:
             changing=None if phase == "predict" else states[0],
             rates=self._rates if phase == "train" else None,
             prepare=self._prepare_training if phase == "train" else self.weights.pull_announced_writes,
+            hide=self.weights.hide if phase == "train" else lambda: None,
             rerun=rerun,
             is_repeatable=lambda: self._programs.are_pure,
             uninterrupted=uninterrupted,
@@ -266,7 +269,7 @@ class JaxEngine:
     def use_average(self) -> None:
         """Go on with the averaged weights as the weights."""
         state = self._state.tree()
-        self._state.replace(dataclasses.replace(state, params=map_leaves(copied, state.evaluated_params)))
+        self._state.reset(dataclasses.replace(state, params=state.evaluated_params))
         self.weights.mark_dirty()
 
     # The whole state

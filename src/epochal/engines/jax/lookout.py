@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -36,6 +37,7 @@ class StateLookout:
         changing: The one of them that a span changes; None if there is none.
         rates: The optimizer's learning rates, if spans take them up.
         prepare: Brings the state up to date before a span.
+        hide: Called when a span has run, so that what another thread has been shown since isn't taken for the hooks'.
         rerun: Runs a span of batches that has been run before.
         is_repeatable: Returns whether nobody outside can notice that a span runs again.
         uninterrupted: Keeps Ctrl-C away while the state is replaced.
@@ -47,16 +49,17 @@ class StateLookout:
         changing: DeviceState[Any] | None,
         rates: OptimizerRates | None,
         prepare: Callable[[], None],
+        hide: Callable[[], None],
         rerun: Callable[[Span, bool], object],
         is_repeatable: Callable[[], bool],
         uninterrupted: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._watched, self._changing, self._rates = watched, changing, rates
-        self._prepare, self._rerun, self._is_repeatable = prepare, rerun, is_repeatable
+        self._prepare, self._hide, self._rerun, self._is_repeatable = prepare, hide, rerun, is_repeatable
         self._uninterrupted = uninterrupted
         self._has_space: bool | None = None
         self._remembered: deque[_Remembered] = deque()  # spans that have run and whose hooks haven't been called
-        self._batches = self.at = 0
+        self._batches = self.at = self._thread = 0
         self.looked = False
 
     @property
@@ -75,8 +78,11 @@ class StateLookout:
     def begin(self, batches: int) -> None:
         """Begin to notice, when so many batches of the oldest span were run, or none of any."""
         self._batches, self.at, self.looked = batches, 0, False
+        self._thread = threading.get_ident()
         for state in self._watched:
             state.on_use = self._look
+        if batches:
+            self._hide()
 
     def has_changed(self) -> bool:
         """Return whether somebody has looked at the state, or set a learning rate, which makes it go back, too."""
@@ -103,6 +109,8 @@ class StateLookout:
             self._remembered.clear()
 
     def _look(self) -> None:
+        if threading.get_ident() != self._thread:
+            return  # hooks are being called meanwhile; another thread sees the state as it is
         with self._uninterrupted():
             self._notice_no_more()
             self._go_back()

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import jax
 import numpy as np
 from flax import nnx
 from jax.typing import ArrayLike
 
 from ...core.dirty import DIRTY_STORES
+from ...messages.names import path_name
+from ...messages.printing import warn
 from .device_state import DeviceState
-from .module_arrays import ModuleArrays, array_path
+from .module_arrays import ModuleArrays, array_path, flat_state
 from .module_store import Weight
 from .rates import OptimizerRates
 from .train_state import TrainState
-from .trees import Array, copied, map_leaves
+from .trees import Array, ModuleState, PyTree, copied, map_leaves
 from .updates import AVERAGED
 
 VISIBLE_FIRST = ("average", "params", "other")
 """The parts of the state that may have a weight, the one that everybody but the training step uses first."""
 
+PATIENCE = 20.0
+"""Seconds for which a look at a weight waits for another thread's step to end; more than a compilation may take."""
+
 
 class JaxWeightStore:
     """Reads and writes weights in an engine's state, and keeps the module's own arrays up to date on demand.
 
-    The module's own arrays are older than the state once a step was run or a weight was written: the store is then
-    among `DIRTY_STORES`, and whoever wants to look at them calls `write_back`.
+    The state is newer than the module once a step was run or a weight was written: the store is then among
+    `DIRTY_STORES`, and the module's variables hold nothing. Whoever looks at one, by flax's own means too, has
+    `write_back` called, which lends the state's arrays to all of them. The next step copies what is lent, and the
+    module holds nothing again: so arrays that others have seen are never consumed, and the weights are there once.
 
     Args:
         module: The module whose state it is.
@@ -41,11 +51,17 @@ class JaxWeightStore:
         self._state, self._rates, self._has_own_average = state, rates, has_own_average
         self._module = ModuleArrays(module)
         self._is_dirty, self._seen = False, DIRTY_STORES.changes
+        self._lock, self._is_consumed, self._thread = threading.RLock(), False, 0
 
     @property
     def variable_ids(self) -> Iterable[int]:
         """The ids of the module's variables."""
         return self._module.variable_ids
+
+    @property
+    def hides_looks(self) -> bool:
+        """Whether the module has arrays at which nobody's look is noticed, so that they must be shown."""
+        return self._module.hides_looks
 
     def read(self, weights: Iterable[Weight]) -> list[np.ndarray]:
         """Return host copies of the current values of weights."""
@@ -102,26 +118,103 @@ class JaxWeightStore:
 
     def begin_training(self) -> None:
         """Read what others may have written, and note that the state is going to be newer."""
-        if self._is_dirty:
+        if self._is_dirty and not self.hides_looks:
             self.pull_announced_writes()
         else:  # the module's own arrays are in use, and whoever writes into them may not say so
             self.pull_external_writes()
+
+    @contextmanager
+    def consuming(self) -> Generator[None]:
+        """Let a step consume the state; whoever looks at the module meanwhile, such as a traced loss, gets copies."""
+        with self._lock:
+            self._thread = threading.get_ident()
+            self.mark_dirty()
+            self._state.own()
+            self._is_consumed = True
+            try:
+                yield
+            finally:
+                self._is_consumed = False
+                self.mark_dirty()
+
+    def hide(self) -> None:
+        """Let the module hold nothing, so that each look is noticed, whatever another thread has looked at."""
+        with self._lock:
             self.mark_dirty()
 
     def mark_dirty(self) -> None:
-        """Note that the module's own arrays are older than the state."""
+        """Note that the state is newer than the module's own arrays, which the module then lets go."""
         if not self._is_dirty:
             self._is_dirty = True
             self._seen = DIRTY_STORES.add(self)
+            self._module.let_go(self._look)
 
     def write_back(self) -> None:
-        """Write copies of the current values into the module's own arrays, if those are older."""
-        if self._is_dirty and not self._state.lost:
-            self._copy_external_writes()
-            state: TrainState = map_leaves(copied, self._state.tree())
-            self._module.replace(state.evaluated_params, state.other)
-            self._is_dirty = False
-            self._seen = DIRTY_STORES.discard(self)
+        """Let the module hold the current values, if it doesn't: the state's own arrays, which are lent to it.
+
+        What a call that failed has consumed can't be read any more, but has its shape.
+
+        Raises:
+            RuntimeError: If another thread is running a step, and doesn't end.
+        """
+        if self._is_dirty and not self._is_led_elsewhere:
+            with self._between_steps(), jax.ensure_compile_time_eval():  # a look may come from within a trace
+                if self._is_dirty:
+                    self._copy_external_writes()
+                    self._module.hold(*self._visible())
+                    self._is_dirty = False
+                    self._seen = DIRTY_STORES.discard(self)
+
+    def _look(self, path: str) -> PyTree:
+        """Return the current value of the variable at a path of the module, which somebody looks at."""
+        with self._between_steps():
+            if not self._is_led_elsewhere:
+                self.write_back()
+                return self._module.known(path)
+            DIRTY_STORES.note_write()  # perhaps it is one
+            state = self._state.tree()
+            flat = {
+                path_name(at): leaf for part in (state.evaluated_params, state.other) for at, leaf in flat_state(part)
+            }
+            return map_leaves(copied, flat[path].get_raw_value())
+
+    @property
+    def _is_led_elsewhere(self) -> bool:
+        """Whether hooks in another thread are behind the state; it can't be taken back to them from here."""
+        return self._state.on_use is not None and threading.get_ident() != self._thread
+
+    def show(self) -> None:
+        """Let the module hold the current values of the arrays at which nobody's look is noticed."""
+        if self._is_dirty and self.hides_looks:
+            with self._between_steps():
+                self._copy_external_writes()
+                self._module.hold_unnoticed(*self._visible())
+
+    def _visible(self) -> tuple[ModuleState, ModuleState]:
+        """Return arrays of the state for the module to hold, which no step may consume any more."""
+        state = self._state.tree()
+        visible = state.evaluated_params, state.other
+        if self._is_consumed:  # by the step that is being traced
+            warn(
+                "a weight that is trained was read in the loss or in a metric, but not from the module that these are "
+                "given: the compiled steps take it for a constant. Override compute_loss, and read self.module there."
+            )
+            return map_leaves(copied, visible)
+        self._state.lend(visible)
+        return visible
+
+    @contextmanager
+    def _between_steps(self) -> Generator[None]:
+        """Wait for a step that another thread is running; code that the step itself runs there would wait for ever."""
+        if not self._lock.acquire(timeout=PATIENCE):
+            raise RuntimeError(
+                "a weight was looked at while a step is changing it, in code that the step calls or in another thread: "
+                "look between batches, in a hook."
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _copy_external_writes(self) -> None:
         for path, value in self._module.external_writes():
