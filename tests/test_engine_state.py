@@ -28,7 +28,7 @@ def test_a_step_that_raises_says_that_the_state_is_gone_and_how_to_get_it_back()
             leaf.delete()
         raise RuntimeError("the device is out of memory")
 
-    program._compiled = consume
+    program._loop = consume
     with pytest.raises(RuntimeError, match="out of memory") as caught:
         model.fit(X, Y, verbose=0)
     assert any("The training state was consumed" in note and "load_weights" in note for note in caught.value.__notes__)
@@ -37,7 +37,7 @@ def test_a_step_that_raises_says_that_the_state_is_gone_and_how_to_get_it_back()
 def test_a_step_that_raises_before_it_begins_leaves_the_state_alone():
     model = linear()
     model.fit(X, Y, verbose=0)
-    next(iter(model.trainee.runtime.engine._programs))._compiled = lambda *_: 1 / 0
+    next(iter(model.trainee.runtime.engine._programs))._loop = lambda *_: 1 / 0
     before = model.get_weights()
     with pytest.raises(ZeroDivisionError, match="division by zero") as caught:
         model.fit(X, Y, verbose=0)

@@ -5,7 +5,7 @@ import inspect
 import pytest
 from numpy_engine import NumpyEngine
 
-from epochal.core.protocols import Engine, WeightStore
+from epochal.core.engine import Engine, WeightStore
 from epochal.engines.jax.engine import JaxEngine
 from epochal.engines.jax.module_store import ModuleWeightStore
 from epochal.engines.jax.weight_store import JaxWeightStore
