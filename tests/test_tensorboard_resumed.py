@@ -53,7 +53,7 @@ def test_a_resumed_run_logs_what_one_that_never_failed_does(tmp_path, save_freq,
 def test_a_tensorboard_that_is_running_sees_no_step_twice(tmp_path):
     train(tmp_path, fails=8, freq="batch")
     reader = accumulator(tmp_path / "logs/train")
-    assert max(event.step for event in reader.Scalars("batch_loss")) == 8
+    assert max(event.step for event in reader.Scalars("batch_loss")) == 7  # the hook that failed came first
     train(tmp_path, freq="batch")
     reader.Reload()
     assert [event.step for event in reader.Scalars("batch_loss")] == list(range(1, 13))

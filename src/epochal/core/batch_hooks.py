@@ -96,7 +96,7 @@ class BatchHookCaller:
 
     def goes_on(self, count: int, batch: int) -> bool:
         """Return whether another span may be started before hooks are called for the one that ends here."""
-        may = self._lookout.is_possible and not self._begins and not self._wakes.is_due(count)
+        may = self.follows and not self._begins and self._lookout.is_possible and not self._wakes.is_due(count)
         return may and not self._forecast.is_expected(count, batch)
 
     def return_to_hooks(self) -> None:
