@@ -1,9 +1,13 @@
 """Memory for copies comes back when nobody has it any more, and not before."""
 
+import gc
+import weakref
+
 import jax
 import numpy as np
 import pytest
 
+from epochal.data.batches import HostArrays
 from epochal.data.memory import PIECES, SMALL, Memory
 from epochal.layers import Dense, Input
 from epochal.models import Model, Sequential
@@ -85,3 +89,43 @@ def test_what_a_model_passes_through_is_not_overwritten_by_later_batches(mapped)
     model = Model(given, given)
     np.testing.assert_array_equal(model.predict(x, batch_size=500), held)
     np.testing.assert_array_equal(model.predict([(x[at : at + 500],) for at in range(0, 6_000, 500)]), held)
+
+
+class ByIndex:
+    """Batches by index, which a fit shuffles."""
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return np.ones((4, 3)), np.ones((4, 1))
+
+    def on_epoch_end(self):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["arrays", "list", "by index", "batch"])
+def test_the_data_of_a_fit_are_gone_when_it_is_over(monkeypatch, kind):
+    held = []
+    init = HostArrays.__init__
+
+    def remember(self, arrays):
+        init(self, arrays)
+        held.append(weakref.ref(self))
+
+    monkeypatch.setattr(HostArrays, "__init__", remember)
+    model, batch = Sequential([Dense(1, input_dim=3)]), (np.ones((20, 3)), np.ones((20, 1)))
+    model.compile("sgd", "mse")
+    gc.collect()
+    gc.disable()
+    try:
+        if kind == "batch":
+            model.train_on_batch(*batch)
+        else:
+            data = {"arrays": batch, "list": ([batch],), "by index": (ByIndex(),)}[kind]
+            model.fit(*data, verbose=0, validation_data=batch)
+            model.evaluate(*data, verbose=0)
+        assert held
+        assert [arrays for arrays in held if arrays() is not None] == []
+    finally:
+        gc.enable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from weakref import WeakMethod
 
 from .batches import EpochEnd, ReadChunk, ReadItem, Span
 from .prefetch import Prefetch
@@ -22,7 +23,7 @@ class DataCursor:
 
     Args:
         read: `read(epoch, batch)` yields the chunks from a batch on and the epoch's end, and may go on with the
-            epochs after it. It is called when the first batch is asked for.
+            epochs after it; a method, whose object isn't kept alive. It is called when the first batch is asked for.
         background: Whether reading takes time, so that a thread should do it meanwhile.
 
     Attributes:
@@ -33,7 +34,8 @@ class DataCursor:
     """
 
     def __init__(self, read: Callable[[int, int], Iterator[ReadItem]], background: bool) -> None:
-        self._read, self._background = read, background
+        # In a cycle data, and their arrays on the device, would stay until garbage is collected
+        self._read, self._background = WeakMethod(read), background
         self._items: Iterator[ReadItem] | None = None
         self._epoch = self.batch = 0
         self._kept: list[ReadItem] = []  # what was read last, and perhaps what was read before
@@ -105,11 +107,16 @@ class DataCursor:
         if self.in_step and isinstance(self._items, Prefetch):
             self._items.more()
         if self._items is None or (item := next(self._items, None)) is None:
-            items = self._read(self._epoch, self.batch)
+            items = self._reading()(self._epoch, self.batch)
             self._items = Prefetch(items) if self._background else items
             item = next(self._items)
         self._needed.clear()
         return item
+
+    def _reading(self) -> Callable[[int, int], Iterator[ReadItem]]:
+        if (read := self._read()) is None:
+            raise RuntimeError("the data that this points into are gone.")
+        return read
 
     def wait_until_needed(self) -> None:
         """Wait, in the thread that reads, until all that was read has been used.

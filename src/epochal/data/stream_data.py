@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -83,6 +84,7 @@ class StreamData:
         first_epoch: int | None = 0,
     ) -> None:
         check_shuffle(shuffle)
+        self._order = _SeededOrder(seed)
         given = Source(source, steps_name, self._order if shuffle else None)
         if given.once and steps is None:
             raise ValueError(
@@ -97,17 +99,13 @@ class StreamData:
         self._kind = "generator" if given.once else "indexed" if given.indexed else "iterable"
         self._reads_ahead = given.plain
         self._shuffle, self._given_seed = bool(shuffle) and given.indexed, seed
-        self._seed = fresh_seed() if self._shuffle and seed is None else seed
+        if self._shuffle and seed is None:
+            self._order.seed = fresh_seed()
         self._epoch = 0
         self._restored: StreamState | None = None
         self._memory = Memory()
         self._cursor = DataCursor(self._read, background=True)
         self._reader = Reader(given, steps, prepare_batch, first_epoch, self._cursor.wait_until_needed)
-
-    def _order(self, epoch: int, batches: int) -> np.ndarray:
-        if self._seed is None:
-            raise RuntimeError("batches that aren't shuffled have no order of their own.")
-        return epoch_order(self._seed, epoch, batches)
 
     def beside(self, training: object) -> bool:
         """Note which data are trained on between evaluations of these; return whether both read the same source.
@@ -224,16 +222,28 @@ class StreamData:
         state = self._reader.state_dict(self._epoch, cursor.batch)
         if cursor.item is not None:
             state["iterator"] = cursor.item.state_before(cursor.batch)
-        return {**state, "seed": self._seed, "in_step": cursor.in_step}
+        return {**state, "seed": self._order.seed, "in_step": cursor.in_step}
 
     def load_state_dict(self, state: StreamState) -> None:
         """Go on, with the next `begin`, where `state_dict` returned this."""
-        self._restored, self._seed = state, state["seed"]
+        self._restored, self._order.seed = state, state["seed"]
 
     def identity(self) -> dict[str, object]:
         """Return the settings that a saved run must have too."""
         order = {"shuffle": True, "seed": self._given_seed} if self._shuffle else {}
         return {"steps": self.steps, "data": self._kind, **order}
+
+
+@dataclass
+class _SeededOrder:
+    """The order of batches by index in an epoch; an object of its own, so that a source doesn't hold the data."""
+
+    seed: int | None
+
+    def __call__(self, epoch: int, batches: int) -> np.ndarray:
+        if self.seed is None:
+            raise RuntimeError("batches that aren't shuffled have no order of their own.")
+        return epoch_order(self.seed, epoch, batches)
 
 
 class _Filling:

@@ -9,7 +9,7 @@ from ..core.engine import Engine
 from ..core.run import Validation
 from ..data import inputs
 from ..data.array_data import ArrayData
-from ..data.batches import BATCH_SIZE
+from ..data.batches import BATCH_SIZE, Span
 from ..data.class_weights import ClassWeights
 from ..data.nests import Batch, Nest, leaves
 from ..data.stream_data import StreamData
@@ -118,13 +118,15 @@ class Datasets:
 
     def one_batch(
         self, x: UserData, y: UserData, sample_weight: UserData, class_weights: ClassWeights | None = None
-    ) -> tuple[ArrayData, Engine]:
-        """Return data of one batch, at its begin, and the engine."""
+    ) -> tuple[Span, Engine]:
+        """Return a span of one batch, and the engine."""
         batch = self._weighed(self._trainable.arrange(*inputs.arrays(x, y, sample_weight)), class_weights)
         engine = self._trainable.engine_for(batch[1], trains=True)
         data = inputs.from_arrays(*batch, fits=engine.fits, batch_size=len(leaves(batch[0])[0]))
         data.begin(0)
-        return data, engine
+        span = data.span(1)
+        data.close(0)
+        return span, engine
 
     def _weighed(self, batch: Batch, class_weights: ClassWeights | None) -> Batch:
         """Return arranged data with the weights of their classes multiplied in."""

@@ -173,11 +173,11 @@ class Trainer:
         self._trainable.check_compiled()
         self._activity.check_thread(self._trainable.name)
         weights = None if class_weight is None else ClassWeights(class_weight)
-        data, engine = self._datasets.one_batch(x, y, sample_weight, weights)
+        span, engine = self._datasets.one_batch(x, y, sample_weight, weights)
         signals = Signals()
         with self._trainable.around_batch(), signals.handled(), self._activity.apart(engine):
             signals.replacing = True
-            result = engine.train(data.span(1), False)
+            result = engine.train(span, False)
             signals.replacing = False
             signals.deliver()
         return _values(engine, result.rows()[0], return_dict)
@@ -188,9 +188,9 @@ class Trainer:
     ) -> Results:
         """Return the loss of one batch, or the list of loss and metrics, or a dict of them."""
         self._trainable.check_compiled()
-        data, engine = self._datasets.one_batch(x, y, sample_weight)
+        span, engine = self._datasets.one_batch(x, y, sample_weight)
         with self._activity.apart(engine):
-            return _values(engine, engine.test(data.span(1), False).rows()[0], return_dict)
+            return _values(engine, engine.test(span, False).rows()[0], return_dict)
 
     def predict_on_batch(self, x: UserData) -> Outputs:
         """Return the outputs of one batch."""
