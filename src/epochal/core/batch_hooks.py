@@ -115,7 +115,7 @@ class BatchHookCaller:
             batch, facts = span.end - 1, {"batch": span.end - 1, "size": span.size}
             _call_end(woken, batch, facts, Logs(facts, self._names, lambda: span.rows()[-1]))
 
-    def follow(self, span: StartedSpan, count: int, is_finite: bool, is_cut: Callable[[], bool]) -> bool:
+    def follow(self, span: StartedSpan, count: int, is_finite: bool, interrupted: Callable[[], bool]) -> bool:
         """Call the followers' hooks for each batch of a span that has run, and where it ended those that are woken.
 
         Whatever ends this, `span.count` is the number of batches that count as run, and the engine is in their state,
@@ -125,13 +125,13 @@ class BatchHookCaller:
             span: The span.
             count: Batches finished since the run began, those of the span included.
             is_finite: Whether the last loss is finite, or nobody asks.
-            is_cut: Returns whether what is ahead is to be forgotten.
+            interrupted: Returns whether what is ahead is to be forgotten; called after each batch.
         """
         lookout, asked, since, stays_ahead = self._lookout, span.count, time.perf_counter(), False
         lookout.begin(asked)
         try:
             with kept_from_model(self._wakes.followers):
-                stays_ahead = self._follow(span, count, is_finite, is_cut) and is_finite
+                stays_ahead = self._follow(span, count, is_finite, interrupted) and is_finite
         finally:
             span.count = lookout.at
             lookout.end(stays_ahead)
@@ -142,13 +142,12 @@ class BatchHookCaller:
             self._pace.learn(span.count, time.perf_counter() - since)
         return stays_ahead
 
-    def _follow(self, span: StartedSpan, count: int, is_finite: bool, is_cut: Callable[[], bool]) -> bool:
+    def _follow(self, span: StartedSpan, count: int, is_finite: bool, interrupted: Callable[[], bool]) -> bool:
         """Return whether all hooks were called and changed nothing."""
         lookout, signals, size, first = self._lookout, self._signals, span.size, span.first
         last, has_changed = span.end - 1, lookout.has_changed
+        signals.deliver_early()  # what came while the span was run; from now on it is delivered as it comes
         for batch, row in enumerate(span.rows(), first):
-            if signals.pending:
-                signals.deliver_early()
             if self._begins and batch > first:
                 _call_begin(self._begins, batch, Logs({"batch": batch, "size": size}))
                 if has_changed():
@@ -163,7 +162,7 @@ class BatchHookCaller:
             else:
                 for end in self._ends:
                     end(batch, logs)
-            if has_changed() or is_cut():
+            if has_changed() or interrupted():
                 return False
         return True
 

@@ -103,9 +103,11 @@ class Logs(ByName[Any]):
         fetch: Callable[[], Iterable[Any]] | None = None,
     ) -> None:
         super().__init__(facts)
-        self._names, self._fetch = tuple(names), fetch
-        for name in self._names:
-            super().__setitem__(name, _PENDING)
+        self._fetch = fetch
+        if fetch is not None:  # else there is nothing to come, as in the logs that are made for each batch
+            self._names = tuple(names)
+            for name in self._names:
+                super().__setitem__(name, _PENDING)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Logs:

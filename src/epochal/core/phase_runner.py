@@ -100,17 +100,14 @@ class PhaseRunner:
         """Run the rest of the epoch; yield after each span, when all its hooks have been called.
 
         Args:
-            stopped: Returns whether to end here; called before each span, and after each batch whose hooks are called.
-            interrupted: Returns whether something is to be done between this batch and the next.
+            stopped: Returns whether to end here; called before each span.
+            interrupted: Returns whether to end here, or to do something else, before the next batch; called after each
+                batch whose hooks are called after its span.
         """
-
-        def is_cut() -> bool:
-            return stopped() or interrupted()
-
         while self.is_amid_batch or not stopped():
             size = self._next_size()
             beginning = self._wakes.beginning(self.count) if size else []
-            if (beginning or not size) and (done := self._catch_up(is_cut)):
+            if (beginning or not size) and (done := self._catch_up(interrupted)):
                 yield done  # it may have brought this back into the epoch
                 continue
             if not size:
@@ -118,7 +115,7 @@ class PhaseRunner:
             self._caller.begin(self.count, self.batch, size, beginning)
             started = self._start(size)
             if not self._is_followed_later(started):
-                yield self._call_ends(started, is_cut)
+                yield self._call_ends(started, interrupted)
         self.settle()
 
     @property
@@ -269,16 +266,16 @@ class PhaseRunner:
         alone = len(self._in_flight) == 1 and started.count > 1
         return alone and self._caller.goes_on(self.count, self.batch)
 
-    def _catch_up(self, is_cut: Callable[[], bool]) -> StartedSpan | None:
+    def _catch_up(self, interrupted: Callable[[], bool]) -> StartedSpan | None:
         """Call hooks that wait for what has been started; return the span if there are any."""
         if self._caller.follows:
-            return self._follow(is_cut) if self._in_flight else None
+            return self._follow(interrupted) if self._in_flight else None
         return self.settle() if self._chains else None
 
-    def _call_ends(self, started: StartedSpan, is_cut: Callable[[], bool]) -> StartedSpan:
+    def _call_ends(self, started: StartedSpan, interrupted: Callable[[], bool]) -> StartedSpan:
         """Call the hooks of the oldest span whose hooks weren't called yet, and return it."""
         if self._caller.follows:
-            return self._follow(is_cut)
+            return self._follow(interrupted)
         self._signals.deliver_early()
         if self._chains and self._wakes.is_due(self.count):
             self._wait_for(started)
@@ -289,7 +286,7 @@ class PhaseRunner:
         broken, self._broken = self._broken, None
         self._caller.wake(broken or started, self.count, is_finite=broken is None)
 
-    def _follow(self, is_cut: Callable[[], bool]) -> StartedSpan:
+    def _follow(self, interrupted: Callable[[], bool]) -> StartedSpan:
         """Call the followers' hooks for the oldest span; if they change anything, forget what is ahead of them."""
         oldest, self._signals.held = self._in_flight[0], True
         try:
@@ -299,7 +296,7 @@ class PhaseRunner:
         broken, self._broken = self._broken, None
         count, stays_ahead = self.count - (self.batch - oldest.end), False
         try:
-            stays_ahead = self._caller.follow(oldest, count, broken is None, is_cut)
+            stays_ahead = self._caller.follow(oldest, count, broken is None, interrupted)
         finally:
             self._add_to_means(oldest)
             if not stays_ahead:

@@ -85,8 +85,12 @@ class Run:
         return bool(self.model.stop_training)
 
     def is_interrupted(self) -> bool:
-        """Return whether a signal waits, or a callback is to save the run."""
-        return self.signals.pending or (bool(self.savers) and any(saver.save_due for saver in self.savers))
+        """Return whether the fit is to end, a signal waits, or a callback is to save the run."""
+        return (
+            bool(self.model.stop_training)
+            or self.signals.pending
+            or (bool(self.savers) and any(saver.save_due for saver in self.savers))
+        )
 
     def due_validation(self) -> PhaseRunner | None:
         """Return what validates the epoch under way; None if it isn't validated."""

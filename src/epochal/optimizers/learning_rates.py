@@ -17,6 +17,9 @@ class LearningRates(MutableMapping[str, float]):
     Args:
         rates: The rates by name.
 
+    Attributes:
+        changes: How often a rate was set to another value.
+
     Example:
         >>> from epochal.optimizers import LearningRates
         >>> rates = LearningRates({"body": 0.001, "head": 0.01})
@@ -30,12 +33,16 @@ class LearningRates(MutableMapping[str, float]):
 
     def __init__(self, rates: Mapping[str, float]) -> None:
         self._rates = dict(rates)
+        self.changes = 0
 
     def __getitem__(self, name: str) -> float:
         return self._rates[self._known(name)]
 
     def __setitem__(self, name: str, rate: float) -> None:
-        self._rates[self._known(name)] = not_negative("learning_rate", rate)
+        new = not_negative("learning_rate", rate)
+        if self._rates[self._known(name)] != new:
+            self._rates[name] = new
+            self.changes += 1
 
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"the learning rate {name!r} can't be taken away; set it to 0.")

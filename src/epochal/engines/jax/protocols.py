@@ -19,6 +19,9 @@ MetricState = Any
 class LearningRatesLike(Protocol):
     """Learning rates by name, plain floats, to read and to set."""
 
+    changes: int
+    """How often one was set to another value."""
+
     def as_dict(self) -> dict[str, float]:
         """Return a copy."""
         ...

@@ -11,7 +11,7 @@ import optax
 
 from ...messages.names import path_name, plain_key
 from .device_state import DeviceState
-from .protocols import OptimizerLike
+from .protocols import LearningRatesLike, OptimizerLike
 from .train_state import TrainState
 from .trees import Path, PyTree, with_keys
 
@@ -45,7 +45,7 @@ class OptimizerRates:
         rates = named(list(rates_in(state.tree().optimizer, ("optimizer",))))
         self._paths = {name: path_name(rate.keys) for name, rate in rates.items()}
         self._scheduled = [name for name, rate in rates.items() if rate.scheduled]
-        self._pushed: Mapping[str, float] = {}
+        self._pushed: tuple[LearningRatesLike, int] | None = None  # what was written into the state, and when
         self.tell_optimizer()
 
     def tell_optimizer(self) -> None:
@@ -56,16 +56,17 @@ class OptimizerRates:
 
     def push(self) -> None:
         """Write the object's rates into the state, if they have changed since the last time."""
-        rates = self._optimizer.learning_rates.as_dict()
-        if rates != self._pushed:
-            for name, rate in rates.items():
+        if not self.are_pushed:
+            rates = self._optimizer.learning_rates
+            for name, rate in rates.as_dict().items():
                 self._state.write(self._paths[name], rate)
-            self._pushed = rates
+            self._pushed = rates, rates.changes
 
     @property
     def are_pushed(self) -> bool:
-        """Whether the state has the object's rates."""
-        return self._optimizer.learning_rates.as_dict() == self._pushed
+        """Whether the state has the object's rates; asked for after each batch, so nothing is compared but a count."""
+        rates, pushed = self._optimizer.learning_rates, self._pushed
+        return pushed is not None and pushed[0] is rates and pushed[1] == rates.changes
 
     def as_dict(self) -> dict[str, float]:
         """Return the object's rates, in full precision."""
@@ -75,7 +76,7 @@ class OptimizerRates:
         """Let the object have these rates; the next `push` writes all of them into the state."""
         for name, rate in rates.items():
             self._optimizer.learning_rates[name] = rate
-        self._pushed = {}
+        self._pushed = None
 
     def last(self) -> float | None:
         """Return the learning rate of the last step; None if the state has none, or several."""
