@@ -23,10 +23,12 @@ class Acts(Callback):
         hook: Its name.
         actions: What it does, by the number of the call.
         own_cadence: Whether it says that it wants to be woken at every batch.
+        every: For each how manieth batch it wants to be woken, if not for all.
     """
 
-    def __init__(self, hook, actions, own_cadence):
-        self.actions, self.cadence, self.seen = actions, Every(1, "batch") if own_cadence else None, []
+    def __init__(self, hook, actions, own_cadence, every=1):
+        self.actions, self.seen = actions, []
+        self.cadence = Every(every, "batch") if own_cadence or every > 1 else None
         setattr(self, hook, self.act)
 
     def act(self, batch, logs=None):
@@ -59,11 +61,11 @@ def outcome(fit, model, plans, own_cadence, *others):
     Args:
         fit: Runs it with a list of callbacks, and returns its history.
         model: What is trained.
-        plans: A hook's name and the actions of each callback.
+        plans: A hook's name and the actions of each callback, and for each how manieth batch it is, if not for all.
         own_cadence: Whether the callbacks say that they want to be woken at every batch.
         *others: More callbacks, the first in the list.
     """
-    callbacks = [Acts(hook, actions, own_cadence) for hook, actions in plans]
+    callbacks = [Acts(hook, actions, own_cadence, *every) for hook, actions, *every in plans]
     try:
         ended = fit([*others, *callbacks])
     except Ended:

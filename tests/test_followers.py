@@ -19,7 +19,11 @@ from epochal.data.array_data import ArrayData
 
 HOOKS = st.sampled_from(["on_train_batch_begin", "on_train_batch_end"])
 PLANS = st.lists(
-    st.tuples(HOOKS, st.dictionaries(st.integers(0, 30), st.sampled_from(ACTIONS), max_size=4)), min_size=1, max_size=3
+    st.tuples(
+        HOOKS, st.dictionaries(st.integers(0, 30), st.sampled_from(ACTIONS), max_size=4), st.sampled_from([1, 1, 4])
+    ),
+    min_size=1,
+    max_size=3,
 )
 
 
