@@ -56,7 +56,10 @@ class DataCursor:
     @property
     def item(self) -> ReadItem | None:
         """What the next batch is in, or, if that isn't read yet, what was read last, if anything."""
-        return next((item for item in self._kept if item.covers(self._epoch, self.batch)), (self._kept or [None])[-1])
+        for item in self._kept:
+            if item.covers(self._epoch, self.batch):
+                return item
+        return self._kept[-1] if self._kept else None
 
     def next_size(self) -> int:
         """Return the number of samples in the next batch; 0 at the epoch's end."""

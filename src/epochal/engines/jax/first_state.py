@@ -30,8 +30,9 @@ def first_state(init: Callable[[PyTree], PyTree], params: PyTree) -> PyTree:
         number = _number(out, fills)
         if number is None:
             return init(params)  # a transform that computes something of the weights
-        leaves.append(np.full(out.aval.shape, number, out.aval.dtype))
-    return jax.device_put(jax.tree.unflatten(cast("Structure", jax.tree.structure(shapes)), leaves))
+        filled = jax.device_put(np.full(out.aval.shape, number, out.aval.dtype))
+        leaves.append(filled.block_until_ready())  # one after the other, so that none is there twice with another
+    return jax.tree.unflatten(cast("Structure", jax.tree.structure(shapes)), leaves)
 
 
 def _number(atom: Any, fills: Mapping[Any, Any]) -> Any:

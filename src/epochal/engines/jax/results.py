@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import numpy as np
 
@@ -34,12 +36,12 @@ class SpanResult:
         """Wait, and return the logged values, one row a batch."""
         table = self._batches()
         if any(self.counts):
-            table = table / np.array([count * self._size or 1 for count in self.counts], np.float64)
+            table = table / _divisors(self.counts, self._size)
         return table.tolist()
 
     def sums(self) -> np.ndarray:
         """Wait, and return the sums whose totals make the epoch's means, one row a batch; float64."""
-        return self._batches() * np.array([1 if count else self._size for count in self.counts], np.float64)
+        return self._batches() * _factors(self.counts, self._size)
 
     def _batches(self) -> np.ndarray:
         return self._fetched()[1 : 1 + self.count()]
@@ -48,6 +50,18 @@ class SpanResult:
         if self._host is None:
             self._host = fetch(self._table)
         return self._host
+
+
+@functools.lru_cache(maxsize=64)
+def _divisors(counts: tuple[int, ...], size: int) -> np.ndarray:
+    """Return what makes the batch's value of each column: the number of values in its sum, 1 where it is none."""
+    return np.array([count * size or 1 for count in counts], np.float64)
+
+
+@functools.lru_cache(maxsize=64)
+def _factors(counts: tuple[int, ...], size: int) -> np.ndarray:
+    """Return what makes the sum of each column: the number of samples, 1 where it is one."""
+    return np.array([1 if count else size for count in counts], np.float64)
 
 
 class PredictionResult:
