@@ -277,7 +277,9 @@ class PhaseRunner:
         if self._caller.follows:
             return self._follow(interrupted)
         self._signals.deliver_early()
-        if self._chains and self._wakes.is_due(self.count):
+        if self._chains and self._broken is None:
+            if not self._wakes.is_due(self.count):
+                return started  # nobody is to be woken, as far as is known
             self._wait_for(started)
         self._wake(started)
         return started
