@@ -34,7 +34,10 @@ def normal(rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any], mean: f
 def truncated_normal(
     rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any], mean: float, deviation: float
 ) -> Numbers:
-    """Return numbers of a normal distribution; those beyond two deviations, which are those before the cut, not."""
+    """Return numbers of a normal distribution, none further than two deviations from its mean.
+
+    The deviation is that of the whole distribution, before it is cut.
+    """
     values: Numbers = rng.standard_normal(math.prod(shape), _drawn(dtype))
     beyond = np.flatnonzero(abs(values) > CUT)
     while beyond.size:
