@@ -155,6 +155,26 @@ def test_what_the_data_raise_comes_after_the_hooks_of_all_batches_before(spans_o
     jax.tree.map(np.testing.assert_array_equal, *outcomes)
 
 
+def test_a_step_that_cant_be_compiled_fails_after_the_hooks_of_all_batches_before(spans_of):
+    spans_of(4)
+
+    def picky(y_true, y_pred):
+        if len(y_true) != 4:
+            raise ArithmeticError
+        return (y_true - y_pred) ** 2
+
+    outcomes = []
+    for cadence in (None, Every(1, "batch")):
+        model, losses = net(), Losses()
+        model.compile("sgd", picky)
+        losses.cadence = cadence
+        with pytest.raises(ArithmeticError):
+            model.fit(X, Y, batch_size=4, shuffle=False, verbose=0, callbacks=[losses])
+        outcomes.append((losses.losses, model.get_weights()))
+    assert len(outcomes[0][0]) == 11
+    jax.tree.map(np.testing.assert_array_equal, *outcomes)
+
+
 def test_the_device_works_while_hooks_are_called(spans_of):
     spans_of(4)
     running, model = [], net()

@@ -69,7 +69,7 @@ class PhaseRunner:
         self._since = 0.0  # when the first of them began
         self._chunk_before: StartedSpan | None = None  # the last span of that chunk
         self._broken: StartedSpan | None = None  # which ended at a loss that somebody waits for
-        self._failure: tuple[int, Exception] | None = None  # a batch that the data can't give, and what they raised
+        self._failure: tuple[int, Exception] | None = None  # a batch that can't be given or run, and why
         self._epoch = self.batch = self.count = 0
         self.means = Means()
 
@@ -113,7 +113,12 @@ class PhaseRunner:
             if not size:
                 break
             self._caller.begin(self.count, self.batch, size, beginning)
-            started = self._start(size)
+            try:
+                started = self._start(size)
+            except Exception as error:
+                if not self._is_raised_later(error):
+                    raise
+                continue
             if not self._is_followed_later(started):
                 yield self._call_ends(started, interrupted)
         self.settle()
@@ -150,7 +155,7 @@ class PhaseRunner:
     # Starting a span
 
     def _next_size(self) -> int:
-        """Return the number of samples in the next batch; 0 where hooks must be called before what the data raised."""
+        """Return the number of samples in the next batch; 0 where hooks must be called before an error."""
         if self._failure is not None and self._failure[0] == self.batch:
             if self._in_flight:
                 return 0
@@ -158,10 +163,16 @@ class PhaseRunner:
         try:
             return self._data.next_size()
         except Exception as error:
-            if not (self._caller.follows and self._in_flight):
+            if not self._is_raised_later(error):
                 raise
-            self._failure = self.batch, error
             return 0
+
+    def _is_raised_later(self, error: Exception) -> bool:
+        """Return whether hooks of batches that were run must be called before the next one's error is raised."""
+        if not (self._caller.follows and self._in_flight):
+            return False
+        self._failure = self.batch, error
+        return True
 
     def _start(self, size: int) -> StartedSpan:
         """Start the next span, and wait for it, or for others before it, where the host must not be further ahead."""
