@@ -22,6 +22,13 @@ class Looking(Callback):
             self.seen.append(jax.tree.map(np.array, self.look()))
 
 
+class Begins(Callback):
+    """Has a hook that is called before the model is used."""
+
+    def on_predict_batch_begin(self, batch, logs=None):
+        self.batch = batch
+
+
 def looks(kind):
     """Return a model, and a function that looks at its weights in some way."""
     model = net()
@@ -52,6 +59,7 @@ def looks(kind):
         "layer": layer.get_weights,
         "variable": lambda: model.trainable_weights[0][...],
         "predict": lambda: model.predict(x),
+        "predict, with hooks": lambda: model.predict(x, batch_size=2, callbacks=[Begins()]),
         "evaluate": lambda: model.evaluate(X, Y, verbose=0),
         "iterations": lambda: model.optimizer.iterations,
         "gradients": lambda: model.trainee.runtime.engine.state_dict()["arrays"],
@@ -61,7 +69,10 @@ def looks(kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["model", "layer", "variable", "predict", "evaluate", "iterations", "gradients", "other model", "nested", "module"],
+    [
+        *("model", "layer", "variable", "predict", "predict, with hooks", "evaluate", "iterations", "gradients"),
+        *("other model", "nested", "module"),
+    ],
 )
 def test_whoever_looks_sees_the_state_after_that_batch(spans_of, kind):
     spans_of(1000)

@@ -80,7 +80,10 @@ class StateLookout:
         self._batches, self.at, self.looked = batches, 0, False
         self._thread = threading.get_ident()
         for state in self._watched:
-            state.on_use = self._look
+            if state.on_use is not None:
+                state.on_use()  # this pass is made in a hook of another one
+            if state.on_use is None:
+                state.on_use = self._look
         if batches:
             self._hide()
 
@@ -118,7 +121,8 @@ class StateLookout:
 
     def _notice_no_more(self) -> None:
         for state in self._watched:
-            state.on_use = None
+            if state.on_use == self._look:
+                state.on_use = None
 
     def _go_back(self) -> None:
         """Let the state be the one after `at` batches of the oldest span, and forget the spans behind it."""
