@@ -5,6 +5,7 @@ import signal
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from following import ACTIONS, Acts, Ended, X, Y, net, toy_outcome
@@ -16,6 +17,8 @@ from epochal.callbacks import BackupAndRestore, Callback, Every, LambdaCallback,
 from epochal.core import loop, wakes
 from epochal.core.wakes import ThroughputEstimate
 from epochal.data.array_data import ArrayData
+from epochal.layers import Dense
+from epochal.models import Sequential
 
 HOOKS = st.sampled_from(["on_train_batch_begin", "on_train_batch_end"])
 PLANS = st.lists(
@@ -326,3 +329,43 @@ def test_an_error_says_and_leaves_the_batch(spans_of):
                 data=ArrayData(X[:, :2], Y[:, 0], batch_size=4),
             )
     assert model.get_weights()[0].tobytes() == woken.get_weights()[0].tobytes()
+
+
+class Uneven(Sequential):
+    """Can't be trained on the last batch, which is smaller: its step can't be compiled."""
+
+    def compute_loss(self, x, y, y_pred, sample_weight, training):
+        if y_pred.shape[0] != 4:
+            raise Ended
+        return jnp.mean((y - y_pred) ** 2)
+
+
+def fit_uneven(x, *callbacks):
+    """Fit, whatever comes of it, and return how many steps were done."""
+    model = Uneven([Dense(1, input_dim=3)])
+    model.compile("sgd")
+    try:
+        model.fit(x, Y, batch_size=4, verbose=0, shuffle=False, callbacks=list(callbacks))
+    except Ended:
+        return model.optimizer.iterations, "raised"
+    return model.optimizer.iterations, "ended"
+
+
+def test_a_loss_that_isnt_finite_comes_before_a_step_that_cant_be_run(spans_of, capsys):
+    spans_of(1000)
+    bad = X.copy()
+    bad[9] = np.nan
+    assert fit_uneven(bad, TerminateOnNaN()) == (3, "ended")
+
+
+def test_a_loss_that_isnt_finite_comes_before_data_that_raise(spans_of, capsys):
+    spans_of(1000)
+
+    def batches():
+        for at in range(7):
+            yield X[:4] * (np.nan if at == 2 else 1), Y[:4]
+        raise Ended
+
+    model = net()
+    model.fit(batches(), steps_per_epoch=9, verbose=0, callbacks=[TerminateOnNaN()])
+    assert model.optimizer.iterations == 3

@@ -111,6 +111,8 @@ class PhaseRunner:
                 yield done  # it may have brought this back into the epoch
                 continue
             if not size:
+                if self._known_error is not None:
+                    continue  # it is raised now
                 break
             self._caller.begin(self.count, self.batch, size, beginning)
             try:
@@ -156,10 +158,10 @@ class PhaseRunner:
 
     def _next_size(self) -> int:
         """Return the number of samples in the next batch; 0 where hooks must be called before an error."""
-        if self._failure is not None and self._failure[0] == self.batch:
+        if (error := self._known_error) is not None:
             if self._in_flight:
                 return 0
-            raise self._failure[1]
+            raise error
         try:
             return self._data.next_size()
         except Exception as error:
@@ -167,9 +169,15 @@ class PhaseRunner:
                 raise
             return 0
 
+    @property
+    def _known_error(self) -> Exception | None:
+        """What the next batch is known to raise, if it is."""
+        batch, error = self._failure or (-1, None)
+        return error if batch == self.batch else None
+
     def _is_raised_later(self, error: Exception) -> bool:
-        """Return whether hooks of batches that were run must be called before the next one's error is raised."""
-        if not (self._caller.follows and self._in_flight):
+        """Return whether batches that were started come before the next one's error: their hooks, or a loss of NaN."""
+        if not (self._in_flight and (self._caller.follows or self._chains)):
             return False
         self._failure = self.batch, error
         return True
