@@ -1,5 +1,7 @@
 """Whoever looks at the model in a hook, from wherever, sees the state after the batch of the hook."""
 
+import threading
+
 import jax
 import numpy as np
 import pytest
@@ -119,6 +121,51 @@ def test_steps_that_print_are_not_run_ahead_of_hooks(spans_of, capsys):
     model.fit(X[:40], Y[:40], batch_size=4, verbose=0, callbacks=[Looking(model.get_weights)])
     jax.effects_barrier()
     assert capsys.readouterr().out.count("a step") == 10
+
+
+class Setting(Callback):
+    """Sets what the loss is multiplied by, after two batches."""
+
+    def __init__(self, cadence):
+        self.cadence = cadence
+
+    def on_batch_end(self, batch, logs=None):
+        if batch == 2:
+            self.model.factor = 0.5
+
+
+class Factored(Model):
+    factor = 1.0
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return self.factor * super().compute_loss(x, y, y_pred, sample_weight)
+
+
+def test_a_program_is_compiled_with_what_hooks_have_set_before(spans_of):
+    spans_of(1000)
+    histories = []
+    for cadence in (None, Every(1, "batch")):
+        at = Input((3,))
+        model = Factored(at, Dense(1, kernel_initializer="ones")(at))
+        model.compile("sgd", "mse")
+        history = model.fit(X, Y, batch_size=4, shuffle=False, verbose=0, callbacks=[Setting(cadence)])
+        histories.append(history.history)
+    assert histories[0] == histories[1]
+
+
+def test_a_look_of_another_thread_is_told(spans_of):
+    spans_of(1000)
+    model = net()
+    model.fit(X, Y, batch_size=4, verbose=0)
+
+    def look(batch, logs):
+        if batch == 2:
+            thread = threading.Thread(target=model.get_weights)
+            thread.start()
+            thread.join()
+
+    with pytest.warns(UserWarning, match=r"a thread looks at the model .* cadence = Every\(1, \"batch\"\)"):
+        model.fit(X, Y, batch_size=4, verbose=0, callbacks=[LambdaCallback(on_batch_end=look)])
 
 
 # Tests and predictions

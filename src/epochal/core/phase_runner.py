@@ -107,7 +107,7 @@ class PhaseRunner:
         while self.is_amid_batch or not stopped():
             size = self._next_size()
             beginning = self._wakes.beginning(self.count) if size else []
-            if (beginning or not size) and (done := self._catch_up(interrupted)):
+            if (beginning or self._ends_run_of(size)) and (done := self._catch_up(interrupted)):
                 yield done  # it may have brought this back into the epoch
                 continue
             if not size:
@@ -124,6 +124,13 @@ class PhaseRunner:
             if not self._is_followed_later(started):
                 yield self._call_ends(started, interrupted)
         self.settle()
+
+    def _ends_run_of(self, size: int) -> bool:
+        """Return whether hooks must be called before batches of this size are started; 0 is the epoch's end.
+
+        The program for another size may have to be compiled, and then takes up what hooks have set.
+        """
+        return not size or (self._caller.follows and bool(self._in_flight) and size != self._in_flight[-1].size)
 
     @property
     def is_amid_batch(self) -> bool:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from ...data.batches import Span
+from ...messages.printing import warn
 from .device_state import DeviceState
 from .placement import fits
 from .rates import OptimizerRates
@@ -60,7 +61,7 @@ class StateLookout:
         self._has_space: bool | None = None
         self._remembered: deque[_Remembered] = deque()  # spans that have run and whose hooks haven't been called
         self._batches = self.at = self._thread = 0
-        self.looked = False
+        self.looked = self._has_told = False
 
     @property
     def is_possible(self) -> bool:
@@ -113,11 +114,22 @@ class StateLookout:
 
     def _look(self) -> None:
         if threading.get_ident() != self._thread:
-            return  # hooks are being called meanwhile; another thread sees the state as it is
+            self._tell_other_thread()
+            return  # the state can't be taken back to hooks that go on meanwhile
         with self._uninterrupted():
             self._notice_no_more()
             self._go_back()
             self.looked = True
+
+    def _tell_other_thread(self) -> None:
+        is_ahead = self.at < self._batches or len(self._remembered) > 1
+        if is_ahead and self._changing is not None and not self._has_told:
+            self._has_told = True
+            warn(
+                "a thread looks at the model while fit calls hooks of batches that have run long since: what it sees, "
+                "or writes, is of a later batch than that of the hook. Look in the hook itself, or let the callback "
+                'have cadence = Every(1, "batch").'
+            )
 
     def _notice_no_more(self) -> None:
         for state in self._watched:
