@@ -24,7 +24,6 @@ _FORWARDING = (
 )
 """Those of a function that only calls a method with its own arguments."""
 
-
 CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "default_timer", "now", "utcnow", "today"}
 """Names of functions that tell the time; those with `_ns` at their end do, too."""
 

@@ -73,7 +73,7 @@ class StateLookout:
     def remember(self, span: Span, stop_when_not_finite: bool) -> None:
         """Keep a copy of the state before a span, which is run next."""
         self._prepare()
-        before = [] if self._changing is None else cast("list[Array]", copies(self._changing.leaves))
+        before = [] if self._changing is None else cast("list[Array]", _copies(self._changing.leaves))
         self._remembered.append(_Remembered(span, stop_when_not_finite, before))
 
     def begin(self, batches: int) -> None:
@@ -152,6 +152,6 @@ class StateLookout:
 
 
 @jax.jit
-def copies(leaves: list[Array]) -> list[Array]:
+def _copies(leaves: list[Array]) -> list[Array]:
     """Return copies of arrays, made in one call."""
     return [jnp.copy(leaf) for leaf in leaves]

@@ -121,9 +121,8 @@ class SpanLoop:
                 after._replace(table=None),
                 carry._replace(table=None),
             )
-            return Carry(
-                kept.done, kept.leaves, after.table, kept.go_on
-            )  # a row after the last step's may have anything
+            # In the table a row after the last step's may have anything
+            return Carry(kept.done, kept.leaves, after.table, kept.go_on)
 
         return cast("Carry", lax.fori_loop(0, block, one_if_unfinished, carry))
 

@@ -27,7 +27,7 @@ VISIBLE_FIRST = ("average", "params", "other")
 """The parts of the state that may have a weight, the one that everybody but the training step uses first."""
 
 PATIENCE = 20.0
-"""Seconds for which a look at a weight waits for another thread's step to end; more than a compilation may take."""
+"""Seconds for which a look at a weight waits until another thread has compiled and started a step."""
 
 
 class JaxWeightStore:
