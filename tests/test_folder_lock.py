@@ -72,10 +72,13 @@ def test_the_lock_dies_with_its_owner(tmp_path, second):
     fit([BackupAndRestore(tmp_path)])
 
 
-@pytest.mark.parametrize("child", ["os.fork() or time.sleep(60)", "subprocess.Popen(['sleep', '60'])"])
+FORK = "(lambda r, w: os.read(r, 1) if os.fork() else (os.write(w, b'.'), time.sleep(60)))(*os.pipe())"
+"""Makes a child, and goes on when that has begun to run."""
+
+
+@pytest.mark.parametrize("child", [FORK, "subprocess.Popen(['sleep', '60'])"])
 def test_a_child_of_the_owner_does_not_keep_it(tmp_path, second, child):
-    inside = f"Waits.on_epoch_begin = lambda *_: (__import__('os'), __import__('time'), __import__('subprocess')) and {child}"
-    process = second(f"import os, time, subprocess; {inside}")
+    process = second(f"import os, time, subprocess; Waits.on_epoch_begin = lambda *_: {child}")
     process.kill()
     process.wait()
     fit([BackupAndRestore(tmp_path)])
