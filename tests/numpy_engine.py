@@ -133,15 +133,17 @@ class NumpyEngine:
         model: Holds the weights, and the learning rate in `optimizer.lr`.
 
     Attributes:
-        names: What each batch logs.
         spans: How many batches each call to `train` ran.
     """
 
-    names = ("loss", "error")
     lost = False  # no call consumes the weights
 
     def __init__(self, model):
         self.model, self.spans = model, []
+
+    def names(self, phase):
+        """Return what each batch logs, in training and in evaluation."""
+        return ("loss", "error")
 
     # Spans
 
@@ -299,7 +301,7 @@ def make_run(
     data = data or ArrayData(X, Y, batch_size=4)
     call = Dispatcher([*([Logged(logged)] if logged else []), *callbacks])
     validation = Validation(validation) if isinstance(validation, ArrayData) else validation
-    names = [*engine.names, *(f"val_{name}" for name in engine.names if validation), *(logged or ())]
+    names = [*engine.names("train"), *(f"val_{name}" for name in engine.names("test") if validation), *(logged or ())]
     facts = {
         "verbose": 0,
         "batch_size": getattr(data, "batch_size", None),

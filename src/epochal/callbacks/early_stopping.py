@@ -87,7 +87,7 @@ class EarlyStopping(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start afresh."""
-        self.monitor.start(self.params, self.model)
+        self.monitor.start(self.params, self.tools)
         self._start()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

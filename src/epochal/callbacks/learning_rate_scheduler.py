@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 
 from ..core.callback import Callback
+from ..core.learning_rate import learning_rate_of, set_learning_rate
 from ..core.logs import Logs
 from ..messages.numeric import is_real, plain_number
 from ..messages.printing import say
@@ -45,22 +46,21 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Set the rate that the schedule returns."""
-        optimizer = self.model.optimizer
-        rate = self.schedule(epoch, optimizer.lr) if self._takes_rate else self.schedule(epoch)
+        rate = self.schedule(epoch, learning_rate_of(self.model)) if self._takes_rate else self.schedule(epoch)
         rate = plain_number(rate)
         if not is_real(rate) or not math.isfinite(rate):
             asked = f"schedule({epoch}{', lr' if self._takes_rate else ''})"
             raise ValueError(
                 f"the schedule must return a finite number; for epoch {epoch + 1}, {asked} returned {rate!r}."
             )
-        optimizer.lr = float(rate)
+        set_learning_rate(self.model, float(rate))
         if self.verbose:
             say(f"Epoch {epoch + 1}: setting the learning rate to {float(rate):.6g}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log the rate."""
         if logs is not None:
-            logs.setdefault("lr", self.model.optimizer.lr)
+            logs.setdefault("lr", learning_rate_of(self.model))
 
     def state_dict(self) -> PlainState:
         """Return an empty state: the optimizer keeps the rate."""

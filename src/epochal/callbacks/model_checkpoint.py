@@ -119,8 +119,8 @@ class ModelCheckpoint(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Check that the folder can be written to, and the names in the template."""
         if self.save_best_only:
-            self.monitor.start(self.params, self.model, best=self.monitor.best)
-        if check := getattr(self.model, "check_filepath", None):
+            self.monitor.start(self.params, self.tools, best=self.monitor.best)
+        if check := getattr(self.tools, "check_filepath", None):
             check(self.filepath, self.save_weights_only)
         for name in self.fields:
             if name not in ("epoch", "batch", "size"):
@@ -157,7 +157,7 @@ class ModelCheckpoint(Callback):
         self._queue(path, before)
 
     def _queue(self, path: str, best_before: float | None) -> None:
-        self._snapshot = snapshot = self.model.snapshot(weights_only=self.save_weights_only, reuse=self._snapshot)
+        self._snapshot = snapshot = self.tools.snapshot(weights_only=self.save_weights_only, reuse=self._snapshot)
         target = self._absolute(path)
         kept_before, all_kept = self._kept, [*(kept for kept in self._kept if kept != target), target]
         self._kept = all_kept[-self.keep :] if self.keep else all_kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.callback import Callback
+from ..core.learning_rate import check_settable, learning_rate_of, set_learning_rate
 from ..core.logs import Logs
 from ..core.monitored_value import MonitoredValue
 from ..messages.numeric import real, whole
@@ -72,14 +73,14 @@ class ReduceLROnPlateau(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Start afresh; a rate that nobody can set is an error now, not when it is to be reduced."""
-        self.model.optimizer.lr  # noqa: B018
-        self.monitor.start(self.params, self.model)
+        check_settable(self.model)
+        self.monitor.start(self.params, self.tools)
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Log the rate, look at the monitored value, and reduce the rate if patience is used up."""
         logs = Logs() if logs is None else logs
-        logs.setdefault("lr", self.model.optimizer.lr)
+        logs.setdefault("lr", learning_rate_of(self.model))
         if (value := self.monitor.value_in(logs)) is None:
             return
         if self.monitor.update(value):
@@ -91,10 +92,11 @@ class ReduceLROnPlateau(Callback):
             self._reduce(epoch)
 
     def _reduce(self, epoch: int) -> None:
-        old = self.model.optimizer.lr
+        old = learning_rate_of(self.model)
         self.wait, self.cooldown_counter = 0, self.cooldown
         if old > self.min_lr:
-            self.model.optimizer.lr = new = max(old * self.factor, self.min_lr)
+            new = max(old * self.factor, self.min_lr)
+            set_learning_rate(self.model, new)
             if self.verbose:
                 say(f"Epoch {epoch + 1}: reducing the learning rate from {old:.6g} to {new:.6g}.")
 

@@ -39,17 +39,18 @@ class SwapEMAWeights(Callback):
 
     def set_model(self, model: Model) -> None:
         """Begin to average, before a saved run is restored, since its state has both."""
-        model.track_average(self.decay)
-        self.model, self._averages = model, True
+        self.model = model
+        self.tools.track_average(self.decay)
+        self._averages = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Go on with the average."""
-        self.model.use_average()
+        self.tools.use_average()
 
     def close(self) -> None:
         """Stop averaging."""
         if self._averages:
-            self.model.track_average(None)
+            self.tools.track_average(None)
             self._averages = False
 
     def state_dict(self) -> PlainState:

@@ -15,7 +15,6 @@ from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.layer_node import LayerNode
 from ..core.logs import LoggedValues, Logs, is_validation_name, without_validation
-from ..core.protocols import Model
 from ..messages.extras import needed_by
 from ..messages.numeric import whole
 from ..storage import files
@@ -122,7 +121,7 @@ class TensorBoard(Callback):
             self._need_validation_data()
         if self.embeddings_freq:
             self._tables = self._choose_tables()
-        if self.write_graph and (ask := getattr(self.model, "layer_graph", None)):
+        if self.write_graph and (ask := getattr(self.tools, "layer_graph", None)):
             self._graph = getattr(self.model, "name", "model"), ask()
         files.check_writable(self.log_dir)
 
@@ -144,7 +143,7 @@ class TensorBoard(Callback):
         """Log the epoch's values and whatever else is due."""
         logs = Logs() if logs is None else logs
         training = {name: value for name, value in logs.items() if not is_validation_name(name)}
-        if "lr" not in training and (rate := _learning_rate(self.model)) is not None:
+        if "lr" not in training and (rate := _learning_rate(self)) is not None:
             training["lr"] = rate
         validation = {without_validation(name): value for name, value in logs.items() if is_validation_name(name)}
         self._log_scalars("train", epoch, "epoch_", training)
@@ -169,7 +168,7 @@ class TensorBoard(Callback):
             return
         if self._snapshot is not None:
             self._snapshot.wait()  # so that there is never more than one copy of the weights
-        board, weights = self._opened(), self.model.weights_by_layer()
+        board, weights = self._opened(), self.tools.weights_by_layer()
         if vectors:
             first = {name: next(iter(weights[name].values())) for name in self._tables}
             self._snapshot = board.vectors((table, first[name]) for name, table in self._tables.items())
@@ -183,10 +182,10 @@ class TensorBoard(Callback):
         from ..tensorboard.board import histograms_of
 
         board, (x, y, sample_weight) = self._opened(), self.validation_data
-        for name, histogram in histograms_of(lambda: self.model.activations(x, self.batch_size)).items():
+        for name, histogram in histograms_of(lambda: self.tools.activations(x, self.batch_size)).items():
             board.histogram(epoch, f"{name}_out", histogram)
         if self.write_grads:
-            for tag, gradient in _tagged(self.model.gradients(x, y, sample_weight, self.batch_size)):
+            for tag, gradient in _tagged(self.tools.gradients(x, y, sample_weight, self.batch_size)):
                 board.histogram(epoch, f"{tag}_grad", gradient)
 
     def _opened(self) -> Board:
@@ -208,7 +207,7 @@ class TensorBoard(Callback):
                 f"histogram_freq={self.histogram_freq} shows activations on validation data: pass arrays as "
                 "validation_data=(x, y), or validation_split. An iterable of batches won't do."
             )
-        if not hasattr(self.model, "activations"):
+        if not hasattr(self.tools, "activations"):
             raise ValueError(
                 f"histogram_freq needs a model that can be looked into; {type(self.model).__name__} can't be."
             )
@@ -216,7 +215,7 @@ class TensorBoard(Callback):
     def _choose_tables(self) -> dict[str, Table]:
         from ..tensorboard.projector import choose_tables
 
-        weights = self.model.weights_by_layer()
+        weights = self.tools.weights_by_layer()
         embeddings = [name for name, layer in zip(weights, self.model.layers, strict=True) if _is_embedding(layer)]
         if not self.embeddings_layer_names and not embeddings:
             raise ValueError(
@@ -268,11 +267,11 @@ def _is_embedding(layer: object) -> bool:
     return any(kind.__name__ in ("Embedding", "Embed") for kind in type(layer).__mro__)
 
 
-def _learning_rate(model: Model) -> Any:
+def _learning_rate(callback: Callback) -> Any:
     """Return the learning rate of the last step; None if the model doesn't tell."""
-    if ask := getattr(model, "last_learning_rate", None):
+    if ask := getattr(callback.tools, "last_learning_rate", None):
         return ask()
-    return getattr(getattr(model, "optimizer", None), "lr", None)
+    return getattr(getattr(callback.model, "optimizer", None), "lr", None)
 
 
 def _tagged(by_layer: Mapping[str, Mapping[str, np.ndarray]]) -> Iterable[tuple[str, np.ndarray]]:

@@ -28,7 +28,7 @@ from ..storage.writer import BackgroundWriter
 from .cadence import Cadence, Every
 from .hook_code import is_idle, reads_clock
 from .logs import Logs
-from .protocols import Model
+from .protocols import Model, ModelTools
 from .wakes import BatchHooks, Phase
 
 Params: TypeAlias = Mapping[str, Any]
@@ -74,6 +74,16 @@ class Callback(NamesArguments):
     replay: bool = False
     is_sink: bool = False
     calls_user_functions: bool = False
+    _tools: ModelTools | None = None
+
+    @property
+    def tools(self) -> ModelTools:
+        """Through which the model is asked for files, averages and looks inside: the model, unless a fit says else."""
+        return cast("ModelTools", self._tools or self.model)
+
+    @tools.setter
+    def tools(self, tools: ModelTools | None) -> None:
+        self._tools = tools
 
     def set_model(self, model: Model) -> None:
         """Receive the model that is trained. Called before `on_train_begin`."""
@@ -173,7 +183,7 @@ class Callback(NamesArguments):
                 warn(f"{cls.__name__}.{name} is no hook, so no fit calls it. The hooks are {', '.join(HOOKS)}.")
 
 
-LENT = ("model", "validation_data", "writer")
+LENT = ("model", "validation_data", "writer", "_tools")
 """Attributes that pickle and deepcopy leave out: a fit lends them, and whoever has them has all of it."""
 
 HOOKS: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
@@ -245,10 +255,21 @@ class Dispatcher:
                 found.append(BatchHooks(callback, begin, end, cadence, follows, only_reads_logs))
         return found
 
-    def prepare(self, model: Model, params: Params, validation_data: Any = None) -> None:
-        """Tell every callback its fit: params, model, validation data and writer."""
+    def prepare(
+        self, model: Model, params: Params, validation_data: Any = None, tools: ModelTools | None = None
+    ) -> None:
+        """Tell every callback its fit: params, model, validation data and writer.
+
+        Args:
+            model: The `self.model` of callbacks.
+            params: Facts of the fit.
+            validation_data: Arrays, or None.
+            tools: What `Callback.tools` is; None for the model.
+        """
         self.model = model
         for callback in self.callbacks:
+            if isinstance(callback, Callback):
+                callback.tools = tools or cast("ModelTools", model)
             if set_params := getattr(callback, "set_params", None):
                 set_params(params)
             if set_model := getattr(callback, "set_model", None):

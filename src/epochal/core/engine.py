@@ -24,7 +24,7 @@ class Result(Protocol):
         ...
 
     def rows(self) -> Any:
-        """Wait, and return the logged values, one row a batch, in the order of `Engine.names`."""
+        """Wait, and return the logged values, one row a batch, in the order of `Engine.names(phase)`."""
         ...
 
 
@@ -90,9 +90,8 @@ class Lookout(Protocol):
 class Engine(Protocol):
     """Executes spans of steps and holds everything that a step changes."""
 
-    @property
-    def names(self) -> Sequence[str]:
-        """The logged values of a batch: `loss`, then the metrics."""
+    def names(self, phase: Phase) -> Sequence[str]:
+        """Return the names of what a batch logs in training or in evaluation: `loss`, then the metrics."""
         ...
 
     @property

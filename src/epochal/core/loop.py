@@ -13,6 +13,7 @@ from .protocols import RunSaver
 from .run import Run
 from .run_state import RunState
 from .validated import check_validated
+from .wakes import Phase
 
 
 def fit(run: Run) -> None:
@@ -110,9 +111,9 @@ def _wait(run: Run) -> None:
     run.hooks.writer.check()
 
 
-def epoch_logs(done: PhaseRunner, phase: str) -> Logs:
+def epoch_logs(done: PhaseRunner, phase: Phase) -> Logs:
     """Return the means over a phase's batches, and the results of metrics that are no means; empty without a batch."""
-    logs = Logs(zip(done.engine.names, done.means.values(), strict=False))
+    logs = Logs(zip(done.engine.names(phase), done.means.values(), strict=False))
     if logs:
         logs.update(done.engine.metric_results(phase))
     return logs

@@ -58,7 +58,7 @@ class PhaseRunner:
         self._model, self._counted = hooks.model, 0.0
         watchers = hooks.watchers(phase)
         self._wakes, self._pace = WakeSchedule(watchers), ThroughputEstimate()
-        names: Sequence[str] = engine.names if self._averages else ("outputs",)
+        names: Sequence[str] = engine.names(phase) if self._averages else ("outputs",)
         self._caller = BatchHookCaller(self._wakes, engine.lookout(phase, signals.uninterrupted), signals, names)
         self._breaks = self._wakes.finds_not_finite and self._averages
         # A user's hook at a loss that isn't finite may draw random numbers, or anything, before data are read on

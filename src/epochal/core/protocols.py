@@ -151,12 +151,24 @@ class Model(Protocol):
         """Write the weights to a file."""
         ...
 
-    def snapshot(self, weights_only: bool = False, reuse: Any = None) -> Snapshot:
-        """Return a copy of the model, or of its weights; `reuse` is an older one whose memory may be used again."""
-        ...
-
     def load_weights(self, filepath: str | PathLike[str]) -> None:
         """Read the weights from a file."""
+        ...
+
+
+class ModelTools(Protocol):
+    """What this package's callbacks ask for beyond what any model has; a model of this package has it itself."""
+
+    def direction(self, name: str) -> str | None:
+        """Return which way a logged value is better: "min", "max" or "unknown"; None if no metric has the name."""
+        ...
+
+    def check_filepath(self, filepath: str | PathLike[str], weights_only: bool = False) -> None:
+        """Raise, before the first batch, what saving to such a file would raise."""
+        ...
+
+    def snapshot(self, weights_only: bool = False, reuse: Any = None) -> Snapshot:
+        """Return a copy of the model, or of its weights; `reuse` is an older one whose memory may be used again."""
         ...
 
     def track_average(self, decay: float | None) -> None:

@@ -17,7 +17,7 @@ def check_validated(run: Run) -> None:
     Raises:
         ValueError: If the fit has no validation; it is a warning where none of its epochs is due for it.
     """
-    names = list(run.engine.names)
+    names = list(run.engine.names("train"))
     for at, callback in enumerate(run.hooks.callbacks):
         wanted = getattr(callback, "awaited_logs", tuple)()
         late = next((name for name in wanted if is_validation_name(name) and not knows(names, name)), None)

@@ -174,7 +174,7 @@ class Trainee:
     def log_names(self) -> list[str]:
         """Return the names of what is logged, in log order; none before the outputs are known."""
         if (engine := self.runtime.training_engine) is not None:
-            return list(engine.names)
+            return list(engine.names("train"))
         if self.plan is None or self.network.outputs is None:
             return []
         return [*self.plan.loss_names, *(metric.name for metric in self.plan.metrics())]

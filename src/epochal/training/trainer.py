@@ -180,7 +180,7 @@ class Trainer:
             result = engine.train(span, False)
             signals.replacing = False
             signals.deliver()
-        return _values(engine, result.rows()[0], return_dict)
+        return _values(engine.names("train"), result.rows()[0], return_dict)
 
     @names_arguments
     def test_on_batch(
@@ -190,7 +190,7 @@ class Trainer:
         self._trainable.check_compiled()
         span, engine = self._datasets.one_batch(x, y, sample_weight)
         with self._activity.apart(engine):
-            return _values(engine, engine.test(span, False).rows()[0], return_dict)
+            return _values(engine.names("test"), engine.test(span, False).rows()[0], return_dict)
 
     def predict_on_batch(self, x: UserData) -> Outputs:
         """Return the outputs of one batch."""
@@ -226,7 +226,8 @@ class Trainer:
         hooks = _hooks(self._model, callbacks, verbose, data, engine)
         with hooks, self._activity.apart(engine):
             logs = loop.evaluate(PhaseRunner("test", engine, data, hooks, Signals()), hooks)
-        return _values(engine, [logs[name] for name in engine.names], return_dict)
+        names = engine.names("test")
+        return _values(names, [logs[name] for name in names], return_dict)
 
     @names_arguments
     def predict(
@@ -275,12 +276,12 @@ def _facts(data: AnyData, engine: Engine, options: FitOptions, validated: bool) 
 
 def _data_facts(data: AnyData, engine: Engine, validated: bool = False) -> dict[str, object]:
     """Return the facts about data and logs among `params`."""
-    metrics = [*engine.names, *(validation_name(name) for name in engine.names if validated)]
+    metrics = [*engine.names("train"), *(validation_name(name) for name in engine.names("test") if validated)]
     return {"steps": data.steps, "samples": data.samples, "metrics": metrics}
 
 
-def _values(engine: Engine, values: Sequence[float], as_dict: bool) -> Results:
+def _values(names: Sequence[str], values: Sequence[float], as_dict: bool) -> Results:
     """Return logged values by name, or in a list; a single one by itself."""
     if as_dict:
-        return dict(zip(engine.names, values, strict=True))
-    return values[0] if len(engine.names) == 1 else list(values)
+        return dict(zip(names, values, strict=True))
+    return values[0] if len(names) == 1 else list(values)

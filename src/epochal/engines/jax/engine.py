@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, cast
-from weakref import WeakSet
 
 import jax
 import numpy as np
@@ -15,19 +14,20 @@ from jax.typing import DTypeLike
 
 from ...core.logs import fetch
 from ...core.wakes import Phase
-from ...data.batches import HostArrays, Span
-from ...data.nests import Batch, Nest, map_arrays
+from ...data.batches import Span
+from ...data.nests import Nest
 from ...messages.names import first_few
 from .device_state import DeviceState
 from .logged_metrics import LoggedMetric
 from .lookout import StateLookout
 from .module_split import AtPaths, node_ids, split_module
 from .objective import Objective
-from .placement import Placement, check_width, fits
+from .placement import fits
 from .program_cache import DataPhase, Programs
 from .protocols import OptimizerLike
 from .rates import OptimizerRates
 from .results import PredictionResult, SpanResult
+from .step_programs import programs_of
 from .steps import Steps
 from .train_state import TrainState
 from .trees import Path, PyTree, copied, map_leaves
@@ -51,7 +51,6 @@ class JaxEngine:
         at_rest: The paths of the modules that stay in inference mode, also in training.
 
     Attributes:
-        names: The logged values of a batch: what the objective returns, then the metrics.
         is_trained: An nnx filter for the variables that are trained.
         weights: The current weights.
     """
@@ -70,7 +69,7 @@ class JaxEngine:
         at_rest: Collection[Path] = (),
     ) -> None:
         self.module, self.optimizer, self.metrics = module, optimizer, list(metrics)
-        self.names = [*(objective.names if objective else ()), *(metric.name for metric in metrics)]
+        self._names = [*(objective.names if objective else ()), *(metric.name for metric in metrics)]
         self.is_trained: nnx.filterlib.Filter = nnx.Param if trained is None else AtPaths(frozenset(trained))
         split = split_module(module, self.is_trained, at_rest)
         update, optimizer_state = (None, ()) if optimizer is None else prepared(optimizer, split.params)
@@ -84,17 +83,14 @@ class JaxEngine:
         self._test_metrics = DeviceState(fresh())
         self._test_metrics.own()
         self._nodes = node_ids(module)
-        self._placement = Placement()
         self._programs = self._new_programs()
-        self._checked: WeakSet[HostArrays[Batch]] = WeakSet()  # data to predict on
         self._rates = None if optimizer is None else OptimizerRates(optimizer, self._state)
         self.weights = JaxWeightStore(module, self._state, self._rates, self._steps.has_own_average)
         if optimizer is not None:
             optimizer.count_by(self.iterations)
 
     def _new_programs(self) -> Programs:
-        state, metrics = self._state.structure, self._test_metrics.structure
-        return Programs(self._steps, state, metrics, len(self.names), self._placement)
+        return programs_of(self._steps, self._state.structure, self._test_metrics.structure, len(self._names))
 
     @property
     def objective(self) -> Objective:
@@ -111,6 +107,10 @@ class JaxEngine:
     def lost(self) -> bool:
         """Whether a call that failed has consumed the state."""
         return self._state.lost
+
+    def names(self, phase: Phase) -> list[str]:
+        """Return the names of what a batch logs: what the objective returns, then the metrics; in tests the same."""
+        return self._names
 
     def check_structure(self) -> None:
         """Raise a ValueError if the module has other layers or variables than when the engine was made."""
@@ -150,37 +150,17 @@ class JaxEngine:
     def _run(
         self, phase: DataPhase, span: Span, stop_when_not_finite: bool, behind: SpanResult | None = None
     ) -> SpanResult:
-        changing, fixed = (self._state, []) if phase == "train" else (self._test_metrics, self._state.leaves)
-        program, arrays, order = self._programs.ready(phase, span.chunk)
-        control = np.array([span.start, span.count, stop_when_not_finite], np.int32)
-        go_on = program.go_on if behind is None else behind.go_on
-        traces = program.traces
-        try:
-            with self.weights.consuming() if phase == "train" else nullcontext():
-                changing.leaves, table, go_on = program(changing.leaves, fixed, control, go_on, order, arrays)
-        except Exception as error:
-            if self.lost:
-                error.add_note(
-                    "The training state was consumed by the call that failed. Load it again: load_weights(…), "
-                    "load_model(…), or fit with BackupAndRestore."
-                )
-            raise
-        return SpanResult(table, go_on, program.counts, span.chunk.size, program.traces > traces)
+        if phase == "test":
+            leaves = self._state.leaves
+            return self._programs.run(phase, span, stop_when_not_finite, behind, self._test_metrics, leaves)
+        with self.weights.consuming():
+            return self._programs.run(phase, span, stop_when_not_finite, behind, self._state, [])
 
     def predict(
         self, span: Span, stop_when_not_finite: bool, behind: PredictionResult | None = None
     ) -> PredictionResult:
         """Start the prediction of a span of batches."""
-        chunk = span.chunk
-        if chunk.rows not in self._checked:
-            check_width(chunk.rows.arrays[0])
-            self._checked.add(chunk.rows)
-        starts = range(span.start, span.start + span.count * chunk.size, chunk.size)
-        batches = [map_arrays(lambda a, at=at: a[at : at + chunk.size], chunk.rows.arrays[0]) for at in starts]
-        program = self._programs.predict
-        traces = program.traces
-        outputs = [program(self._state.leaves, batch) for batch in batches]
-        return PredictionResult(outputs, program.traces > traces)
+        return self._programs.run_predictions(span, self._state.leaves)
 
     def lookout(self, phase: Phase, uninterrupted: Callable[[], AbstractContextManager[None]]) -> StateLookout:
         """Return what lets the loop run ahead of the hooks of each batch in a phase."""
@@ -314,7 +294,7 @@ class JaxEngine:
         """Describe what a saved state must fit."""
         optimizer = None if self.optimizer is None else {"name": self.optimizer.name} | _settings(self.optimizer)
         computed = {"dtype": str(self._steps.dtype or "own"), "accumulate": self._steps.accumulate}
-        return {"state": self._state.describe(), "optimizer": optimizer, "logs": self.names, **computed}
+        return {"state": self._state.describe(), "optimizer": optimizer, "logs": self._names, **computed}
 
 
 def _settings(optimizer: OptimizerLike) -> dict[str, Any]:

@@ -9,16 +9,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import jax
 import jax.numpy as jnp
 
 from ...data.batches import Span
 from ...messages.printing import warn
-from .device_state import DeviceState
 from .placement import fits
-from .rates import OptimizerRates
+from .state_part import Leaves
 from .trees import Array
 
 
@@ -28,6 +27,15 @@ class _Remembered(NamedTuple):
     span: Span
     stops: bool
     before: list[Array]
+
+
+class Rates(Protocol):
+    """Learning rates that are kept outside the state, and written into it before a span."""
+
+    @property
+    def are_pushed(self) -> bool:
+        """Whether the state has them."""
+        ...
 
 
 class StateLookout:
@@ -46,9 +54,9 @@ class StateLookout:
 
     def __init__(
         self,
-        watched: Sequence[DeviceState[Any]],
-        changing: DeviceState[Any] | None,
-        rates: OptimizerRates | None,
+        watched: Sequence[Leaves],
+        changing: Leaves | None,
+        rates: Rates | None,
         prepare: Callable[[], None],
         hide: Callable[[], None],
         rerun: Callable[[Span, bool], object],

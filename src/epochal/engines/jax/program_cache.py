@@ -4,27 +4,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import jax
+import numpy as np
 
-from ...data.batches import Chunk
-from .logged_metrics import LoggedValues
-from .placement import Layout, Placement
+from ...data.batches import Chunk, HostArrays, Span
+from ...data.nests import Batch, map_arrays
+from .eager import EagerProgram
+from .placement import Layout, Placement, check_width
 from .programs import Program
+from .results import PredictionResult, SpanResult
 from .span_loop import FlatStep
-from .steps import Steps
-from .trees import Array, PyTree, Structure
+from .state_part import Leaves
+from .trees import Array, PyTree
 
 DataPhase: TypeAlias = Literal["train", "test"]
+
+Outputs: TypeAlias = Callable[[list[Array], PyTree], PyTree]
+"""`(leaves, x)`: the outputs for a batch's inputs."""
+
+
+class Step(NamedTuple):
+    """What a batch does.
+
+    Attributes:
+        make: Returns the step for rows of a layout.
+        columns: How many values it logs.
+    """
+
+    make: Callable[[Layout], FlatStep]
+    columns: int
 
 
 class Ready(NamedTuple):
     """A program, and what it runs on."""
 
-    program: Program
+    program: Program | EagerProgram
     arrays: list[Array]
     order: Array | None
 
@@ -35,34 +53,72 @@ class Programs:
     They hold the steps and descriptions of their arguments, and neither an engine nor its arrays.
 
     Args:
-        steps: What a batch does.
-        state: The structure of a `TrainState`.
-        metrics: The structure of the metrics' states in a test.
-        columns: How many values a step logs.
-        placement: Keeps the chunks' arrays on the device.
+        steps: What a batch does, in training and in a test.
+        outputs: What a batch's outputs are.
+        compiled: Whether steps are compiled; else Python runs them, one after the other.
     """
 
-    def __init__(self, steps: Steps, state: Structure, metrics: Structure, columns: int, placement: Placement) -> None:
-        self._makers: dict[DataPhase, Callable[[Layout], FlatStep]] = {
-            "train": lambda layout: training_step(steps, state, layout),
-            "test": lambda layout: test_step(steps, state, metrics, layout),
-        }
-        self._columns, self._placement = columns, placement
-        self._by_layout: dict[tuple[DataPhase, Layout], Program] = {}
+    def __init__(self, steps: Mapping[DataPhase, Step], outputs: Outputs, compiled: bool = True) -> None:
+        self._steps, self._compiled = steps, compiled
+        self._placement = Placement()
+        self._by_layout: dict[tuple[DataPhase, Layout], Program | EagerProgram] = {}
         self._by_chunk: WeakKeyDictionary[Chunk, tuple[DataPhase, Ready]] = WeakKeyDictionary()
-        self.predict = Prediction(steps, state)
+        self._checked: WeakSet[HostArrays[Batch]] = WeakSet()  # data to predict on
+        self.predict = Prediction(outputs, compiled)
 
-    def ready(self, phase: DataPhase, chunk: Chunk) -> Ready:
+    def run(
+        self, phase: DataPhase, span: Span, stop_when_not_finite: bool, behind: SpanResult | None, changing: Leaves,
+        fixed: list[Array],
+    ) -> SpanResult:  # fmt: skip
+        """Start a span of steps, and store what they make of the leaves that change.
+
+        Args:
+            phase: Which steps.
+            span: The batches.
+            stop_when_not_finite: Whether a loss that isn't finite is the last one.
+            behind: The result of the span before; see `core.engine.Engine.train`.
+            changing: The leaves that the steps change, which are consumed.
+            fixed: Those that they only read.
+        """
+        program, arrays, order = self._ready(phase, span.chunk)
+        control = np.array([span.start, span.count, stop_when_not_finite], np.int32)
+        go_on = program.go_on if behind is None else behind.go_on
+        traces = program.traces
+        try:
+            changing.leaves, table, go_on = program(changing.leaves, fixed, control, go_on, order, arrays)
+        except Exception as error:
+            if any(leaf.is_deleted() for leaf in changing.leaves):
+                error.add_note(
+                    "The training state was consumed by the call that failed. Load it again: load_weights(…), "
+                    "load_model(…), or fit with BackupAndRestore."
+                )
+            raise
+        return SpanResult(table, go_on, program.counts, span.chunk.size, program.traces > traces)
+
+    def run_predictions(self, span: Span, leaves: list[Array]) -> PredictionResult:
+        """Start the prediction of a span of batches."""
+        chunk = span.chunk
+        if chunk.rows not in self._checked:
+            check_width(chunk.rows.arrays[0])
+            self._checked.add(chunk.rows)
+        starts = range(span.start, span.start + span.count * chunk.size, chunk.size)
+        batches = [map_arrays(lambda a, at=at: a[at : at + chunk.size], chunk.rows.arrays[0]) for at in starts]
+        traces = self.predict.traces
+        outputs = [self.predict(leaves, batch) for batch in batches]
+        return PredictionResult(outputs, self.predict.traces > traces)
+
+    def _ready(self, phase: DataPhase, chunk: Chunk) -> Ready:
         """Return the program for a chunk, and what it runs on; looked up once a chunk, for the sake of short spans."""
         if (found := self._by_chunk.get(chunk)) is None or found[0] != phase:
             layout, arrays, order = self._placement.place(chunk)
             found = self._by_chunk[chunk] = phase, Ready(self._program(phase, layout), arrays, order)
         return found[1]
 
-    def _program(self, phase: DataPhase, layout: Layout) -> Program:
+    def _program(self, phase: DataPhase, layout: Layout) -> Program | EagerProgram:
         if (program := self._by_layout.get((phase, layout))) is None:
-            step = self._makers[phase](layout)
-            program = self._by_layout[phase, layout] = Program(step, layout, self._columns)
+            make, columns = self._steps[phase]
+            kind = Program if self._compiled else EagerProgram
+            program = self._by_layout[phase, layout] = kind(make(layout), layout, columns)
         return program
 
     @property
@@ -70,51 +126,30 @@ class Programs:
         """Whether none of the programs does anything outside, such as printing, that a second run would repeat."""
         return not any(program.has_effects for program in self._by_layout.values())
 
-    def __iter__(self) -> Iterator[Program]:
+    def __iter__(self) -> Iterator[Program | EagerProgram]:
         return iter(self._by_layout.values())
 
 
-def training_step(steps: Steps, state: Structure, layout: Layout) -> FlatStep:
-    """Return a training step; its leaves are a `TrainState`'s."""
-
-    def train(leaves: list[Array], _fixed: list[Array], rows: list[Array]) -> tuple[list[Array], LoggedValues]:
-        after, values = steps.train(jax.tree.unflatten(state, leaves), layout.decode(rows))
-        return jax.tree.leaves(after), values
-
-    return train
-
-
-def test_step(steps: Steps, state: Structure, metrics: Structure, layout: Layout) -> FlatStep:
-    """Return a test step; its leaves are the metrics' states, and a `TrainState`'s leaves are fixed."""
-
-    def test(leaves: list[Array], fixed: list[Array], rows: list[Array]) -> tuple[list[Array], LoggedValues]:
-        before = jax.tree.unflatten(metrics, leaves)
-        after, values = steps.test(before, jax.tree.unflatten(state, fixed), layout.decode(rows))
-        return jax.tree.leaves(after), values
-
-    return test
-
-
 class Prediction:
-    """A compiled function of a `TrainState`'s leaves and a batch's inputs that returns the outputs.
+    """A function of a state's leaves and a batch's inputs that returns the outputs.
 
     Args:
-        steps: What a batch does.
-        state: The structure of the `TrainState`.
+        outputs: What is compiled.
+        compiled: Whether it is; else Python runs it.
 
     Attributes:
         traces: How often it was compiled.
     """
 
-    def __init__(self, steps: Steps, state: Structure) -> None:
-        self._steps, self._state = steps, state
-        self._compiled: Callable[[list[Array], PyTree], PyTree] = jax.jit(self._outputs)
+    def __init__(self, outputs: Outputs, compiled: bool = True) -> None:
+        self._outputs = outputs
+        self._run: Outputs = jax.jit(self._counted) if compiled else outputs
         self.traces = 0
 
     def __call__(self, leaves: list[Array], x: PyTree) -> PyTree:
         """Return a batch's outputs; compile first if its inputs have other shapes than before."""
-        return self._compiled(leaves, x)
+        return self._run(leaves, x)
 
-    def _outputs(self, leaves: list[Array], x: PyTree) -> PyTree:
+    def _counted(self, leaves: list[Array], x: PyTree) -> PyTree:
         self.traces += 1  # a trace is a compilation
-        return self._steps.outputs(jax.tree.unflatten(self._state, leaves), x)
+        return self._outputs(leaves, x)
