@@ -9,6 +9,7 @@ import pytest
 
 def pytest_configure(config):
     """Let all processes of a session, those that tests start too, compile each program once."""
+    os.environ.setdefault("KERAS_BACKEND", "jax")
     if not hasattr(config, "workerinput"):
         config.compiled = tempfile.TemporaryDirectory(prefix="epochal-compiled-")
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", config.compiled.name)

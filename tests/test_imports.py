@@ -39,6 +39,7 @@ MAY_IMPORT = {
                "per_output"},
     "models": {*BASE, "callbacks", "engines", "training", "saving", "activations", "initializers", "layers", "losses",
                "metrics", "optimizers", "per_output"},
+    "keras": {*BASE, "engines", "training"},
     "cli": {*BASE, "callbacks", "engines", "saving", "tensorboard", "monitor", "models"},
 }  # fmt: skip
 

@@ -147,7 +147,7 @@ class Engine(Protocol):
         """Begin an epoch ("train") or an evaluation ("test") for the metrics that are no plain means."""
         ...
 
-    def metric_results(self, phase: str) -> Mapping[str, float]:
+    def metric_results(self, phase: str) -> Mapping[str, float | np.ndarray]:
         """Return the results of the metrics that are no plain means, since `reset_metrics`."""
         ...
 

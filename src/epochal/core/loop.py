@@ -36,6 +36,7 @@ def _train(run: Run, saved: RunState | None) -> None:
     check_validated(run)
     callback_states.warn_of_shared_paths(run.hooks.callbacks)
     run.hooks("on_train_begin", Logs())
+    run.epoch = run.first_epoch(run.epoch)
     if saved is not None:
         saved_run.restore(run, saved)
     if due := [saver for saver in run.savers if saver.save_due]:

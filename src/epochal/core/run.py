@@ -49,6 +49,8 @@ class Run:
         validation: The data that epochs are validated on, if any.
         epoch: The epoch under way, or to come, counted from 0.
         describe_model: Returns what the model and its training are made of, as JSON values.
+        first_epoch: Returns the epoch to begin with when `on_train_begin` has been called: a callback of another
+            library may have told the model another one.
         savers: The callbacks that can save the run.
         training: Runs the training batches.
         testing: Runs the validation; None if there is none.
@@ -64,6 +66,7 @@ class Run:
     validation: Validation | None = None
     epoch: int = 0
     describe_model: Callable[[], Mapping[str, object]] = dict
+    first_epoch: Callable[[int], int] = lambda epoch: epoch
 
     def __post_init__(self) -> None:
         files.tell_again()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypedDict
 
 import numpy as np
@@ -56,7 +56,8 @@ class ArrayData:
         sample_weight: One weight a sample, or None; shape `(samples,)`.
         batch_size: Samples a batch; the last batch of an epoch may be smaller.
         shuffle: True: another order each epoch. "batch": another order of the batches only. False: as they lie.
-        seed: Decides the order, with the epoch; a fresh one is drawn if None.
+        seed: Decides the order, with the epoch; drawn if None.
+        draw: Draws it.
         steps: Batches an epoch, if not all: the next epoch goes on where the one before stopped, until all samples
             were used. The epoch that meets their end is shorter, with a warning, and the next one begins anew, in
             another order.
@@ -79,6 +80,7 @@ class ArrayData:
         batch_size: int = BATCH_SIZE,
         shuffle: bool | str = False,
         seed: int | None = None,
+        draw: Callable[[], int] = fresh_seed,
         steps: int | None = None,
         resident: bool = True,
     ) -> None:
@@ -87,7 +89,7 @@ class ArrayData:
         self.samples = _common_length(leaves(self.rows.arrays))
         self.batch_size, self.shuffle = batch_size, shuffle
         self._given_seed = seed
-        self.seed = fresh_seed() if seed is None else seed
+        self.seed = draw() if seed is None else seed
         available = -(-self.samples // batch_size)
         if steps is not None and steps > available:
             warn(

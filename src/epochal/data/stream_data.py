@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,8 @@ class StreamData:
         prepare_batch: Makes `(x, y, sample_weight)` of what came, or raises if it can't.
         steps_name: What errors call `steps`.
         shuffle: Whether batches that are asked for by index come in another order each time.
-        seed: Decides that order, with the epoch; a fresh one is drawn if None.
+        seed: Decides that order, with the epoch; drawn if None.
+        draw: Draws it.
         first_epoch: The first epoch; None in an evaluation: then the source isn't told the epoch's number, and each
             epoch begins at the source's start.
 
@@ -81,6 +82,7 @@ class StreamData:
         *,
         shuffle: bool | str = False,
         seed: int | None = None,
+        draw: Callable[[], int] = fresh_seed,
         first_epoch: int | None = 0,
     ) -> None:
         check_shuffle(shuffle)
@@ -100,7 +102,7 @@ class StreamData:
         self._reads_ahead = given.plain
         self._shuffle, self._given_seed = bool(shuffle) and given.indexed, seed
         if self._shuffle and seed is None:
-            self._order.seed = fresh_seed()
+            self._order.seed = draw()
         self._epoch = 0
         self._restored: StreamState | None = None
         self._memory = Memory()

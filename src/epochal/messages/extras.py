@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 EXTRAS = {
     "jax": ("jax", "jaxlib", "flax", "optax"),
+    "keras": ("keras",),
     "remote": ("requests",),
     "tensorboard": ("tensorboard",),
     "monitor": ("starlette", "uvicorn", "httptools", "plotly"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable
 
 import numpy as np
 from flax import nnx
@@ -16,7 +15,7 @@ from ..layers.nests import is_mapping, is_sequence
 from ..layers.types import Config
 from ..layers.untyped import is_variable
 from ..optimizers import OptaxOptimizer, Optimizer
-from ..optimizers.optimizer import Rate
+from ..training.declared_rate import DeclaredRate, Rates
 from .compile_config import CompileConfig
 from .modules import layers_of
 
@@ -27,31 +26,6 @@ PLAIN: tuple[type[object], ...] = (bool, int, float, str, np.generic, np.dtype)
 
 OVERRIDES = ("compute_loss", "call", "__call__")
 """Methods that become part of the compiled step."""
-
-
-Rates: TypeAlias = Rate | Mapping[str, float] | None
-"""A learning rate, a schedule, or several rates by name; None if nobody knows."""
-
-
-class DeclaredRate:
-    """The learning rate that the script has chosen, in `compile` or by hand, and not one that a callback has set.
-
-    Attributes:
-        rate: A number, a schedule, or several by name.
-    """
-
-    def __init__(self) -> None:
-        self.rate: Rates = None
-        self._left: tuple[Optimizer, Rates] | None = None  # the optimizer and the rate with which the last fit ended
-
-    def fit_begins(self, optimizer: Optimizer) -> None:
-        """Note the rate, unless it is what the last fit has left."""
-        if (current := _current_rate(optimizer)) != self._left:
-            _, self.rate = current
-
-    def fit_ends(self, optimizer: Optimizer) -> None:
-        """Note what the fit leaves."""
-        self._left = _current_rate(optimizer)
 
 
 def identity_of(
@@ -137,7 +111,7 @@ def _transform(optimizer: Optimizer) -> dict[str, object]:
     return {"transform": described(optimizer.transform())} if isinstance(optimizer, OptaxOptimizer) else {}
 
 
-def _current_rate(optimizer: Optimizer) -> tuple[Optimizer, Rates]:
+def current_rate(optimizer: Optimizer) -> tuple[Optimizer, Rates]:
     """Return an optimizer, which another one isn't, and its learning rate: a number, a schedule, or several by name."""
     if (schedule := optimizer.schedule) is not None:
         return optimizer, schedule

@@ -84,7 +84,7 @@ class Inspector:
         """
         trainee = self._trainee
         arranged = trainee.arrange_inputs(inputs.arrays(x)[0])
-        trainee.engine_for(None, trains=False)
+        trainee.engine_for((arranged, None, None), trains=False)
         return self._inspection.outputs(trainee.runtime.module, trainee.network.cast(arranged), batch_size)
 
     def gradients(
@@ -102,7 +102,7 @@ class Inspector:
         trainee = self._trainee
         trainee.check_compiled()
         arranged, targets, weight = trainee.arrange(*inputs.arrays(x, y, sample_weight))
-        engine = trainee.engine_for(targets, trains=True)
+        engine = trainee.engine_for((arranged, targets, weight), trains=True)
         return self._inspection.gradients(
             trainee.runtime.module,
             engine.objective,

@@ -13,6 +13,7 @@ from ..core.callback import Callback
 from ..core.directions import direction_of
 from ..core.logs import other_name, without_validation
 from ..data.nests import Batch, Nest
+from ..data.seeds import fresh_seed
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.logged_metrics import LoggedMetric
 from ..layers.frozen import Selection
@@ -22,8 +23,9 @@ from ..messages.names import first_few
 from ..messages.printing import warn
 from ..optimizers.lookup import OptimizerIdentifier
 from ..training.activity import Activity
+from ..training.declared_rate import DeclaredRate
 from .compile_config import CompileConfig, Filter, Setting
-from .identity import DeclaredRate, identity_of
+from .identity import current_rate, identity_of
 from .network import LayerLike, Network
 from .own_loss import OwnLoss
 from .plan import Plan
@@ -228,10 +230,18 @@ class Trainee:
         self.network.learn(x)
         return self.network.arrange(x)
 
-    def engine_for(self, y: Nest, trains: bool) -> JaxEngine:
+    def draw_seed(self) -> int:
+        """Return a fresh seed for the order of data."""
+        return fresh_seed()
+
+    def first_epoch(self, epoch: int) -> int:
+        """Return the epoch as it is: no callback moves it."""
+        return epoch
+
+    def engine_for(self, batch: Batch, trains: bool) -> JaxEngine:
         """Return the engine; it is made at the first use, when shapes are known."""
         dtype = None if self.config is None else self.config.dtype
-        return self.runtime.engine_for(self.plan if trains else None, self.selection, y, dtype)
+        return self.runtime.engine_for(self.plan if trains else None, self.selection, batch[1], dtype)
 
     def identity(self) -> dict[str, object]:
         """Return a description of the model and its steps, as JSON values."""
@@ -260,11 +270,11 @@ class Trainee:
         engine, optimizer = self.runtime.engine, self.compiled_plan.config.optimizer
         if engine is not None:
             engine.check_structure()
-        self.declared_rate.fit_begins(optimizer)
+        self.declared_rate.fit_begins(*current_rate(optimizer))
         try:
             yield
         finally:
-            self.declared_rate.fit_ends(optimizer)
+            self.declared_rate.fit_ends(*current_rate(optimizer))
             if engine is not None and not engine.lost:
                 engine.weights.write_back()
         self._warn_of_late_settings()

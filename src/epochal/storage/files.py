@@ -19,6 +19,9 @@ from ..messages.printing import warn
 NOT_SUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK)
 """Errors of file systems that can't do something: sync a folder, or lock a file."""
 
+PARTIAL = ".partial"
+"""What the names of temporary files have in them, after their owner."""
+
 STALE_SECONDS = 86400.0
 """The age from which another machine's temporary file counts as left by a kill."""
 
@@ -40,7 +43,9 @@ def warn_once(kind: str, text: str) -> None:
         warn(text)
 
 
-def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], size: int | None = None) -> None:
+def write_durably(
+    path: str | os.PathLike[str], write: Callable[[Path], None], size: int | None = None, suffix: str = ""
+) -> None:
     """Replace a file as a whole, on the disk itself.
 
     A temporary file in the same folder is written, synced and renamed, and the folder is synced. The temporary
@@ -51,6 +56,7 @@ def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], s
         path: The file; missing folders are made.
         write: Writes the content to the path it is given.
         size: About how many bytes it needs, for the message when there is no room.
+        suffix: How the temporary file's name must end, for libraries that go by it.
 
     Raises:
         OSError: If anything failed; then the file is as it was and the temporary file is gone. Only if the
@@ -58,7 +64,7 @@ def write_durably(path: str | os.PathLike[str], write: Callable[[Path], None], s
     """
     path = Path(path)
     target = Path(os.path.realpath(path))
-    temporary = _temporary(target)
+    temporary = _temporary(target, suffix)
     _in_use.add(temporary)
     try:
         make_folder(target.parent)
@@ -84,18 +90,18 @@ def _stem(path: Path) -> str:
     return "." + os.fsdecode(os.fsencode(path.name)[:180]) + "."
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f"{_stem(path)}{_HOST}-{os.getpid()}-{next(_numbers)}.partial")
+def _temporary(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{_stem(path)}{_HOST}-{os.getpid()}-{next(_numbers)}{PARTIAL}{suffix}")
 
 
 def _remove_leftovers(path: Path) -> None:
     """Remove the temporary files of processes that are no more."""
     stem = _stem(path)
     for name in os.listdir(path.parent):
-        if name.startswith(stem) and name.endswith(".partial"):
+        if name.startswith(stem) and PARTIAL in name:
             left = path.with_name(name)
             with contextlib.suppress(OSError):
-                if _is_left(left, name.removeprefix(stem).removesuffix(".partial").split("-")):
+                if _is_left(left, name.removeprefix(stem).partition(PARTIAL)[0].split("-")):
                     left.unlink(missing_ok=True)
 
 

@@ -11,7 +11,7 @@ from ..data import inputs
 from ..data.array_data import ArrayData
 from ..data.batches import BATCH_SIZE, Span
 from ..data.class_weights import ClassWeights
-from ..data.nests import Batch, Nest, leaves
+from ..data.nests import Batch, Nest, leaves, map_arrays
 from ..data.stream_data import StreamData
 from ..messages.printing import warn
 from .arguments import UserData
@@ -45,20 +45,20 @@ class Datasets:
 
             stream = inputs.from_batches(
                 x, options.steps_per_epoch, arrange=arrange,
-                shuffle=options.shuffle, seed=options.seed, first_epoch=options.initial_epoch,
+                shuffle=options.shuffle, seed=options.seed, draw=trainable.draw_seed, first_epoch=options.initial_epoch,
             )  # fmt: skip
-            return stream, trainable.engine_for(stream.peek()[1], trains=True), None
+            return stream, trainable.engine_for(stream.peek(), trains=True), None
         batch, held_out = trainable.arrange(*inputs.arrays(x, y, sample_weight)), None
         if options.validation_split:
             batch, held_out = inputs.split(*batch, options.validation_split)
         batch = self._weighed(batch, weights)
         if weights is not None:
             weights.warn_of_unseen()
-        engine = trainable.engine_for(batch[1], trains=True)
         size = _batch_size(options.batch_size, options.steps_per_epoch, batch[0])
+        engine = trainable.engine_for(_first(batch, size), trains=True)
         data = inputs.from_arrays(
             *batch, fits=engine.fits, batch_size=size, shuffle=options.shuffle, seed=options.seed,
-            steps=options.steps_per_epoch,
+            draw=trainable.draw_seed, steps=options.steps_per_epoch,
         )  # fmt: skip
         return data, engine, held_out
 
@@ -81,8 +81,9 @@ class Datasets:
         given = (given,) if inputs.is_array(given) else given
         if _is_arrays(given):
             batch = self._trainable.arrange(*inputs.arrays(*given))
-            size = _batch_size(options.batch_size, steps, batch[0])
+            size = _batch_size(options.validation_batch_size or options.batch_size, steps, batch[0])
             return Validation(inputs.from_arrays(*batch, fits=engine.fits, batch_size=size, steps=steps), freq), batch
+        _refuse_beside_batches(validation_batch_size=options.validation_batch_size)
         stream = inputs.from_batches(
             given, steps, arrange=self._trainable.arrange, steps_name="validation_steps", first_epoch=None
         )
@@ -107,10 +108,10 @@ class Datasets:
         if _is_stream(x, y):
             _refuse_beside_batches(sample_weight=sample_weight, batch_size=batch_size)
             stream = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps", first_epoch=None)
-            return stream, self._trainable.engine_for(stream.peek()[1], trains)
+            return stream, self._trainable.engine_for(stream.peek(), trains)
         batch = arrange(*inputs.arrays(x, y, sample_weight))
-        engine = self._trainable.engine_for(batch[1], trains)
         size = _batch_size(batch_size, steps, batch[0])
+        engine = self._trainable.engine_for(_first(batch, size), trains)
         return inputs.from_arrays(*batch, fits=engine.fits, batch_size=size, steps=steps), engine
 
     def _arrange_inputs(self, x: Nest, _y: Nest, _sample_weight: Nest) -> Batch:
@@ -121,7 +122,7 @@ class Datasets:
     ) -> tuple[Span, Engine]:
         """Return a span of one batch, and the engine."""
         batch = self._weighed(self._trainable.arrange(*inputs.arrays(x, y, sample_weight)), class_weights)
-        engine = self._trainable.engine_for(batch[1], trains=True)
+        engine = self._trainable.engine_for(batch, trains=True)
         data = inputs.from_arrays(*batch, fits=engine.fits, batch_size=len(leaves(batch[0])[0]))
         data.begin(0)
         span = data.span(1)
@@ -156,6 +157,11 @@ def _is_arrays(given: UserData) -> TypeGuard[Sequence[UserData]]:
         return 1 <= len(cast("tuple[UserData, ...]", given)) <= 3
     listed = cast("list[UserData]", given) if isinstance(given, list) else []
     return len(listed) in (2, 3) and not isinstance(listed[0], tuple)
+
+
+def _first(batch: Batch, size: int) -> Batch:
+    """Return the first batch of samples in arrays, or of files in memory, as views."""
+    return map_arrays(lambda array: array[:size], batch)
 
 
 def _batch_size(given: int | None, steps: int | None, x: Nest) -> int:

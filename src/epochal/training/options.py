@@ -23,6 +23,7 @@ class FitOptions:
         steps_per_epoch: Batches an epoch; None for all the data.
         validation_steps: Batches a validation; None for all the data.
         validation_freq: Validate every so many epochs, or in these epochs, counted from 1.
+        validation_batch_size: Samples a batch of the validation; None for those of training.
         seed: Decides the data order; None to draw one.
     """
 
@@ -35,6 +36,7 @@ class FitOptions:
     steps_per_epoch: int | None
     validation_steps: int | None
     validation_freq: int | list[int]
+    validation_batch_size: int | None
     seed: int | None
 
     @classmethod
@@ -50,6 +52,7 @@ class FitOptions:
         steps_per_epoch: object = None,
         validation_steps: object = None,
         validation_freq: object = 1,
+        validation_batch_size: object = None,
         seed: object = None,
     ) -> FitOptions:
         """Return the options for what a user gave; see `Trainer.fit`.
@@ -65,6 +68,7 @@ class FitOptions:
             steps_per_epoch=count("steps_per_epoch", steps_per_epoch),
             validation_steps=count("validation_steps", validation_steps),
             validation_freq=_frequency(validation_freq),
+            validation_batch_size=count("validation_batch_size", validation_batch_size),
             validation_split=real("validation_split", validation_split),
             seed=None if seed is None else whole("seed", seed, 0),
             shuffle=shuffle,

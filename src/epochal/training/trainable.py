@@ -26,7 +26,9 @@ class Trainable(Protocol):
         ...     def check_compiled(self): ...
         ...     def arrange(self, x, y, sample_weight): return x, y, sample_weight
         ...     def arrange_inputs(self, x): return x
-        ...     def engine_for(self, y, trains): return self.engine
+        ...     def engine_for(self, batch, trains): return self.engine
+        ...     def draw_seed(self): return 0
+        ...     def first_epoch(self, epoch): return epoch
         ...     def identity(self): return {}
         ...     def own_callbacks(self, callbacks): return []
         ...     def around_fit(self): return contextlib.nullcontext()
@@ -67,11 +69,19 @@ class Trainable(Protocol):
         """Return samples to predict on, as `arrange` does."""
         ...
 
-    def engine_for(self, y: Nest, trains: bool) -> Engine:
+    def draw_seed(self) -> int:
+        """Return a fresh seed for the order of data, at least 0, less than 2**31."""
+        ...
+
+    def first_epoch(self, epoch: int) -> int:
+        """Return the epoch to begin with, when `on_train_begin` has been called, which may have said another one."""
+        ...
+
+    def engine_for(self, batch: Batch, trains: bool) -> Engine:
         """Return the engine that runs the steps.
 
         Args:
-            y: Arranged targets; None if there are none.
+            batch: The first batch, arranged; its targets are None if there are none.
             trains: Whether it must be able to train and to evaluate, or to predict only.
         """
         ...

@@ -12,7 +12,7 @@ from ..core.engine import Engine
 from ..core.identity import described
 from ..core.logs import validation_name
 from ..core.phase_runner import PhaseRunner
-from ..core.protocols import Model
+from ..core.protocols import ModelTools
 from ..core.run import Run
 from ..core.signals import Signals
 from ..data import inputs
@@ -35,6 +35,7 @@ class Trainer:
         trainable: Arranges the model's data and has its engine.
         model: What callbacks know as `self.model`; `trainable` itself if None.
         activity: Which fits of the model are going on; whoever may change the model must ask it.
+        tools: Through which callbacks ask for files, averages and looks inside; the model if None.
 
     Example:
         >>> import numpy as np
@@ -47,10 +48,12 @@ class Trainer:
         [0.0, 0.0]
     """
 
-    def __init__(self, trainable: Trainable, model: Any = None, activity: Activity | None = None) -> None:
+    def __init__(
+        self, trainable: Trainable, model: Any = None, activity: Activity | None = None, tools: ModelTools | None = None
+    ) -> None:
         self._trainable, self._datasets = trainable, Datasets(trainable)
         self._model: Any = trainable if model is None else model
-        self._activity = activity or Activity()
+        self._activity, self._tools = activity or Activity(), tools
 
     @names_arguments
     def fit(
@@ -69,6 +72,7 @@ class Trainer:
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
         seed: int | None = None,
     ) -> History:
@@ -94,6 +98,7 @@ class Trainer:
             steps_per_epoch: Batches an epoch, if not all the data; the next epoch goes on where the one before stopped.
                 Needed for a generator.
             validation_steps: Batches a validation, each from the start of the data.
+            validation_batch_size: Samples a batch of the validation; if None, those of a batch of training.
             validation_freq: Validate every so many epochs, or in these epochs (counted from 1).
             seed: Decides the data order; drawn from `set_random_seed` if None.
 
@@ -103,7 +108,7 @@ class Trainer:
         options = FitOptions.checked(
             batch_size=batch_size, epochs=epochs, verbose=verbose, validation_split=validation_split, shuffle=shuffle,
             initial_epoch=initial_epoch, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
-            validation_freq=validation_freq, seed=seed,
+            validation_freq=validation_freq, validation_batch_size=validation_batch_size, seed=seed,
         )  # fmt: skip
         return self._fit(x, y, sample_weight, class_weight, validation_data, callbacks, options)
 
@@ -131,7 +136,8 @@ class Trainer:
         history = self._run(
             hooks, facts, validation_arrays, engine,
             lambda: Run(
-                engine, self._model, hooks, data, options.epochs, validation, options.initial_epoch, identity
+                engine, self._model, hooks, data, options.epochs, validation, options.initial_epoch, identity,
+                self._trainable.first_epoch,
             ),
         )  # fmt: skip
         if weights is not None:
@@ -147,7 +153,7 @@ class Trainer:
         with self._trainable.around_fit(), self._activity.fit(self._model), self._activity.apart(engine):
             self._model.history = history
             with hooks.closed_after_error():
-                hooks.prepare(self._model, facts, validation_arrays)
+                hooks.prepare(self._model, facts, validation_arrays, self._tools)
                 run = make_run()
             loop.fit(run)
         return history
@@ -164,7 +170,7 @@ class Trainer:
     def train_on_batch(
         self,
         x: UserData,
-        y: UserData,
+        y: UserData = None,
         sample_weight: UserData = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
@@ -176,6 +182,7 @@ class Trainer:
         span, engine = self._datasets.one_batch(x, y, sample_weight, weights)
         signals = Signals()
         with self._trainable.around_batch(), signals.handled(), self._activity.apart(engine):
+            engine.reset_metrics("train")
             signals.replacing = True
             result = engine.train(span, False)
             signals.replacing = False
@@ -184,12 +191,13 @@ class Trainer:
 
     @names_arguments
     def test_on_batch(
-        self, x: UserData, y: UserData, sample_weight: UserData = None, return_dict: bool = False
+        self, x: UserData, y: UserData = None, sample_weight: UserData = None, return_dict: bool = False
     ) -> Results:
         """Return the loss of one batch, or the list of loss and metrics, or a dict of them."""
         self._trainable.check_compiled()
         span, engine = self._datasets.one_batch(x, y, sample_weight)
         with self._activity.apart(engine):
+            engine.reset_metrics("test")
             return _values(engine.names("test"), engine.test(span, False).rows()[0], return_dict)
 
     def predict_on_batch(self, x: UserData) -> Outputs:
@@ -223,7 +231,7 @@ class Trainer:
         self._trainable.check_compiled()
         batch_size, steps = count("batch_size", batch_size), count("steps", steps)
         data, engine = self._datasets.to_evaluate_on(x, y, sample_weight, batch_size, steps)
-        hooks = _hooks(self._model, callbacks, verbose, data, engine)
+        hooks = self._hooks(callbacks, verbose, data, engine)
         with hooks, self._activity.apart(engine):
             logs = loop.evaluate(PhaseRunner("test", engine, data, hooks, Signals()), hooks)
         names = engine.names("test")
@@ -249,18 +257,17 @@ class Trainer:
         """
         batch_size, steps = count("batch_size", batch_size), count("steps", steps)
         data, engine = self._datasets.to_predict_on(x, batch_size, steps)
-        hooks = _hooks(self._model, callbacks, verbose, data, engine)
+        hooks = self._hooks(callbacks, verbose, data, engine)
         with hooks:
             batches = loop.predict(PhaseRunner("predict", engine, data, hooks, Signals()), hooks)
         return engine.joined(batches)
 
-
-def _hooks(model: Model, callbacks: Callbacks, verbose: object, data: AnyData, engine: Engine) -> Dispatcher:
-    """Return the hooks of an evaluation or a prediction, ready to be called."""
-    level = verbosity(verbose)
-    hooks = Dispatcher([*Dispatcher(callbacks).callbacks, *([ProgbarLogger()] if level else [])])
-    hooks.prepare(model, {"verbose": level, "epochs": 1} | _data_facts(data, engine))
-    return hooks
+    def _hooks(self, callbacks: Callbacks, verbose: object, data: AnyData, engine: Engine) -> Dispatcher:
+        """Return the hooks of an evaluation or a prediction, ready to be called."""
+        level = verbosity(verbose)
+        hooks = Dispatcher([*Dispatcher(callbacks).callbacks, *([ProgbarLogger()] if level else [])])
+        hooks.prepare(self._model, {"verbose": level, "epochs": 1} | _data_facts(data, engine), tools=self._tools)
+        return hooks
 
 
 def _facts(data: AnyData, engine: Engine, options: FitOptions, validated: bool) -> dict[str, object]:

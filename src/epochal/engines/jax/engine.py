@@ -160,7 +160,8 @@ class JaxEngine:
         self, span: Span, stop_when_not_finite: bool, behind: PredictionResult | None = None
     ) -> PredictionResult:
         """Start the prediction of a span of batches."""
-        return self._programs.run_predictions(span, self._state.leaves)
+        leaves, outputs_of = self._state.leaves, self._programs.predict
+        return self._programs.run_predictions(span, lambda x: outputs_of(leaves, x))
 
     def lookout(self, phase: Phase, uninterrupted: Callable[[], AbstractContextManager[None]]) -> StateLookout:
         """Return what lets the loop run ahead of the hooks of each batch in a phase."""

@@ -9,13 +9,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import jax
 import jax.numpy as jnp
 
 from ...data.batches import Span
 from ...messages.printing import warn
+from .device_state import DeviceState
 from .placement import fits
 from .state_part import Leaves
 from .trees import Array
@@ -54,7 +55,7 @@ class StateLookout:
 
     def __init__(
         self,
-        watched: Sequence[Leaves],
+        watched: Sequence[DeviceState[Any]],
         changing: Leaves | None,
         rates: Rates | None,
         prepare: Callable[[], None],

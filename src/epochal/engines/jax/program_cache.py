@@ -95,8 +95,13 @@ class Programs:
             raise
         return SpanResult(table, go_on, program.counts, span.chunk.size, program.traces > traces)
 
-    def run_predictions(self, span: Span, leaves: list[Array]) -> PredictionResult:
-        """Start the prediction of a span of batches."""
+    def run_predictions(self, span: Span, outputs_of: Callable[[PyTree], PyTree]) -> PredictionResult:
+        """Start the prediction of a span of batches.
+
+        Args:
+            span: The batches.
+            outputs_of: Returns the outputs for a batch's inputs, by `predict`.
+        """
         chunk = span.chunk
         if chunk.rows not in self._checked:
             check_width(chunk.rows.arrays[0])
@@ -104,7 +109,7 @@ class Programs:
         starts = range(span.start, span.start + span.count * chunk.size, chunk.size)
         batches = [map_arrays(lambda a, at=at: a[at : at + chunk.size], chunk.rows.arrays[0]) for at in starts]
         traces = self.predict.traces
-        outputs = [self.predict(leaves, batch) for batch in batches]
+        outputs = [outputs_of(batch) for batch in batches]
         return PredictionResult(outputs, self.predict.traces > traces)
 
     def _ready(self, phase: DataPhase, chunk: Chunk) -> Ready:

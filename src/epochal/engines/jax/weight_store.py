@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
@@ -19,15 +18,13 @@ from .device_state import DeviceState
 from .module_arrays import ModuleArrays, array_path, flat_state
 from .module_store import Weight
 from .rates import OptimizerRates
+from .step_lock import StepLock
 from .train_state import TrainState
 from .trees import Array, ModuleState, PyTree, copied, map_leaves
 from .updates import AVERAGED
 
 VISIBLE_FIRST = ("average", "params", "other")
 """The parts of the state that may have a weight, the one that everybody but the training step uses first."""
-
-PATIENCE = 20.0
-"""Seconds for which a look at a weight waits until another thread has compiled and started a step."""
 
 
 class JaxWeightStore:
@@ -51,7 +48,7 @@ class JaxWeightStore:
         self._state, self._rates, self._has_own_average = state, rates, has_own_average
         self._module = ModuleArrays(module)
         self._is_dirty, self._seen = False, DIRTY_STORES.changes
-        self._lock, self._is_consumed, self._thread = threading.RLock(), False, 0
+        self._lock = StepLock(state)
 
     @property
     def variable_ids(self) -> Iterable[int]:
@@ -123,23 +120,13 @@ class JaxWeightStore:
         else:  # the module's own arrays are in use, and whoever writes into them may not say so
             self.pull_external_writes()
 
-    @contextmanager
-    def consuming(self) -> Generator[None]:
+    def consuming(self) -> AbstractContextManager[None]:
         """Let a step consume the state; whoever looks at the module meanwhile, such as a traced loss, gets copies."""
-        with self._lock:
-            self._thread = threading.get_ident()
-            self.mark_dirty()
-            self._state.own()
-            self._is_consumed = True
-            try:
-                yield
-            finally:
-                self._is_consumed = False
-                self.mark_dirty()
+        return self._lock.consuming(self.mark_dirty)
 
     def hide(self) -> None:
         """Let the module hold nothing, so that each look is noticed, whatever another thread has looked at."""
-        with self._lock:
+        with self._lock.held():
             self.mark_dirty()
 
     def mark_dirty(self) -> None:
@@ -157,8 +144,8 @@ class JaxWeightStore:
         Raises:
             RuntimeError: If another thread is running a step, and doesn't end.
         """
-        if self._is_dirty and not self._is_led_elsewhere:
-            with self._between_steps(), jax.ensure_compile_time_eval():  # a look may come from within a trace
+        if self._is_dirty and not self._lock.is_led_elsewhere:
+            with self._lock.between_steps(), jax.ensure_compile_time_eval():  # a look may come from within a trace
                 if self._is_dirty:
                     self._copy_external_writes()
                     self._module.hold(*self._visible())
@@ -167,8 +154,8 @@ class JaxWeightStore:
 
     def _look(self, path: str) -> PyTree:
         """Return the current value of the variable at a path of the module, which somebody looks at."""
-        with self._between_steps():
-            if not self._is_led_elsewhere:
+        with self._lock.between_steps():
+            if not self._lock.is_led_elsewhere:
                 self.write_back()
                 return self._module.known(path)
             DIRTY_STORES.note_write()  # perhaps it is one
@@ -178,15 +165,10 @@ class JaxWeightStore:
             }
             return map_leaves(copied, flat[path].get_raw_value())
 
-    @property
-    def _is_led_elsewhere(self) -> bool:
-        """Whether hooks in another thread are behind the state; it can't be taken back to them from here."""
-        return self._state.on_use is not None and threading.get_ident() != self._thread
-
     def show(self) -> None:
         """Let the module hold the current values of the arrays at which nobody's look is noticed."""
         if self._is_dirty and self.hides_looks:
-            with self._between_steps():
+            with self._lock.between_steps():
                 self._copy_external_writes()
                 self._module.hold_unnoticed(*self._visible())
 
@@ -194,7 +176,7 @@ class JaxWeightStore:
         """Return arrays of the state for the module to hold, which no step may consume any more."""
         state = self._state.tree()
         visible = state.evaluated_params, state.other
-        if self._is_consumed:  # by the step that is being traced
+        if self._lock.is_consumed:  # by the step that is being traced
             warn(
                 "a weight that is trained was read in the loss or in a metric, but not from the module that these are "
                 "given: the compiled steps take it for a constant. Override compute_loss, and read self.module there."
@@ -202,19 +184,6 @@ class JaxWeightStore:
             return map_leaves(copied, visible)
         self._state.lend(visible)
         return visible
-
-    @contextmanager
-    def _between_steps(self) -> Generator[None]:
-        """Wait for a step that another thread is running; code that the step itself runs there would wait for ever."""
-        if not self._lock.acquire(timeout=PATIENCE):
-            raise RuntimeError(
-                "a weight was looked at while a step is changing it, in code that the step calls or in another thread: "
-                "look between batches, in a hook."
-            )
-        try:
-            yield
-        finally:
-            self._lock.release()
 
     def _copy_external_writes(self) -> None:
         for path, value in self._module.external_writes():

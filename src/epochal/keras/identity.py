@@ -1,0 +1,93 @@
+"""What a Keras model and its training are made of, so that a saved run can tell whether this is its model."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..core.identity import code_of, described
+from ..core.user_code import is_users, package_of
+from .types import KerasModel
+
+METHODS = (
+    "call", "train_step", "test_step", "compute_loss", "compute_metrics", "compute_loss_and_updates", "update_state",
+    "result",
+)  # fmt: skip
+"""Methods of a user's own classes that become part of the compiled step."""
+
+LIBRARIES = ("epochal", "keras", "builtins")
+
+
+def identity_of(model: KerasModel, declared_rate: object) -> dict[str, object]:
+    """Return a model's layers, losses, metrics and learning rate as JSON values.
+
+    Names that Keras has numbered don't count: they depend on what was made before.
+
+    Args:
+        model: A compiled and built model.
+        declared_rate: The learning rate that the script has chosen.
+    """
+    names = {layer.name: f"layer {at}" for at, layer in enumerate(model._flatten_layers())}
+    config = getattr(model, "_compile_config", None)
+    compiled: dict[str, Any] = dict(getattr(config, "config", None) or {})
+    settings = {
+        name: _described(compiled.get(name)) for name in ("loss", "loss_weights", "metrics", "weighted_metrics")
+    }
+    return {
+        "model": {"class": type(model).__name__, **_code(model)},
+        "layers": _renamed([_of_object(layer) for layer in model._flatten_layers(include_self=False)], names),
+        "wiring": _renamed(_wiring(model), names),
+        **_renamed(settings, names),
+        "learning_rate": declared_rate,
+    }
+
+
+def _described(value: object) -> object:
+    """Return losses, metrics and weights of losses, in a nest, as JSON values."""
+    if isinstance(value, dict):
+        return {str(name): _described(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_described(item) for item in value]
+    return _of_object(value) if hasattr(value, "get_config") else described(value)
+
+
+def _of_object(thing: Any) -> dict[str, object]:
+    """Return the class and the settings of a layer, a loss or a metric, and the code of a user's own one."""
+    try:
+        config = thing.get_config()
+    except Exception:  # one that doesn't tell its settings
+        config = {}
+    own = {name: value for name, value in config.items() if name not in ("layers", "input_layers", "output_layers")}
+    return {"class": type(thing).__name__, **described(own), **_code(thing)}
+
+
+def _code(owner: object) -> dict[str, object]:
+    """Return digests of the methods of a user's own class that become part of the step."""
+    kind = type(owner)
+    if not is_users(kind):
+        return {}
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if package_of(base) not in LIBRARIES:
+            found |= {name: vars(base)[name] for name in METHODS if name in vars(base)}
+    codes = {name: code_of(function) for name, function in found.items()}
+    return {f"{name}.code": code for name, code in codes.items() if code is not None}
+
+
+def _wiring(model: KerasModel) -> object:
+    """Return which layer takes whose outputs, in a functional model."""
+    return [
+        [layer.name, [[parent.operation.name for parent in node.parent_nodes] for node in layer._inbound_nodes]]
+        for layer in getattr(model, "operations", ())
+    ]
+
+
+def _renamed(value: object, names: dict[str, str]) -> Any:
+    """Return plain values in which names of layers are replaced, wherever they stand."""
+    if isinstance(value, dict):
+        return {key: _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    return names.get(value, value) if isinstance(value, str) else json.loads(json.dumps(value, default=str))

@@ -1,0 +1,87 @@
+"""Which trainer runs a Keras model, and which models none of ours can run."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+
+import keras
+
+from ..messages.arguments import names_arguments
+from ..messages.printing import warn
+from ..training.trainer import Trainer
+from .remembered import remember
+from .tools import KerasTools
+from .trainee import KerasTrainee
+from .types import KerasModel
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Owner = TypeVar("Owner")
+
+TRAINER = "_epochal_trainer"
+"""The attribute of a Keras model that holds its trainer; not one of Keras's, so that nothing saves or copies it."""
+
+FUNCTIONS = ("make_train_function", "make_test_function", "make_predict_function")
+"""Methods of a Keras model that make its own loop's functions, for which there is no use here."""
+
+
+def trainer_of(model: KerasModel) -> Trainer:
+    """Return the trainer of a Keras model, made at the first use."""
+    found: Trainer | None = vars(model).get(TRAINER)
+    if found is None:
+        trainee = KerasTrainee(model)
+        found = vars(model)[TRAINER] = Trainer(trainee, model, trainee.activity, KerasTools(trainee))
+    return found
+
+
+def reason_against(model: KerasModel) -> str | None:
+    """Return why only Keras's own loop can run a model; None if ours can."""
+    if keras.distribution.distribution() is not None:
+        return "keras.distribution has set a distribution"
+    kind = type(model)
+    own = next((name for name in FUNCTIONS if getattr(kind, name) is not getattr(keras.Model, name)), None)
+    return None if own is None else f"{kind.__name__} overrides {own}"
+
+
+def with_trainer(
+    method: Callable[Concatenate[Trainer, P], R], model_of: Callable[[Owner], KerasModel]
+) -> Callable[Concatenate[Owner, P], R]:
+    """Return a method that calls one of the trainer of a Keras model.
+
+    Args:
+        method: The trainer's.
+        model_of: Returns the Keras model of the object that has the method.
+    """
+
+    @functools.wraps(method)
+    def call(self: Owner, *args: P.args, **kwargs: P.kwargs) -> R:
+        model = model_of(self)
+        if (reason := reason_against(model)) is not None:
+            raise ValueError(
+                f"{model.name}: {reason}, which only Keras's own loop can take into account; call {model.name}."
+                f"{method.__name__}() of Keras itself."
+            )
+        given = cast("dict[str, Any]", kwargs)
+        if "callbacks" in given:
+            given["callbacks"] = flat(given["callbacks"])
+        if getattr(model, "steps_per_execution", 1) != 1:
+            warn(f"steps_per_execution={model.steps_per_execution} isn't needed: many steps run in one call, as it is.")
+        return method(trainer_of(model), *args, **kwargs)
+
+    return cast("Callable[Concatenate[Owner, P], R]", names_arguments(call))
+
+
+def flat(callbacks: Any) -> list[object]:
+    """Return callbacks in one list: as Keras, of lists within lists, and of a `keras.callbacks.CallbackList`."""
+    if callbacks is None:
+        return []
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return flat(callbacks.callbacks)
+    if isinstance(callbacks, (list, tuple)):
+        return [callback for item in cast("Iterable[Any]", callbacks) for callback in flat(item)]
+    remember(callbacks)
+    return [callbacks]
