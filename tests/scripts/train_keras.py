@@ -48,5 +48,6 @@ history = Model(model).fit(
     x, y, keras_models.BATCH, epochs=3, verbose=0, callbacks=[CSVLogger("log.csv"), backup, Dies(backup, options.get("die"))],
     class_weight=None, seed=1,
 )  # fmt: skip
-np.savez("variables.npz", *[np.asarray(v.value) for v in [*model.variables, *model.optimizer.variables]])
+variables = [*model.variables, *model.optimizer.variables]
+Path("variables").write_bytes(b"".join(np.asarray(v.value).tobytes() for v in variables))
 Path("history.json").write_text(json.dumps(history.history, default=str))

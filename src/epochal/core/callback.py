@@ -27,6 +27,7 @@ from ..storage.generation import PlainState
 from ..storage.writer import BackgroundWriter
 from .cadence import Cadence, Every
 from .hook_code import is_idle, reads_clock
+from .keras_logs import is_of_keras, without_facts
 from .logs import Logs
 from .protocols import Model, ModelTools
 from .wakes import BatchHooks, Phase
@@ -252,6 +253,8 @@ class Dispatcher:
                 )
             if (begin or end) and getattr(cadence, "unit", None) != "epoch":
                 follows = only_reads_logs or (own_cadence is None and may_follow(begin, end))
+                if is_of_keras(callback):
+                    begin, end = (hook and without_facts(hook) for hook in (begin, end))
                 found.append(BatchHooks(callback, begin, end, cadence, follows, only_reads_logs))
         return found
 

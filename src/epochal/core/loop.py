@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from . import callback_states, saved_run
@@ -65,7 +66,7 @@ def _epoch(run: Run) -> None:
             _end_moment(run)
     training.end_epoch()
     logs = epoch_logs(training, "train")
-    if (testing := run.due_validation()) is not None and training.ended:
+    if (testing := run.due_validation()) is not None and (training.ended or run.validates_when_stopped):
         logs.update({validation_name(name): value for name, value in evaluate(testing, run.hooks).items()})
     run.hooks("on_epoch_end", epoch, logs)
     run.epoch, run.epoch_open, training.batch, run.logs = epoch + 1, False, 0, logs
@@ -125,8 +126,9 @@ def evaluate(testing: PhaseRunner, hooks: Dispatcher) -> Logs:
     hooks("on_test_begin", Logs())
     testing.engine.reset_metrics("test")
     testing.begin(0)
+    stopped = _stopped_by(hooks, "stop_evaluating")
     with testing:
-        for _ in testing.spans():
+        for _ in testing.spans(stopped, stopped):
             pass
         testing.end_epoch()
     logs = epoch_logs(testing, "test")
@@ -138,8 +140,16 @@ def predict(predicting: PhaseRunner, hooks: Dispatcher) -> list[Any]:
     """Return the output of each batch, on the host, calling the predict hooks."""
     hooks("on_predict_begin", Logs())
     predicting.begin(0)
+    stopped = _stopped_by(hooks, "stop_predicting")
     with predicting:
-        outputs = [row[0] for span in predicting.spans() for row in span.rows()]
+        outputs = [row[0] for span in predicting.spans(stopped, stopped) for row in span.rows()]
         predicting.end_epoch()
     hooks("on_predict_end", Logs())
     return outputs
+
+
+def _stopped_by(hooks: Dispatcher, flag: str) -> Callable[[], bool]:
+    """Return whether a callback has set a flag of the model since now, such as `stop_evaluating`."""
+    model: Any = hooks.model
+    setattr(model, flag, False)
+    return lambda: bool(getattr(model, flag))

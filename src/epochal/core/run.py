@@ -51,6 +51,7 @@ class Run:
         describe_model: Returns what the model and its training are made of, as JSON values.
         first_epoch: Returns the epoch to begin with when `on_train_begin` has been called: a callback of another
             library may have told the model another one.
+        validates_when_stopped: Whether an epoch that a callback has ended amid its batches is validated.
         savers: The callbacks that can save the run.
         training: Runs the training batches.
         testing: Runs the validation; None if there is none.
@@ -67,6 +68,7 @@ class Run:
     epoch: int = 0
     describe_model: Callable[[], Mapping[str, object]] = dict
     first_epoch: Callable[[int], int] = lambda epoch: epoch
+    validates_when_stopped: bool = False
 
     def __post_init__(self) -> None:
         files.tell_again()

@@ -17,6 +17,10 @@ from .types import KerasModel
 
 EAGERLY = "compile the model with run_eagerly=True, so that Python runs each step"
 
+BRANCHES = (
+    "Python can't look at the values in it (if, while, float, bool, numpy); keras.ops has cond, where and while_loop"
+)
+
 SETTING = (bool, int, float, str)
 
 
@@ -36,10 +40,7 @@ def traced(model: KerasModel, what: str, state: PyTree) -> Generator[None]:
     try:
         yield
     except jax.errors.JAXTypeError as error:
-        error.add_note(
-            f"{type(model).__name__}.{what} is compiled, once for all batches, so Python can't look at the values in "
-            f"it: write keras.ops.cond, where or while_loop, or {EAGERLY}."
-        )
+        error.add_note(f"{type(model).__name__}.{what} is compiled, once for all batches: {BRANCHES}. Or {EAGERLY}.")
         raise
     _warn_of_changes(before, dict(_settings(model)), what)
     _warn_of_leaks(model, what)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -65,14 +66,22 @@ def with_trainer(
                 f"{model.name}: {reason}, which only Keras's own loop can take into account; call {model.name}."
                 f"{method.__name__}() of Keras itself."
             )
-        given = cast("dict[str, Any]", kwargs)
-        if "callbacks" in given:
-            given["callbacks"] = flat(given["callbacks"])
+        given = inspect.signature(method).bind(trainer_of(model), *args, **kwargs)
+        if "callbacks" in given.arguments:
+            given.arguments["callbacks"] = flat(given.arguments["callbacks"])
+        if (most := _most_epochs()) is not None and given.arguments.get("epochs", 1) > most:
+            warn(f"keras.config.max_epochs() is {most}, so the fit ends with epoch {most}.")
+            given.arguments["epochs"] = most
         if getattr(model, "steps_per_execution", 1) != 1:
             warn(f"steps_per_execution={model.steps_per_execution} isn't needed: many steps run in one call, as it is.")
-        return method(trainer_of(model), *args, **kwargs)
+        return method(*given.args, **given.kwargs)
 
-    return cast("Callable[Concatenate[Owner, P], R]", names_arguments(call))
+    return names_arguments(call)
+
+
+def _most_epochs() -> int | None:
+    """Return how many epochs Keras's settings let a fit have; None for any number."""
+    return getattr(keras.config, "max_epochs", lambda: None)()
 
 
 def flat(callbacks: Any) -> list[object]:

@@ -69,7 +69,7 @@ class ModelVariables:
     @classmethod
     def of(cls, model: KerasModel) -> ModelVariables:
         """Return the variables that a model has now."""
-        optimizer = () if model.optimizer is None else model.optimizer.variables
+        optimizer = getattr(getattr(model, "optimizer", None), "variables", ())
         parts = (model.trainable_variables, model.non_trainable_variables, optimizer, model.metrics_variables)
         return cls(*map(_named, parts))
 

@@ -125,7 +125,7 @@ def logged_by(
     """
     state = variables.state(0, 0)
     step = train_step if phase == "train" else test_step
-    if any(_is_own(model, name) for name in (f"{phase}_step", "compute_metrics")):
+    if any(is_own(model, name) for name in (f"{phase}_step", "compute_metrics")):
         logs = jax.eval_shape(lambda state, batch: step(model, state, batch)[0], state, example)
     else:
         steps = KerasSteps(model, variables, LogColumns({}), LogColumns({}))
@@ -135,7 +135,7 @@ def logged_by(
     return LogColumns({name: tuple(logs[name].shape) for name in names})
 
 
-def _is_own(model: KerasModel, method: str) -> bool:
+def is_own(model: KerasModel, method: str) -> bool:
     """Return whether a model has a method of its user's."""
     return method in vars(model) or getattr(type(model), method) is not getattr(keras.Model, method)
 

@@ -25,9 +25,9 @@ from .engine import KerasEngine
 from .identity import identity_of
 from .log_columns import LogColumns
 from .optimizer import rate_of, uses_average
-from .purity import EAGERLY
+from .purity import BRANCHES, EAGERLY
 from .state import ModelVariables
-from .steps import KerasSteps, logged_by
+from .steps import KerasSteps, is_own, logged_by
 from .types import KerasModel, Variable
 
 
@@ -50,6 +50,8 @@ class KerasTrainee:
         self.example: Batch | None = None
         self._made_for: list[object] = []
         self._rate = DeclaredRate()
+
+    validates_when_stopped = True
 
     @property
     def name(self) -> str:
@@ -74,6 +76,9 @@ class KerasTrainee:
 
     def arrange(self, x: Nest, y: Nest, sample_weight: Nest) -> Batch:
         """Return data as Keras gives them to a step: floats in Keras's `floatx`."""
+        own = any(is_own(self.model, name) for name in ("train_step", "compute_loss", "compute_loss_and_updates"))
+        if y is None and not own and getattr(self.model, "_compile_loss", None) is not None:
+            raise ValueError("training and evaluation need targets: pass y, or batches (x, y).")
         return map_arrays(_as_floatx, (x, y, sample_weight))
 
     def arrange_inputs(self, x: Nest) -> Nest:
@@ -110,7 +115,11 @@ class KerasTrainee:
         if trains:
             _check_form(model, "train_step")
             _check_form(model, "test_step")
-            model._symbolic_build(data_batch=pack_x_y_sample_weight(*batch))
+            try:
+                model._symbolic_build(data_batch=pack_x_y_sample_weight(*batch))
+            except RuntimeError as error:
+                error.add_note(f"Keras builds a model from shapes alone: {BRANCHES}.")
+                raise
         elif not all(layer.built for layer in model._flatten_layers()):
             with keras.StatelessScope():
                 model(batch[0])
@@ -118,15 +127,9 @@ class KerasTrainee:
     def _parts(self, trains: bool) -> list[object]:
         """Return what the steps are made of, besides variables."""
         model = self.model
+        compiled = [getattr(model, name, None) for name in ("optimizer", "_compile_loss", "_compile_metrics")]
         own = [vars(model).get(name) for name in ("train_step", "test_step", "predict_step")]
-        flags = (bool(model.run_eagerly), bool(model.jit_compile), trains)
-        return [
-            model.optimizer,
-            getattr(model, "_compile_loss", None),
-            getattr(model, "_compile_metrics", None),
-            *own,
-            *flags,
-        ]
+        return [*compiled, *own, self._is_compiled, trains]
 
     def _fits(self, made_for: list[object]) -> bool:
         """Return whether the engine has the parts that are asked for; one that trains predicts, too."""
@@ -134,9 +137,14 @@ class KerasTrainee:
         *known, trained = self._made_for
         return all(a is b for a, b in zip(parts, known, strict=True)) and bool(trained or not trains)
 
+    @property
+    def _is_compiled(self) -> bool:
+        """Whether the model's steps are compiled; before `compile` was called, they are."""
+        return not self.model.run_eagerly and bool(self.model.jit_compile)
+
     def _new_engine(self, trains: bool) -> KerasEngine:
         model, variables = self.model, ModelVariables.of(self.model)
-        compiled = not model.run_eagerly and bool(model.jit_compile)
+        compiled = self._is_compiled
         if trains and not compiled:
             why = (
                 "run_eagerly=True" if model.run_eagerly else "jit_compile=False, or has a layer that can't be compiled"
@@ -154,8 +162,8 @@ class KerasTrainee:
         engine = self.engine
         if engine is not None:
             return engine.store.values()
-        variables = [*self.model.variables, *(self.model.optimizer.variables if self.model.optimizer else ())]
-        return [(variable, variable.value) for variable in variables]
+        parts = ModelVariables.of(self.model).parts
+        return [(variable, variable.value) for part in parts for variable in part.values()]
 
     # Fits
 

@@ -13,7 +13,7 @@ FIXED: dict[str, tuple[tuple[object, ...], str]] = {
 }
 """Attributes of Keras's models that can't be chosen here: the values that say what is so anyway, and what to do."""
 
-SETTABLE = ("optimizer", "stop_training", "trainable")
+SETTABLE = ("optimizer", "stop_training", "stop_evaluating", "stop_predicting", "trainable")
 """What is worth a look whether it is misspelt."""
 
 

@@ -49,7 +49,7 @@ def _own(model: object) -> dict[str, object]:
     if not is_users(kind):
         return {}
     public = {name: value for name, value in vars(model).items() if not name.startswith("_")}
-    changing = ("stop_training", "data_wait")
+    changing = ("stop_training", "stop_evaluating", "stop_predicting", "data_wait")
     numbers = {name: v for name, v in public.items() if name not in changing and isinstance(v, (bool, int, float, str))}
     return {"class": kind.__name__, **_code(kind), **described(numbers)}
 

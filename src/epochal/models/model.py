@@ -46,7 +46,7 @@ class Model(NamesArguments):
         name: Of the model; its class's name in snake case if None.
 
     Attributes:
-        stop_training: Set by a callback to end the fit.
+        stop_training: Set by a callback to end the fit; `stop_evaluating` and `stop_predicting` end those.
         history: The `History` of the last fit.
         data_wait: Seconds for which batches had to be waited for, in all.
 
@@ -65,7 +65,7 @@ class Model(NamesArguments):
     """
 
     history: History | None = None
-    stop_training = False
+    stop_training = stop_evaluating = stop_predicting = False
     data_wait = 0.0
     _is_copy = False  # in a copy of a layer of which it is a part
 

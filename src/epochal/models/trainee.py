@@ -56,6 +56,8 @@ class Trainee:
         self.selection = Selection({}, True, None)
         self.declared_rate = DeclaredRate()
 
+    validates_when_stopped = False
+
     @property
     def name(self) -> str:
         """What errors call the model."""

@@ -21,6 +21,7 @@ class Trainable(Protocol):
         >>> from epochal.training import Trainer
         >>> class Linear:  # whose data need no arranging
         ...     name, output_shape = "linear", (None, 1)
+        ...     validates_when_stopped = False
         ...     stop_training, history, data_wait = False, None, 0.0  # since callbacks get it as `self.model`
         ...     def __init__(self, engine): self.engine = engine
         ...     def check_compiled(self): ...
@@ -41,6 +42,11 @@ class Trainable(Protocol):
     @property
     def name(self) -> str:
         """What errors call it."""
+        ...
+
+    @property
+    def validates_when_stopped(self) -> bool:
+        """Whether an epoch that a callback has ended amid its batches is validated, as Keras's own fit does it."""
         ...
 
     @property

@@ -137,7 +137,7 @@ class Trainer:
             hooks, facts, validation_arrays, engine,
             lambda: Run(
                 engine, self._model, hooks, data, options.epochs, validation, options.initial_epoch, identity,
-                self._trainable.first_epoch,
+                self._trainable.first_epoch, self._trainable.validates_when_stopped,
             ),
         )  # fmt: skip
         if weights is not None:
