@@ -86,9 +86,9 @@ def test_a_branch_on_values_is_an_error_unless_python_runs_each_step():
     assert "keras.ops has cond" in caught.value.__notes__[-1]
 
     class Chooses(OneLayer):
-        def compute_loss(self, x, y, y_pred, sample_weight, training=True):
-            loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-            return loss if isinstance(y, keras.KerasTensor) or loss > 0 else 2 * loss
+        def train_step(self, state, data):
+            logs, state = super().train_step(state, data)
+            return ({"loss": -1.0} if logs["loss"] > 5 else logs), state
 
     with pytest.raises(Exception, match="raced") as caught:
         fit(compiled(Chooses))
@@ -132,10 +132,10 @@ def test_what_a_step_does_beside_is_warned_of():
             self.dense.kernel.assign(self.dense.kernel * 1.0)
             return super().train_step(state, data)
 
-    with pytest.warns(UserWarning, match="a variable was read in a step"), pytest.raises(
-        RuntimeError, match="a step assigns a value to the variable"
-    ):  # fmt: skip
-        fit(compiled(Assigns))
+    model = compiled(Assigns)
+    with pytest.raises(RuntimeError, match="a step assigns a value to the variable"):
+        fit(model)
+    assert np.isfinite(model.get_weights()[0]).all()
 
 
 def test_steps_in_another_form_are_refused():

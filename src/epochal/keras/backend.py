@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from typing import Any
+from typing import Any, cast
 
 from ..messages.extras import needed_by
 
@@ -27,13 +27,16 @@ def import_keras(user: str) -> Any:
     Raises:
         ImportError: If it isn't there, is too old, or runs on anything but JAX; the error says what to type.
     """
-    try:
-        with needed_by(user):
+    missing, keras = None, cast("Any", None)
+    with needed_by(user):
+        try:
             keras = importlib.import_module("keras")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in BACKENDS:
-            raise
-        raise ImportError(f"{user} runs Keras models on JAX, and Keras looks for {error.name}: {ADVICE}") from error
+        except ModuleNotFoundError as error:
+            missing = error
+            if (error.name or "").partition(".")[0] not in BACKENDS:
+                raise
+    if missing is not None:
+        raise ImportError(f"{user} runs Keras models on JAX, and Keras looks for {missing.name}: {ADVICE}") from missing
     version = str(getattr(keras, "__version__", "0"))
     if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) < OLDEST:
         raise ImportError(f'{user} needs Keras 3.10 or newer; this is {version}: pip install "epochal[keras]"')

@@ -11,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import keras
 
-from ..messages.arguments import names_arguments
 from ..messages.printing import warn
 from ..training.trainer import Trainer
 from .remembered import remember
@@ -66,7 +65,10 @@ def with_trainer(
                 f"{model.name}: {reason}, which only Keras's own loop can take into account; call {model.name}."
                 f"{method.__name__}() of Keras itself."
             )
-        given = inspect.signature(method).bind(trainer_of(model), *args, **kwargs)
+        try:
+            given = inspect.signature(method).bind(trainer_of(model), *args, **kwargs)
+        except TypeError:
+            return method(trainer_of(model), *args, **kwargs)  # whose error names the nearest argument
         if "callbacks" in given.arguments:
             given.arguments["callbacks"] = flat(given.arguments["callbacks"])
         if (most := _most_epochs()) is not None and given.arguments.get("epochs", 1) > most:
@@ -76,7 +78,7 @@ def with_trainer(
             warn(f"steps_per_execution={model.steps_per_execution} isn't needed: many steps run in one call, as it is.")
         return method(*given.args, **given.kwargs)
 
-    return names_arguments(call)
+    return call
 
 
 def _most_epochs() -> int | None:

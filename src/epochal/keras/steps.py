@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -110,34 +110,6 @@ def test_step(model: KerasModel, state: KerasState, batch: DeviceBatch) -> tuple
     given = _list(state.evaluated_params), _list(state.other), _list(state.test_metrics)
     with traced(model, "test_step", given):
         return _logs_and_state("test_step", model.test_step(given, _packed(batch)), 3)
-
-
-def logged_by(
-    model: KerasModel, variables: ModelVariables, example: Any, phase: Literal["train", "test"]
-) -> LogColumns:
-    """Return what a model's step logs: what its metrics return, or what its own step does, which is traced for it.
-
-    Args:
-        model: A built model.
-        variables: The model's.
-        example: Shapes and dtypes of a batch, `(x, y, sample_weight)`.
-        phase: Which step.
-    """
-    state = variables.state(0, 0)
-    step = train_step if phase == "train" else test_step
-    if any(is_own(model, name) for name in (f"{phase}_step", "compute_metrics")):
-        logs = jax.eval_shape(lambda state, batch: step(model, state, batch)[0], state, example)
-    else:
-        steps = KerasSteps(model, variables, LogColumns({}), LogColumns({}))
-        logs = jax.eval_shape(steps.metric_results, state.metrics)
-    order = model._flatten_metrics_in_order({name: name for name in logs})
-    names = [order] if isinstance(order, str) else order
-    return LogColumns({name: tuple(logs[name].shape) for name in names})
-
-
-def is_own(model: KerasModel, method: str) -> bool:
-    """Return whether a model has a method of its user's."""
-    return method in vars(model) or getattr(type(model), method) is not getattr(keras.Model, method)
 
 
 def _packed(batch: DeviceBatch) -> PyTree:

@@ -26,8 +26,9 @@ from .identity import identity_of
 from .log_columns import LogColumns
 from .optimizer import rate_of, uses_average
 from .purity import BRANCHES, EAGERLY
+from .rehearsal import is_own, logged_by
 from .state import ModelVariables
-from .steps import KerasSteps, is_own, logged_by
+from .steps import KerasSteps
 from .types import KerasModel, Variable
 
 
@@ -105,7 +106,7 @@ class KerasTrainee:
         if engine is None or not self._fits(made_for) or not engine.steps.variables.is_of(self.model):
             if engine is not None and not engine.lost:
                 engine.store.write_back()
-            self.engine = engine = self._new_engine(trains)
+            self.engine = engine = self._new_engine(batch, trains)
             self._made_for = made_for
         return engine
 
@@ -117,8 +118,8 @@ class KerasTrainee:
             _check_form(model, "test_step")
             try:
                 model._symbolic_build(data_batch=pack_x_y_sample_weight(*batch))
-            except RuntimeError as error:
-                error.add_note(f"Keras builds a model from shapes alone: {BRANCHES}.")
+            except (RuntimeError, jax.errors.JAXTypeError) as error:
+                error.add_note(f"Keras builds a model, and its loss, from shapes alone: {BRANCHES}.")
                 raise
         elif not all(layer.built for layer in model._flatten_layers()):
             with keras.StatelessScope():
@@ -142,7 +143,7 @@ class KerasTrainee:
         """Whether the model's steps are compiled; before `compile` was called, they are."""
         return not self.model.run_eagerly and bool(self.model.jit_compile)
 
-    def _new_engine(self, trains: bool) -> KerasEngine:
+    def _new_engine(self, batch: Batch, trains: bool) -> KerasEngine:
         model, variables = self.model, ModelVariables.of(self.model)
         compiled = self._is_compiled
         if trains and not compiled:
@@ -154,7 +155,8 @@ class KerasTrainee:
             warn(f"{self.name} has no weights to train.")
         columns, test_columns = LogColumns({}), LogColumns({})
         if trains:
-            columns, test_columns = (logged_by(model, variables, self.example, phase) for phase in ("train", "test"))
+            columns = logged_by(model, variables, batch, "train", compiled)
+            test_columns = logged_by(model, variables, batch, "test", compiled)
         return KerasEngine(KerasSteps(model, variables, columns, test_columns), compiled)
 
     def values(self) -> list[tuple[Variable, Array]]:

@@ -84,15 +84,7 @@ class Programs:
         control = np.array([span.start, span.count, stop_when_not_finite], np.int32)
         go_on = program.go_on if behind is None else behind.go_on
         traces = program.traces
-        try:
-            changing.leaves, table, go_on = program(changing.leaves, fixed, control, go_on, order, arrays)
-        except Exception as error:
-            if any(leaf.is_deleted() for leaf in changing.leaves):
-                error.add_note(
-                    "The training state was consumed by the call that failed. Load it again: load_weights(…), "
-                    "load_model(…), or fit with BackupAndRestore."
-                )
-            raise
+        changing.leaves, table, go_on = program(changing.leaves, fixed, control, go_on, order, arrays)
         return SpanResult(table, go_on, program.counts, span.chunk.size, program.traces > traces)
 
     def run_predictions(self, span: Span, outputs_of: Callable[[PyTree], PyTree]) -> PredictionResult:

@@ -12,6 +12,11 @@ from .device_state import DeviceState
 PATIENCE = 20.0
 """Seconds for which a look at a weight waits until another thread has compiled and started a step."""
 
+LOST = (
+    "The training state was consumed by the call that failed. Load it again: load_weights(…), load_model(…), or fit "
+    "with BackupAndRestore."
+)
+
 
 class StepLock:
     """Is held while a step consumes the state, and while somebody looks at it.
@@ -36,11 +41,15 @@ class StepLock:
         """
         with self._lock:
             self._thread = threading.get_ident()
-            hide()
-            self._state.own()
-            self.is_consumed = True
             try:
+                hide()
+                self._state.own()
+                self.is_consumed = True
                 yield
+            except Exception as error:
+                if self._state.lost:
+                    error.add_note(LOST)
+                raise
             finally:
                 self.is_consumed = False
                 hide()
