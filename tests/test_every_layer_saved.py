@@ -22,6 +22,7 @@ VECTORS, SEQUENCES, IMAGES, INTEGERS = (6,), (4, 6), (4, 4, 2), (4,)
 CASES = {
     VECTORS: {
         "Activation": [{"activation": "tanh"}],
+        "ActivityRegularization": [{"l1": 0.5, "l2": 0.25}],
         "Add": [{}, LIST],
         "Average": [{}, LIST],
         "BatchNormalization": [{"momentum": 0.5}],

@@ -82,7 +82,7 @@ def builds_of(build):
         (adds_a_vector, ValueError, r"Adds.add_loss takes one number, such as a mean; got an array of shape \(1, 4\)"),
         (lambda: builds_of(lambda self, s: self.add_weight("w", (3,))), TypeError, r"add_weight\(shape=…, name='w'\)"),
         (lambda: builds_of(lambda self, s: self.add_weight(s)), ValueError, "without open axes; got .None, 4."),
-        (lambda: builds_of(lambda self, s: self.add_weight((4,), regularizer="l2")), ValueError, "regularizer='l2' isn't"),
+        (lambda: builds_of(lambda self, s: self.add_weight((4,), aggregation="sum")), ValueError, "aggregation='sum' isn't"),
         (lambda: builds_of(lambda self, s: self.add_weight((4,), shapes=3)), TypeError, "no argument 'shapes'"),
         (lambda: builds_of(lambda self, a_shape, b_shape: None), TypeError, "takes 'a_shape'; .*or one of x_shape"),
         (lambda: builds_of(lambda self, s: setattr(self, "weights", 3)), AttributeError, "an attribute 'weights'"),

@@ -13,7 +13,8 @@ from .data.seeds import set_random_seed
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers",
+    "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "optimizers",
+    "regularizers",
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Model": "models", "Sequential": "models"}
 

@@ -15,6 +15,27 @@ Config = dict[str, Any]
 """The constructor's arguments by name, as Keras saves them."""
 
 
+def arguments_of(thing: object) -> Config:
+    """Return the arguments of an object's constructor that are among its attributes, as Keras saves them."""
+    return {name: getattr(thing, name) for name in keywords_of(type(thing).__init__)[0] if hasattr(thing, name)}
+
+
+def check_hash(kind: str, thing: object) -> None:
+    """Raise a TypeError unless a thing has a hash, by which compiled steps tell what they are made of."""
+    if type(thing).__hash__ is None:
+        name = type(thing).__name__
+        raise TypeError(f"the {kind} {name} has no hash, which compiled steps need: make it a dataclass(frozen=True).")
+
+
+def serialized(thing: Callable[..., object] | None) -> Config | None:
+    """Return what Keras saves for an object with a `get_config`, or for a function; None for None."""
+    if thing is None:
+        return None
+    if callable(get_config := getattr(thing, "get_config", None)):
+        return {"class_name": type(thing).__name__, "config": get_config()}
+    return {"class_name": "function", "config": getattr(thing, "__name__", type(thing).__name__)}
+
+
 class Named(NamesArguments):
     """The base of losses and metrics: each has a name, and tells the arguments that it was made with.
 

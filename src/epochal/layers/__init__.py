@@ -7,6 +7,7 @@ shape of its input is known. In a model, any other `nnx.Module` and any plain fu
 from ..messages.extras import needed_by
 
 with needed_by(__name__):
+    from .activity import ActivityRegularization
     from .attention import MultiHeadAttention
     from .base import Layer
     from .bidirectional import Bidirectional
@@ -35,10 +36,10 @@ with needed_by(__name__):
     from .tensors import Input, Tensor
 
 __all__ = [
-    "GRU", "LSTM", "Activation", "Add", "Average", "AveragePooling1D", "AveragePooling2D", "BatchNormalization",
-    "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Dense", "Dropout", "Embedding", "Flatten",
-    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
-    "GroupNormalization", "Input", "Lambda", "Layer", "LayerNormalization", "Masking", "MaxPooling1D",
-    "MaxPooling2D", "MultiHeadAttention", "Multiply", "Permute", "RepeatVector", "Reshape", "SimpleRNN", "Tensor",
-    "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "multiply",
+    "GRU", "LSTM", "Activation", "ActivityRegularization", "Add", "Average", "AveragePooling1D", "AveragePooling2D",
+    "BatchNormalization", "Bidirectional", "Concatenate", "Conv1D", "Conv2D", "Dense", "Dropout", "Embedding",
+    "Flatten", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+    "GroupNormalization", "Input", "Lambda", "Layer", "LayerNormalization", "Masking", "MaxPooling1D", "MaxPooling2D",
+    "MultiHeadAttention", "Multiply", "Permute", "RepeatVector", "Reshape", "SimpleRNN", "Tensor", "UpSampling1D",
+    "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "multiply",
 ]  # fmt: skip

@@ -14,6 +14,8 @@ from flax import nnx
 
 from .. import initializers
 from .base import Layer
+from .call_context import penalize
+from .restraints import KernelRestraints, restrain
 from .settings import check_axes, initializer_settings, kernel_and_bias, known, positive, share
 from .types import Array, CommonOptions, Config, InitializerLike, Mask, NamedWeights, Nest, Shape
 from .untyped import einsum
@@ -22,11 +24,15 @@ HIDDEN = -0.7 * float(np.finfo(np.float32).max)
 """The score of a step that a mask hides: its exponential is 0. Where all are hidden, all count alike."""
 
 
+class AttentionOptions(CommonOptions, KernelRestraints, total=False):
+    """The arguments by name of an attention."""
+
+
 class Projection(nnx.Module):
     """A matrix product whose kernel and bias have the heads as an axis of their own.
 
     Args:
-        layer: Has the initializers of both, and says whether there is a bias.
+        layer: Has the initializers of both and their restraints, and says whether there is a bias.
         inputs: The axes of the inputs that are summed over.
         outputs: The axes of the outputs that take their place.
         rngs: Where the initializers' keys come from.
@@ -38,6 +44,7 @@ class Projection(nnx.Module):
         matrix = layer.kernel_initializer(rngs.params(), (math.prod(inputs), math.prod(outputs)), jnp.float32)
         self.kernel = nnx.Param(matrix.reshape(*inputs, *outputs))
         self.bias = nnx.Param(layer.bias_initializer(rngs.params(), outputs, jnp.float32)) if layer.use_bias else None
+        restrain(layer, kernel=self.kernel, bias=self.bias)
         self.summed = len(inputs)
 
     def __call__(self, x: Array) -> Array:
@@ -67,13 +74,16 @@ class MultiHeadAttention(Layer):
             `(num_heads, value_dim, output_shape)`. They are drawn as matrices, the heads' axis joined with its
             neighbour.
         bias_initializer: Of the biases.
-        **kwargs: `name`, `trainable`.
+        **kwargs: `kernel_regularizer`, `bias_regularizer`, `kernel_constraint` and `bias_constraint`, of all kernels
+            and biases; `activity_regularizer`, of the projected queries, keys and values, and of the output; `name`,
+            `trainable`.
 
     Raises:
         ValueError: If a size is no positive whole number, `dropout` no share or, when built, inputs have other axes.
     """
 
-    uses_mask = keeps_mask = True
+    uses_mask = keeps_mask = regularizes_inside = True
+    restrained = ("kernel", "bias")
 
     def __init__(
         self,
@@ -85,7 +95,7 @@ class MultiHeadAttention(Layer):
         output_shape: int | Sequence[int] | None = None,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
-        **kwargs: Unpack[CommonOptions],
+        **kwargs: Unpack[AttentionOptions],
     ) -> None:
         super().__init__(**kwargs)
         self.num_heads, self.key_dim = positive("num_heads", num_heads), positive("key_dim", key_dim)
@@ -148,6 +158,7 @@ class MultiHeadAttention(Layer):
         weights = jax.nn.softmax(scores).astype(v.dtype)
         dropped = weights if self.drop is None else self.drop(weights)
         output = self.attention_output(einsum("bhqv,bvhd->bqhd", dropped, v))
+        penalize(self, (q, k, v, output))
         return (output, weights) if return_attention_scores else output
 
     def named_weights(self) -> NamedWeights:

@@ -8,26 +8,28 @@ from typing import Any
 from flax import nnx
 from jax.typing import ArrayLike
 
-from ..messages.arguments import constructor_arguments, unknown_argument
 from ..messages.numeric import whole
-from . import building, calling, current, final, tensors, weights
-from .call_context import add_loss
+from . import building, calling, current, final, restraints, tensors, weights
+from .call_context import add_loss, losses_of
 from .entries import with_entries
 from .frozen import truth_of
 from .listing import trained_of, weights_in_attributes, weights_of
 from .masks import accepted
 from .members import layers_in, members_of
+from .shapes import sample_shape
 from .symbolic_ends import EndOfFirstCall
 from .types import (
     AnyWeight,
+    Array,
     Config,
+    ConstraintLike,
     DTypeLike,
     InitializerLike,
     NamedWeights,
     Nest,
     NumpyArray,
     PlacedWeight,
-    Shape,
+    RegularizerLike,
     Variable,
 )
 
@@ -64,13 +66,17 @@ class Layer(nnx.Module, pytree=False):
         input_shape: Of one sample, for a model's first layer, which is then built at once.
         input_dim: The same for a vector: `input_dim=64` is `input_shape=(64,)`.
         trainable: Whether training changes the weights; see the attribute.
-        **unknown: Refused.
+        **others: `activity_regularizer`, of the output: its value, divided by the batch's size, is added to the loss.
+            And the regularizers and constraints of `restrained` weights. Any other is refused.
 
     Attributes:
         uses_mask: Whether `call` takes `mask`, the mask of its first argument or None, or `<argument>_mask`, the mask
             of that argument. Set for a class whose `call` has such an argument.
         keeps_mask: Whether the mask of the first argument is also the mask of the output; a number if of so many
             outputs. A layer with another mask overrides `output_mask`.
+        regularizes_inside: Whether `activity_regularizer` isn't for the output, but for what the class says.
+        restrained: The weights of the class whose regularizers and constraints are settings: "kernel" for
+            `kernel_regularizer` and `kernel_constraint`.
         input: The symbolic tensor that it takes in a model, or the list of them; of its first call, if it has several.
         output: The symbolic output of that call, so that `Model(model.input, layer.output)` is the part up to it.
 
@@ -82,6 +88,9 @@ class Layer(nnx.Module, pytree=False):
     uses_mask = False
     keeps_mask: int = False
     supports_masking = False
+    activity_regularizer: Any = None
+    regularizes_inside = False
+    restrained: tuple[str, ...] = ()
     input = EndOfFirstCall("input")
     output = EndOfFirstCall("output")
     attribute_order: tuple[str, ...] = ()  # when attributes were first set: the order of weights in files
@@ -104,17 +113,18 @@ class Layer(nnx.Module, pytree=False):
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
         trainable: bool = True,
-        **unknown: object,
+        **others: object,
     ) -> None:
-        for argument in unknown:
-            raise unknown_argument(type(self).__name__, argument, constructor_arguments(type(self)))
+        found = restraints.found_in(others, type(self))
         if input_shape is not None and input_dim is not None:
             raise ValueError(f"give input_shape or input_dim, not both; got {input_shape} and {input_dim}.")
         self.name = name
         self.numbered = False  # whether a model chose the name
         self.built = False
         self._trainable = truth_of(trainable)
-        self.input_shape = (whole("input_dim", input_dim, 1),) if input_dim is not None else _sample_shape(input_shape)
+        self.input_shape = (whole("input_dim", input_dim, 1),) if input_dim is not None else sample_shape(input_shape)
+        for setting, restraint in found.items():
+            setattr(self, setting, restraint)
 
     def __call__(self, *args: Nest, **kwargs: Nest) -> Nest:
         """Return the output for arrays; for tensors, the tensors that will hold it in a model.
@@ -129,11 +139,7 @@ class Layer(nnx.Module, pytree=False):
         return calling.call_layer(self, args, kwargs)[0]
 
     def _setattr(self, name: str, value: Nest) -> None:
-        if name in _RESERVED:
-            raise AttributeError(
-                f"{type(self).__name__} can't have an attribute {name!r}: every layer has a method or a property of "
-                "this name. Choose another one."
-            )
+        final.check_free(Layer, self, name)
         calling.check_attribute(self, name, value)
         final.check(self, name, value)
         super()._setattr(name, with_entries(value))  # pyright: ignore[reportUnknownMemberType]
@@ -173,6 +179,8 @@ class Layer(nnx.Module, pytree=False):
         dtype: DTypeLike | None = None,
         trainable: bool = True,
         name: str | None = None,
+        regularizer: RegularizerLike = None,
+        constraint: ConstraintLike = None,
         **others: object,
     ) -> Any:
         """Make a weight, in `__init__` or in `build`; keep it in an attribute.
@@ -187,13 +195,16 @@ class Layer(nnx.Module, pytree=False):
             dtype: "float32" if None.
             trainable: Whether the optimizer changes it.
             name: Its name in files and in `summary` if no attribute has it.
+            regularizer: Returns what is added to the loss while it is trained; see `epochal.regularizers`.
+            constraint: Returns what it becomes after each step of the optimizer; see `epochal.constraints`.
             **others: Keras's other arguments, with the values that change nothing.
 
         Raises:
             TypeError: If there is no such argument.
-            ValueError: If an argument has no counterpart here, such as a regularizer; or in `call`.
+            ValueError: If an argument has no counterpart here; or in `call`.
         """
-        weight = weights.new_weight(self, shape, initializer, dtype, trainable, name, others)
+        metadata = restraints.given(regularizer, constraint)
+        weight = weights.new_weight(self, shape, initializer, dtype, trainable, name, metadata, others)
         object.__setattr__(self, "made_weights", [*self.made_weights, weight])
         return weight
 
@@ -207,6 +218,14 @@ class Layer(nnx.Module, pytree=False):
             ValueError: If it is an array of several numbers.
         """
         add_loss(self, loss)
+
+    @property
+    def losses(self) -> list[Array]:
+        """What is added to the loss, also by the layers inside: in the last call, and the penalties of weights now.
+
+        The weights are those that training changes. In a step these are what it has added so far.
+        """
+        return losses_of(self, self.trainable_weights)
 
     def _identity(self, x: Nest) -> Nest:
         """Return the output for a batch.
@@ -321,22 +340,9 @@ class Layer(nnx.Module, pytree=False):
 
     def get_config(self) -> Config:
         """Return the settings as Keras's own JSON values."""
-        return {"name": self.name, "trainable": self.trainable}
+        return {"name": self.name, "trainable": self.trainable, **restraints.settings_of(self)}
 
     @classmethod
     def from_config(cls, config: Config) -> Any:
         """Return a new layer with the settings that `get_config` returned."""
         return cls(**config)
-
-
-_RESERVED = {
-    name
-    for name, value in ((name, getattr(Layer, name)) for name in dir(Layer) if not name.startswith("_"))
-    if callable(value) or (isinstance(value, property) and value.fset is None)
-}
-"""Names that a layer's attributes can't have, since methods and properties have them."""
-
-
-def _sample_shape(shape: Sequence[int | None] | None) -> Shape | None:
-    """Return the shape of a sample, its sizes as Python's numbers."""
-    return None if shape is None else tuple(None if size is None else whole("input_shape", size) for size in shape)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .base import Layer
+from .call_context import penalize_output
 from .gated import GRU, LSTM
 from .names import snake_case
 from .nests import is_mapping
@@ -100,6 +101,8 @@ class Bidirectional(Layer):
         starts = (None, None) if initial_state is None else (initial_state[:middle], initial_state[middle:])
         layers = (self.forward_layer, self.backward_layer)
         returned = [layer.call(x, start, mask) for layer, start in zip(layers, starts, strict=True)]
+        for layer, output in zip(layers, returned, strict=True):
+            penalize_output(layer, output)
         (one, *states), (other, *more) = returned if self.return_state else [[output] for output in returned]
         if self.return_sequences:
             other = jnp.flip(other, axis=1)

@@ -8,7 +8,7 @@ import jax
 from flax import nnx
 
 from ..messages.printing import warn
-from .call_context import CallContext, current_context, entered
+from .call_context import CallContext, current_context, entered, keep_losses, penalize_output
 from .masks import accepted, bound, masks_of_outputs, masks_to_fill_in
 from .modes import in_mode, mode_of_call
 from .names import snake_case
@@ -26,8 +26,7 @@ def call_layer(layer: CallableLayer, args: tuple[Nest, ...], kwargs: dict[str, N
     check_constructed(layer)
     context = current_context()
     if context is None:
-        with entered(CallContext()):
-            return call_layer(layer, args, kwargs)
+        return _called_by_hand(layer, args, kwargs)
     said, kwargs = kwargs.get("training"), without_training(layer, kwargs)
     ensure_built(layer, args, kwargs)
     _warn_of_foreign(layer, context)
@@ -43,6 +42,13 @@ def call_layer(layer: CallableLayer, args: tuple[Nest, ...], kwargs: dict[str, N
     finally:
         context.running.pop()
         context.training = before
+
+
+def _called_by_hand(layer: CallableLayer, args: tuple[Nest, ...], kwargs: dict[str, Nest]) -> tuple[Nest, list[Mask]]:
+    with entered(context := CallContext()):
+        found = call_layer(layer, args, kwargs)
+    keep_losses(layer, context)
+    return found
 
 
 def call_with_masks(layer: Any, arguments: Arguments, masks: Arguments) -> tuple[Nest, list[Mask]]:
@@ -96,6 +102,7 @@ def _outputs_and_masks(layer: Any, arguments: Arguments, context: CallContext) -
         own = masks_of_outputs(layer, arguments, masks_in, outputs)
         inside = _masks_from_inside(outputs, arguments, context)
         masks = [mask if mask is not None else other for mask, other in zip(own, inside, strict=True)]
+    penalize_output(layer, outputs)
     context.remember(outputs, masks)
     return outputs, masks
 

@@ -9,8 +9,9 @@ from flax import nnx
 
 from .. import initializers
 from .activated import Activated
+from .restraints import KernelOptions, restrain
 from .settings import check_axes, initializer_settings, kernel_and_bias, known, one_of, positive, sizes
-from .types import ActivationLike, Array, Config, InitializerLike, LayerOptions, NamedWeights, Shape
+from .types import ActivationLike, Array, Config, InitializerLike, NamedWeights, Shape
 
 
 class _Convolution(Activated):
@@ -22,6 +23,7 @@ class _Convolution(Activated):
     """
 
     keeps_mask = False
+    restrained = ("kernel", "bias")
     axes: str
     paddings: tuple[str, ...] = ("valid", "same")
 
@@ -37,7 +39,7 @@ class _Convolution(Activated):
         use_bias: bool = True,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
-        **kwargs: Unpack[LayerOptions],
+        **kwargs: Unpack[KernelOptions],
     ) -> None:
         super().__init__(activation, **kwargs)
         rank = self.axes.count(",")
@@ -68,6 +70,7 @@ class _Convolution(Activated):
             bias_init=self.bias_initializer,
             rngs=rngs,
         )
+        restrain(self, kernel=self.convolution.kernel, bias=self.convolution.bias)
 
     def linear(self, x: Array) -> Array:
         return self.convolution(x)
@@ -105,7 +108,8 @@ class Conv1D(_Convolution):
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(kernel_size, channels / groups, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        **kwargs: `kernel_regularizer`, `bias_regularizer`, `activity_regularizer`, `kernel_constraint`,
+            `bias_constraint`, `name`, `input_shape`, `trainable`.
 
     Raises:
         ValueError: If `groups` doesn't divide the filters or, when built, the channels; or inputs have other axes.
@@ -132,7 +136,8 @@ class Conv2D(_Convolution):
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(height, width, channels / groups, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        **kwargs: `kernel_regularizer`, `bias_regularizer`, `activity_regularizer`, `kernel_constraint`,
+            `bias_constraint`, `name`, `input_shape`, `trainable`.
 
     Raises:
         ValueError: If `groups` doesn't divide the filters or, when built, the channels; or inputs have other axes.

@@ -8,8 +8,9 @@ from flax import nnx
 
 from .. import initializers
 from .activated import Activated
+from .restraints import KernelOptions, restrain
 from .settings import initializer_settings, kernel_and_bias, known, positive
-from .types import ActivationLike, Array, Config, InitializerLike, LayerOptions, NamedWeights, Shape
+from .types import ActivationLike, Array, Config, InitializerLike, NamedWeights, Shape
 
 
 class Activation(Activated):
@@ -39,11 +40,14 @@ class Dense(Activated):
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(inputs, units)`.
         bias_initializer: Of the bias, `(units,)`.
-        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+        **kwargs: `kernel_regularizer`, `bias_regularizer`, `activity_regularizer`, `kernel_constraint`,
+            `bias_constraint`, `name`, `input_shape`, `input_dim`, `trainable`.
 
     Raises:
         ValueError: If `units` is no positive whole number or, when built, the size of the inputs isn't known.
     """
+
+    restrained = ("kernel", "bias")
 
     def __init__(
         self,
@@ -52,7 +56,7 @@ class Dense(Activated):
         use_bias: bool = True,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
-        **kwargs: Unpack[LayerOptions],
+        **kwargs: Unpack[KernelOptions],
     ) -> None:
         super().__init__(activation, **kwargs)
         self.units, self.use_bias = positive("units", units), use_bias
@@ -68,6 +72,7 @@ class Dense(Activated):
             bias_init=self.bias_initializer,
             rngs=rngs,
         )
+        restrain(self, kernel=self.affine.kernel, bias=self.affine.bias)
 
     def linear(self, x: Array) -> Array:
         return self.affine(x)

@@ -9,8 +9,27 @@ from flax import nnx
 
 from .. import initializers
 from .base import Layer
+from .restraints import restrain
 from .settings import initializer_settings, positive
-from .types import Array, CommonOptions, Config, InitializerLike, Mask, NamedWeights, Nest, Shape
+from .types import (
+    Array,
+    CommonOptions,
+    Config,
+    ConstraintLike,
+    InitializerLike,
+    Mask,
+    NamedWeights,
+    Nest,
+    RegularizerLike,
+    Shape,
+)
+
+
+class TableOptions(CommonOptions, total=False):
+    """The arguments by name of an embedding."""
+
+    embeddings_regularizer: RegularizerLike
+    embeddings_constraint: ConstraintLike
 
 
 class Embedding(Layer):
@@ -25,11 +44,14 @@ class Embedding(Layer):
         embeddings_initializer: Of the table, `(input_dim, output_dim)`.
         mask_zero: Whether 0 is padding: then layers that take notice of masks, such as `LSTM`, leave it out.
         input_length: The length of the sequences, in steps, for a model's first layer.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        **kwargs: `embeddings_regularizer`, `activity_regularizer`, `embeddings_constraint`, `name`, `input_shape`,
+            `trainable`.
 
     Raises:
         ValueError: If a size is no positive whole number.
     """
+
+    restrained = ("embeddings",)
 
     def __init__(
         self,
@@ -38,7 +60,7 @@ class Embedding(Layer):
         embeddings_initializer: InitializerLike = "uniform",
         mask_zero: bool = False,
         input_length: int | None = None,
-        **kwargs: Unpack[CommonOptions],
+        **kwargs: Unpack[TableOptions],
     ) -> None:
         if input_length is not None:
             kwargs.setdefault("input_shape", (positive("input_length", input_length),))
@@ -49,6 +71,7 @@ class Embedding(Layer):
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         self.table = nnx.Embed(self.input_dim, self.output_dim, embedding_init=self.embeddings_initializer, rngs=rngs)
+        restrain(self, embeddings=self.table.embedding)
 
     def call(self, x: Array) -> Array:
         return self.table(x.astype(jnp.int32))

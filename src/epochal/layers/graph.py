@@ -12,6 +12,7 @@ from flax import nnx
 from ..activations import Activation
 from .activated import has_logits
 from .base import Layer
+from .call_context import penalize_output
 from .calling import call_with_masks, without_training
 from .functions import Lambda
 from .graph_names import input_names, unique_names
@@ -179,6 +180,7 @@ class Graph(Layer):
                 logits = layer.linear(*args, **without_training(layer, kwargs))
                 arrays.logits[step.outputs[0]] = logits
                 outputs = layer.activation(logits)
+                penalize_output(layer, outputs)
                 output_masks = masks_of_outputs(layer, arguments, mask_arguments, outputs)
             else:
                 outputs, output_masks = call_with_masks(layer, arguments, mask_arguments)

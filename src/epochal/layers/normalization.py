@@ -10,8 +10,9 @@ from flax import nnx
 from ..initializers import Ones, Zeros
 from ..messages.numeric import real, whole
 from .base import Layer
+from .restraints import ScaleOptions, restrain
 from .settings import known, other_axis, positive, present
-from .types import Array, Config, LayerOptions, Mask, NamedWeights, Shape
+from .types import Array, Config, Mask, NamedWeights, Shape
 
 
 class BatchNormalization(Layer):
@@ -31,13 +32,15 @@ class BatchNormalization(Layer):
         epsilon: Added to the variance.
         center: Whether to add `beta`.
         scale: Whether to multiply by `gamma`.
-        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+        **kwargs: `beta_regularizer`, `gamma_regularizer`, `activity_regularizer`, `beta_constraint`,
+            `gamma_constraint`, `name`, `input_shape`, `input_dim`, `trainable`.
 
     Raises:
         ValueError: If an argument isn't a number or, when built, the size of the axis isn't known.
     """
 
     uses_mask = keeps_mask = True
+    restrained = ("beta", "gamma")
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class BatchNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        **kwargs: Unpack[LayerOptions],
+        **kwargs: Unpack[ScaleOptions],
     ) -> None:
         super().__init__(**kwargs)
         self.axis = whole("axis", axis)
@@ -66,6 +69,7 @@ class BatchNormalization(Layer):
             scale_init=Ones(),
             rngs=rngs,
         )
+        restrain(self, beta=self.normalization.bias, gamma=self.normalization.scale)
 
     def call(self, x: Array, mask: Mask = None) -> Array:
         return self.normalization(x, mask=None if mask is None else mask[..., None])
@@ -89,16 +93,18 @@ class LayerNormalization(Layer):
         epsilon: Added to the variance.
         center: Whether to add `beta`.
         scale: Whether to multiply by `gamma`.
-        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+        **kwargs: `beta_regularizer`, `gamma_regularizer`, `activity_regularizer`, `beta_constraint`,
+            `gamma_constraint`, `name`, `input_shape`, `input_dim`, `trainable`.
 
     Raises:
         ValueError: If `epsilon` isn't a number or, when built, the size of the axis isn't known.
     """
 
     keeps_mask = True
+    restrained = ("beta", "gamma")
 
     def __init__(
-        self, epsilon: float = 1e-3, center: bool = True, scale: bool = True, **kwargs: Unpack[LayerOptions]
+        self, epsilon: float = 1e-3, center: bool = True, scale: bool = True, **kwargs: Unpack[ScaleOptions]
     ) -> None:
         super().__init__(**kwargs)
         self.epsilon, self.center, self.scale = real("epsilon", epsilon), center, scale
@@ -114,6 +120,7 @@ class LayerNormalization(Layer):
             scale_init=Ones(),
             rngs=rngs,
         )
+        restrain(self, beta=self.normalization.bias, gamma=self.normalization.scale)
 
     def call(self, x: Array) -> Array:
         return self.normalization(x)
@@ -144,13 +151,15 @@ class GroupNormalization(Layer):
         epsilon: Added to the variance.
         center: Whether to add `beta`.
         scale: Whether to multiply by `gamma`.
-        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+        **kwargs: `beta_regularizer`, `gamma_regularizer`, `activity_regularizer`, `beta_constraint`,
+            `gamma_constraint`, `name`, `input_shape`, `input_dim`, `trainable`.
 
     Raises:
         ValueError: If `axis` is the batch's or, when built, `groups` doesn't divide the channels.
     """
 
     keeps_mask = True
+    restrained = ("beta", "gamma")
 
     def __init__(
         self,
@@ -159,7 +168,7 @@ class GroupNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        **kwargs: Unpack[LayerOptions],
+        **kwargs: Unpack[ScaleOptions],
     ) -> None:
         super().__init__(**kwargs)
         self.groups = -1 if groups == -1 else positive("groups", groups)
@@ -182,6 +191,7 @@ class GroupNormalization(Layer):
             scale_init=Ones(),
             rngs=rngs,
         )
+        restrain(self, beta=self.normalization.bias, gamma=self.normalization.scale)
 
     def call(self, x: Array) -> Array:
         return jnp.moveaxis(self.normalization(jnp.moveaxis(x, self.axis, -1)), -1, self.axis)

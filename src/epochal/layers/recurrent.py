@@ -12,14 +12,33 @@ from flax import nnx
 from .. import activations, initializers
 from .base import Layer
 from .names import snake_case
+from .restraints import KernelOptions, restrain
 from .settings import check_axes, initializer_settings, known, positive, present, share
-from .types import ActivationLike, Array, Config, InitializerLike, LayerOptions, Mask, NamedWeights, Nest, Shape
+from .types import (
+    ActivationLike,
+    Array,
+    Config,
+    ConstraintLike,
+    InitializerLike,
+    Mask,
+    NamedWeights,
+    Nest,
+    RegularizerLike,
+    Shape,
+)
 from .untyped import asarray, ones_like, zeros
 
 States: TypeAlias = tuple[Array, ...]
 
 
-class RecurrentOptions(LayerOptions, total=False):
+class RestraintOptions(KernelOptions, total=False):
+    """The arguments by name of a recurrent layer that it hands on to the base of all layers."""
+
+    recurrent_regularizer: RegularizerLike
+    recurrent_constraint: ConstraintLike
+
+
+class RecurrentOptions(RestraintOptions, total=False):
     """The arguments by name that all constructors of recurrent layers take; `Recurrent` documents them."""
 
     kernel_initializer: InitializerLike
@@ -54,7 +73,8 @@ class Recurrent(Layer):
         return_state: Whether to return a tuple: the output, and the states after the last step.
         go_backwards: Whether to start with the last step; outputs then come in that order.
         zero_output_for_mask: Whether the outputs at masked steps are 0 instead.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        **kwargs: `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer`, `activity_regularizer`,
+            `kernel_constraint`, `recurrent_constraint`, `bias_constraint`, `name`, `input_shape`, `trainable`.
 
     Attributes:
         gates: How many times `units` columns the kernels have.
@@ -65,6 +85,7 @@ class Recurrent(Layer):
     """
 
     uses_mask = True
+    restrained = ("kernel", "recurrent", "bias")
     gates = 1
     states: tuple[str, ...] = ("h",)
 
@@ -82,7 +103,7 @@ class Recurrent(Layer):
         return_state: bool = False,
         go_backwards: bool = False,
         zero_output_for_mask: bool = False,
-        **kwargs: Unpack[LayerOptions],
+        **kwargs: Unpack[RestraintOptions],
     ) -> None:
         super().__init__(**kwargs)
         self.units, self.activation, self.use_bias = positive("units", units), activations.get(activation), use_bias
@@ -104,6 +125,7 @@ class Recurrent(Layer):
         self.kernel = nnx.Param(self.kernel_initializer(rngs.params(), (known(self, shape, -1), columns), jnp.float32))
         self.recurrent_kernel = nnx.Param(self.recurrent_initializer(rngs.params(), (self.units, columns), jnp.float32))
         self.bias = nnx.Param(self.first_bias(rngs)) if self.use_bias else None
+        restrain(self, kernel=self.kernel, recurrent=self.recurrent_kernel, bias=self.bias)
         self.drop_features = nnx.Dropout(self.dropout, broadcast_dims=(1,), rngs=rngs) if self.dropout else None
         self.drop_units = nnx.Dropout(self.recurrent_dropout, rngs=rngs) if self.recurrent_dropout else None
 
@@ -229,7 +251,8 @@ class SimpleRNN(Recurrent):
         return_state: Whether to return a tuple: the output, and the states after the last step.
         go_backwards: Whether to start with the last step; outputs then come in that order.
         zero_output_for_mask: Whether the outputs at masked steps are 0 instead.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        **kwargs: `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer`, `activity_regularizer`,
+            `kernel_constraint`, `recurrent_constraint`, `bias_constraint`, `name`, `input_shape`, `trainable`.
 
     Raises:
         ValueError: If `units` is no positive whole number, a dropout no share or, when built, inputs have other axes.

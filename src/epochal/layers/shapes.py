@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
+from ..messages.numeric import whole
 from .nests import is_mapping, is_sequence
 from .types import Nest, Shape
 
@@ -40,3 +41,8 @@ def with_batch(nest: Nest) -> Nest:
 def without_batch(nest: Nest) -> Nest:
     """Return a nest of Keras's shapes as ours."""
     return map_shapes(lambda shape: shape[1:], nest)
+
+
+def sample_shape(shape: Sequence[int | None] | None) -> Shape | None:
+    """Return the shape of a sample, its sizes as Python's numbers."""
+    return None if shape is None else tuple(None if size is None else whole("input_shape", size) for size in shape)

@@ -42,6 +42,12 @@ ActivationLike: TypeAlias = str | Callable[..., Array] | None
 InitializerLike: TypeAlias = str | Config | Callable[..., Array]
 """One of `epochal.initializers`, its name, its entry in a configuration, or `function(key, shape, dtype)`."""
 
+RegularizerLike: TypeAlias = str | Config | Callable[[Array], Array] | None
+"""One of `epochal.regularizers`, its name, its entry in a configuration, a function of one array, or None."""
+
+ConstraintLike: TypeAlias = str | Config | Callable[[Array], Array] | None
+"""One of `epochal.constraints`, its name, its entry in a configuration, a function of one array, or None."""
+
 DTypeLike: TypeAlias = str | np.dtype[Any] | type[Any]
 
 
@@ -100,11 +106,13 @@ class CommonOptions(TypedDict, total=False):
         name: In the model; the class's name in snake case, numbered, if None.
         input_shape: Of one sample, for a model's first layer, which is then built at once.
         trainable: Whether training changes the weights; True unless given.
+        activity_regularizer: Of the output: its value, divided by the batch's size, is added to the loss.
     """
 
     name: str | None
     input_shape: Sequence[int | None] | None
     trainable: bool
+    activity_regularizer: RegularizerLike
 
 
 class LayerOptions(CommonOptions, total=False):

@@ -17,6 +17,7 @@ from ..core.absent import outline
 from ..core.dirty import DIRTY_STORES
 from ..core.logs import fetch
 from .call_context import current_context
+from .restraints import Restraints
 from .streams import current_rngs
 from .types import AnyWeight, Array, DTypeLike, InitializerLike, NumpyArray, Path, Variable
 from .untyped import asarray, leaves_with_paths, structure, unflatten
@@ -138,9 +139,6 @@ def variable_of(weight: AnyWeight) -> Variable:
 
 # add_weight
 
-REFUSED = {"regularizer": "add_loss(…) in call adds to what is minimised", "constraint": "change the weight in call"}
-"""Keras's arguments of `add_weight` that have no counterpart here, with what to do instead."""
-
 NEUTRAL: dict[str, tuple[object, ...]] = {
     "autocast": (True,),
     "aggregation": (None, "none"),
@@ -156,6 +154,7 @@ def new_weight(
     dtype: DTypeLike | None,
     trainable: bool,
     name: str | None,
+    restraints: Restraints,
     others: dict[str, object],
 ) -> Weight | NonTrainableWeight:
     """Return a new weight of a layer; see `Layer.add_weight` for the arguments."""
@@ -167,7 +166,7 @@ def new_weight(
     if initializer is None:
         initializer = "glorot_uniform" if jnp.issubdtype(wanted, jnp.floating) else "zeros"
     value = _initial_value(initializers.get(initializer), sizes, wanted)
-    return (Weight if trainable else NonTrainableWeight)(value, name=name)
+    return (Weight if trainable else NonTrainableWeight)(value, name=name, **restraints)
 
 
 def _sizes(kind: str, shape: int | Sequence[int] | None) -> tuple[int, ...]:
@@ -190,12 +189,9 @@ def _check_is_kept(owner: object) -> None:
 
 def _check_others(kind: str, others: dict[str, object]) -> None:
     for name, value in others.items():
-        if name in REFUSED:
-            if value is not None:
-                raise ValueError(f"{kind}.add_weight: {name}={value!r} isn't supported; {REFUSED[name]}.")
-        elif name not in NEUTRAL:
+        if name not in NEUTRAL:
             raise TypeError(f"{kind}.add_weight takes no argument {name!r}.")
-        elif value not in NEUTRAL[name]:
+        if value not in NEUTRAL[name]:
             raise ValueError(f"{kind}.add_weight: {name}={value!r} isn't supported.")
 
 

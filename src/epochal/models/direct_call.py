@@ -8,7 +8,7 @@ from flax import nnx
 
 from ..engines.jax.trees import PyTree
 from ..layers import calling
-from ..layers.call_context import current_context
+from ..layers.call_context import CallContext, current_context, entered
 from ..layers.tensors import tensors_in
 from ..layers.types import Buildable
 from .modules import outputs_of
@@ -45,7 +45,10 @@ def call_model(
         if training is None:
             return outputs_of(in_step, x, *more)
         return calling.called_in_mode(in_step, (x, *more), training)
-    return _called_on_arrays(trainee.runtime.module, (x, *more), bool(training))
+    with entered(context := CallContext()):
+        outputs = _called_on_arrays(trainee.runtime.module, (x, *more), bool(training))
+    trainee.added_losses = [loss for _, loss in context.losses]
+    return outputs
 
 
 def _is_called_within(is_copy: bool) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 from flax import nnx
@@ -12,7 +12,7 @@ from ..core.user_code import is_users, package_of
 from ..layers.base import Layer
 from ..layers.graph import Graph
 from ..layers.nests import is_mapping, is_sequence
-from ..layers.types import Config
+from ..layers.types import Config, Path, Variable
 from ..layers.untyped import is_variable
 from ..optimizers import OptaxOptimizer, Optimizer
 from ..training.declared_rate import DeclaredRate, Rates
@@ -66,13 +66,27 @@ def _code(kind: type) -> dict[str, object]:
 def _of_layer(layer: nnx.Module) -> Config:
     """Return the settings of a layer and of the modules within it."""
     found: Config = {}
+    told: set[int] = set()  # regularizers and constraints that are attributes
     for path, node in nnx.iter_graph(layer):
         if isinstance(node, nnx.Module):
-            inside = found
-            for part in path:
-                inside = inside.setdefault(str(part), {})
-            inside.update(_settings_within(node) | {"class": type(node).__name__} | _code(type(node)))
+            _inside(found, path).update(_settings_within(node) | {"class": type(node).__name__} | _code(type(node)))
+            told.update(map(id, vars(node).values()))
+    for path, node in nnx.iter_graph(layer):
+        if is_variable(node) and (restraints := _restraints(node, told)):
+            _inside(found, path).update(restraints)
     return found
+
+
+def _inside(nest: Config, path: Path) -> Config:
+    for part in path:
+        nest = nest.setdefault(str(part), {})
+    return nest
+
+
+def _restraints(variable: Variable, told: Collection[int]) -> Config:
+    """Return the regularizer and the constraint of a variable, unless attributes tell them."""
+    found = {name: variable.get_metadata(name, None) for name in ("regularizer", "constraint")}
+    return {name: described(value) for name, value in found.items() if value is not None and id(value) not in told}
 
 
 def _settings_within(module: nnx.Module) -> dict[str, object]:
@@ -84,7 +98,8 @@ def _settings_within(module: nnx.Module) -> dict[str, object]:
 
 def _is_described(name: str, value: object) -> bool:
     starts = name in NO_SETTINGS or name.endswith(("_initializer", "_init")) or name.startswith("_pytree__")
-    return not starts and _is_describable(value)
+    is_unset = value is None and name.endswith(("_regularizer", "_constraint"))
+    return not starts and not is_unset and _is_describable(value)
 
 
 def _is_describable(value: object) -> bool:

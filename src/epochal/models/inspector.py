@@ -13,8 +13,11 @@ from ..core.layer_node import LayerNode
 from ..data import inputs
 from ..data.batches import BATCH_SIZE
 from ..engines.jax.inspection import Inspection
+from ..engines.jax.trees import Array
+from ..layers.call_context import shown_losses
 from ..layers.frozen import frozen_variables
 from ..layers.listing import weights_of
+from ..layers.penalties import weight_penalties
 from ..layers.weights import is_parameter, variable_of
 from ..messages.names import suggest
 from ..training.arguments import UserData
@@ -62,6 +65,13 @@ class Inspector:
         frozen = frozen_variables(module)
         variables = [variable for _, layer in layers_of(module) for _, variable in weights_of(layer)]
         return [(v, is_trainable and is_parameter(v) and id(variable_of(v)) not in frozen) for v in variables]
+
+    def losses(self) -> list[Array]:
+        """Return what the layers add to the loss: in a step so far, else in the last call by hand."""
+        if self._trainee.own_loss.module is not None:
+            return shown_losses()
+        trained = [variable for variable, is_trained in self.trained_variables() if is_trained]
+        return self._trainee.added_losses + weight_penalties(trained)
 
     def named_weights(self) -> dict[str, np.ndarray]:
         """Return copies of all weights by `layer/weight`, in the layers' order."""

@@ -206,6 +206,7 @@ class Model(NamesArguments):
 
     inputs = property(lambda self: tensors_in(self.input), doc="The symbolic inputs, in a list.")
     outputs = property(lambda self: tensors_in(self.output), doc="The symbolic outputs, in a list.")
+    losses = property(lambda self: self._inspector.losses(), doc="What regularizers and `add_loss` add to the loss.")
 
     def summary(self, print_fn: Callable[[str], object] | None = None) -> None:
         """Print the layers, their output shapes, their weights and, where it isn't the one above, what they take.

@@ -15,7 +15,8 @@ from ..engines.jax.trees import Array, ModuleState, PyTree
 from ..layers.call_context import compiled_step
 from ..layers.graph import Graph
 from ..layers.names import snake_case
-from ..layers.untyped import merged_copy, split
+from ..layers.types import Variable
+from ..layers.untyped import is_variable, merged_copy, split
 
 
 class Forward(NamedTuple):
@@ -49,6 +50,12 @@ def forward(module: nnx.Module, x: PyTree) -> Forward:
     values, masks, logits = module.run(module.unpacked(x))
     at = module.results
     return Forward([values[slot] for slot in at], [logits.get(slot) for slot in at], [masks.get(slot) for slot in at])
+
+
+def variables_in(nest: PyTree) -> list[Variable]:
+    """Return the variables in a nest, such as a module's state."""
+    leaves = jax.tree.leaves(nest, is_leaf=is_variable)
+    return [leaf for leaf in leaves if is_variable(leaf)]
 
 
 def call(module: nnx.Module, x: PyTree) -> PyTree:

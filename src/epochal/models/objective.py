@@ -15,7 +15,7 @@ from ..engines.jax.targets import prepared
 from ..engines.jax.trees import Array, DeviceBatch, PyTree
 from ..layers.call_context import compiled_step, taken_losses
 from ..losses import Loss
-from .modules import Forward, forward
+from .modules import Forward, forward, variables_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +48,12 @@ class LossSum:
         self._several = len(losses) > 1
         self.names = ["loss", *(f"{loss.name}_loss" for loss in losses if loss is not None and self._several)]
 
-    def __call__(self, module: nnx.Module, batch: DeviceBatch, training: bool) -> tuple[list[Array], PyTree, PyTree]:
+    def __call__(
+        self, module: nnx.Module, batch: DeviceBatch, training: bool, weights: PyTree
+    ) -> tuple[list[Array], PyTree, PyTree]:
         """Return the loss and those it is made of, the outputs, and their masks."""
         x, y, weight = batch
-        with compiled_step(module):
+        with compiled_step(module, variables_in(weights)):
             made = forward(module, x)
             values = self.values(made, y, weight)
         if self._several:
@@ -59,7 +61,10 @@ class LossSum:
         return values, made.outputs[0], made.masks[0]
 
     def values(self, made: Forward, y: PyTree, weight: PyTree) -> list[Array]:
-        """Return the loss and those it is made of, for what was made of the inputs; layers may have added to it."""
+        """Return the loss and those it is made of, for what was made of the inputs.
+
+        What layers have added, and the penalties of weights, count once in the loss.
+        """
         if not any(self._losses):
             raise ValueError("no output has a loss: compile with one, or compute it in compute_loss.")
         found = [

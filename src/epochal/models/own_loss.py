@@ -14,9 +14,9 @@ from flax import nnx
 
 from ..engines.jax.objective import Objective
 from ..engines.jax.trees import Array, DeviceBatch, PyTree
-from ..layers.call_context import compiled_step, taken_losses
+from ..layers.call_context import compiled_step, has_unseen_losses
 from ..layers.nests import is_mapping, is_sequence
-from .modules import Forward, forward
+from .modules import Forward, forward, variables_in
 from .overrides import keras_arguments, takes_keras_arguments
 
 
@@ -105,9 +105,11 @@ class OwnObjective:
     def __init__(self, own_loss: OwnLoss, output_names: Sequence[str], needs_outputs: bool) -> None:
         self._own_loss, self._output_names, self._needs_outputs = own_loss, output_names, needs_outputs
 
-    def __call__(self, module: nnx.Module, batch: DeviceBatch, training: bool) -> tuple[list[Array], PyTree, PyTree]:
+    def __call__(
+        self, module: nnx.Module, batch: DeviceBatch, training: bool, weights: PyTree
+    ) -> tuple[list[Array], PyTree, PyTree]:
         """Return the loss, the outputs if there are any, and no masks."""
-        with self._own_loss.within(module), compiled_step(module):
+        with self._own_loss.within(module), compiled_step(module, variables_in(weights)):
             found = self._own_loss.method(batch, training)
             _check_nothing_left()
         loss, outputs = found if _is_pair(found) else (cast("PyTree", found), None)
@@ -137,10 +139,12 @@ class KerasObjective:
     def __init__(self, own_loss: OwnLoss, output_names: Sequence[str], by_name: bool) -> None:
         self._own_loss, self._output_names, self._by_name = own_loss, output_names, by_name
 
-    def __call__(self, module: nnx.Module, batch: DeviceBatch, training: bool) -> tuple[list[Array], PyTree, PyTree]:
+    def __call__(
+        self, module: nnx.Module, batch: DeviceBatch, training: bool, weights: PyTree
+    ) -> tuple[list[Array], PyTree, PyTree]:
         """Return the loss, the outputs, and their masks."""
         x, y, weight = batch
-        with compiled_step(module):
+        with compiled_step(module, variables_in(weights)):
             made = forward(module, x)
             y_pred = self._packed(made.outputs)
             given = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight, "training": training}
@@ -167,9 +171,9 @@ def _is_pair(found: object) -> TypeGuard[tuple[PyTree, PyTree]]:
 
 
 def _check_nothing_left() -> None:
-    """Raise a ValueError if layers have added to the loss what a `compute_loss` leaves out."""
-    if taken_losses():
+    """Raise a ValueError if a `compute_loss` leaves out what layers have added to the loss, or penalties of weights."""
+    if has_unseen_losses():
         raise ValueError(
-            "a layer calls add_loss, and compute_loss leaves that out: it must return a loss that began as "
-            "super().compute_loss(…), or the layer must not add one."
+            "a layer calls add_loss or has a regularizer, and compute_loss leaves that out: it must return a loss that "
+            "began as super().compute_loss(…), or add sum(self.losses), or the layer must not add one."
         )

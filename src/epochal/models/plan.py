@@ -17,6 +17,8 @@ from ..data.targets import Shape, sized, stay_integers
 from ..engines.jax.logged_metrics import LoggedMetric, Output
 from ..engines.jax.objective import Objective
 from ..engines.jax.trees import PyTree
+from ..layers.call_context import compiled_step
+from ..layers.listing import trained_of
 from ..losses import Loss
 from ..messages.printing import warn
 from ..metrics.lookup import MetricIdentifier
@@ -101,7 +103,7 @@ class Plan:
         """Return the compiled loss for the arguments of `compute_loss`, in either of its forms.
 
         Args:
-            module: The module of the step.
+            module: The module of the step, or the model's own outside of one.
             args: `(batch, training)`, or Keras's.
             kwargs: The same by name.
 
@@ -109,12 +111,14 @@ class Plan:
             TypeError: If one is unknown or missing.
         """
         given = arguments_given(args, kwargs)
+        weights = [weight for weight, trained in trained_of(module) if trained]  # a step has its own already
         if "batch" in given:
-            values, outputs, _ = self.loss_sum(module, given["batch"], given["training"])
+            values, outputs, _ = self.loss_sum(module, given["batch"], given["training"], weights)
             return values[0], outputs
         outputs = self.outputs
         y = outputs.arranged(given["y"], "y", [True] * len(outputs.names))
-        return self.loss_sum.values(self._forward_of(given["y_pred"]), y, given["sample_weight"])[0]
+        with compiled_step(module, weights):
+            return self.loss_sum.values(self._forward_of(given["y_pred"]), y, given["sample_weight"])[0]
 
     def _forward_of(self, y_pred: PyTree) -> Forward:
         """Return outputs with their logits and masks, if they are those that the step has just made."""

@@ -20,7 +20,10 @@ Settings: TypeAlias = Mapping[Path, object]
 
 
 def settings_of(module: nnx.Module) -> dict[Path, object]:
-    """Return the attributes of a module, and of those within, that are numbers, texts, truth values or functions."""
+    """Return the attributes of a module, and of those within, that are numbers, texts, truth values, functions or None.
+
+    So are the regularizer and the constraint of each variable.
+    """
     return {key: value for key, _, value in _settings(module)}
 
 
@@ -34,13 +37,20 @@ def changed(module: nnx.Module, compiled: Settings) -> list[str]:
     ]
 
 
-def _settings(module: nnx.Module) -> Iterator[tuple[Path, nnx.Module, object]]:
+def _settings(module: nnx.Module) -> Iterator[tuple[Path, object, object]]:
     for path, node in nnx.iter_graph(module):
         if isinstance(node, nnx.Module):
             for name, value in vars(node).items():
                 if name not in OTHERS and not name.startswith("_") and _is_setting(value):
                     yield (*path, name), node, value
+        elif isinstance(node, nnx.Variable):
+            for name in ("regularizer", "constraint"):
+                yield (*path, name), node, node.get_metadata(name, None)
 
 
 def _is_setting(value: object) -> bool:
-    return isinstance(value, (bool, int, float, str)) or (callable(value) and not isinstance(value, nnx.Pytree))
+    return (
+        value is None
+        or isinstance(value, (bool, int, float, str))
+        or (callable(value) and not isinstance(value, nnx.Pytree))
+    )

@@ -16,6 +16,7 @@ from ..data.nests import Batch, Nest
 from ..data.seeds import fresh_seed
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.logged_metrics import LoggedMetric
+from ..engines.jax.trees import Array
 from ..layers.frozen import Selection
 from ..layers.members import is_model
 from ..messages.arguments import names_arguments
@@ -46,6 +47,7 @@ class Trainee:
         plan: What `compile` said, for this network; None before.
         selection: Which variables are trained.
         declared_rate: The learning rate that the script has chosen.
+        added_losses: What layers have added to the loss in the last call of the model by hand.
     """
 
     def __init__(self, network: Network, own_loss: OwnLoss) -> None:
@@ -55,6 +57,7 @@ class Trainee:
         self.plan: Plan | None = None
         self.selection = Selection({}, True, None)
         self.declared_rate = DeclaredRate()
+        self.added_losses: list[Array] = []
 
     validates_when_stopped = False
 

@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from .. import activations, initializers, layers
-from ..layers import Input, Lambda, Layer
+from .. import activations, constraints, initializers, layers, regularizers
+from ..layers import Input, Lambda, Layer, restraints
 from ..messages.arguments import keywords_of
 from ..messages.names import suggest
 from .calls import NUMBERS
@@ -49,7 +49,10 @@ NO_MATTER = {"seed", "renorm_momentum", "beta_initializer", "gamma_initializer",
              "flash_attention", "implementation", "unroll", "use_cudnn"}  # fmt: skip
 """Settings that say nothing about a model whose weights are loaded."""
 
-ONLY_TRAINING = ("noise_shape", "dtype", "_regularizer", "_constraint")
+RESTRAINTS = ("_regularizer", "_constraint")
+"""The endings of settings that are regularizers or constraints."""
+
+ONLY_TRAINING = ("noise_shape", "dtype", *RESTRAINTS)
 """Settings (or their endings) that are left out with a warning: outputs are as in Keras, further training isn't."""
 
 SAVE_WEIGHTS = "save_weights works (ModelCheckpoint: save_weights_only=True)."
@@ -77,12 +80,15 @@ def layer_config(name: str, layer: object) -> Json:
     if LAYERS.get(kind, type(layer)) is not type(layer):
         raise ValueError(f"layer {name!r}: its class has the name of epochal's own {kind}. Rename it; {SAVE_WEIGHTS}")
     config: Json = {**layer.get_config(), "name": name, "trainable": layer.trainable}
+    for setting in restraints.names_of(type(layer)):
+        _check_restraint(f"layer {name!r}: its {setting}", getattr(layer, setting, None))
     for setting in config:
         if setting.endswith("activation") and config[setting] is None:
             config[setting] = _activation_name(name, getattr(layer, setting, None))
         if setting in PARTS and isinstance(part := getattr(layer, PARTS[setting], None), Layer):
             config[setting] = {**(as_object(config[setting]) or {}), **layer_config(part.name or setting, part)}
-    if kind not in LAYERS and (missing := _unsaid(layer, config)):
+    unset: Mapping[str, object] = dict.fromkeys(restraints.names_of(type(layer)))  # a config leaves these out
+    if kind not in LAYERS and (missing := _unsaid(layer, {**unset, **config})):
         raise ValueError(f"layer {name!r}: {kind}.get_config doesn't say its argument {missing[0]!r}. Add it.")
     try:
         json.dumps(config)
@@ -97,9 +103,22 @@ def _activation_name(layer: str, function: object) -> str:
     return name
 
 
-def _unsaid(layer: Layer, config: Json) -> list[str]:
-    """Return the constructor's arguments that a layer of one's own leaves out of its config."""
-    arguments, _ = keywords_of(type(layer).__init__)
+def _check_restraint(what: str, value: object) -> None:
+    """Raise a ValueError if a file can't hold a regularizer or a constraint so that `custom_objects` finds it again."""
+    kind, config = type(value), getattr(value, "get_config", None)
+    if value is None or getattr(regularizers, kind.__name__, getattr(constraints, kind.__name__, None)) is kind:
+        return
+    named: object = value if config is None else kind
+    name = function_name(named, lambda own: regularizers.is_known(own) or constraints.is_known(own))
+    if name.startswith("<") or not hasattr(named, "__name__"):
+        raise ValueError(f"{what} {name} is one that a file can't name: {SAVE_WEIGHTS}")
+    if config is not None and (missing := _unsaid(value, config())):
+        raise ValueError(f"{what}: {name}.get_config doesn't say its argument {missing[0]!r}. Add it.")
+
+
+def _unsaid(thing: object, config: Json) -> list[str]:
+    """Return the constructor's arguments that a thing of one's own leaves out of its config."""
+    arguments, _ = keywords_of(type(thing).__init__)
     return [name for name in arguments if name not in config and name not in ("input_shape", "input_dim")]
 
 
@@ -143,7 +162,7 @@ def layer_of(class_name: str, settings: Json, custom: CustomObjects, left_out: l
     """
     name = str(settings.get("name") or class_name)
     if (own := own_object(class_name, custom)) is not None:
-        return _own_layer(own, settings)
+        return _own_layer(own, settings, custom)
     if class_name == "Lambda":
         raise ValueError(
             f"layer {name!r} is a Lambda, which is code; it isn't run. Build the model yourself and use load_weights, "
@@ -168,10 +187,11 @@ def layer_of(class_name: str, settings: Json, custom: CustomObjects, left_out: l
         raise ValueError(f"layer {name!r} ({class_name}): {error}") from error
 
 
-def _own_layer(own: object, settings: Json) -> object:
+def _own_layer(own: object, settings: Json, custom: CustomObjects) -> object:
     """Return a new layer of a user's class or function."""
     unset = {key for key, value in settings.items() if value is None and key.endswith("_initializer")}
     given = {key: value for key, value in settings.items() if key not in {"trainable", "dtype", *unset}}
+    given |= {key: resolve(value, custom) for key, value in given.items() if key.endswith(RESTRAINTS) and value}
     if isinstance(own, type) and issubclass(own, Layer):
         made: object = own.from_config(given)
     else:
@@ -184,7 +204,9 @@ def _own_layer(own: object, settings: Json) -> object:
 def _accepted(make: type[Layer]) -> set[str]:
     """Return the settings that a layer's constructor takes, also by way of `**kwargs`."""
     own = (kind.__init__ for kind in make.__mro__ if issubclass(kind, Layer) and kind is not Layer)
-    return {"name", "trainable"}.union(*(inspect.signature(init).parameters for init in own)) - {"self", "kwargs"}
+    return {"name", "trainable", *restraints.names_of(make)}.union(
+        *(inspect.signature(init).parameters for init in own)
+    ) - {"self", "kwargs"}
 
 
 def _argument(key: str, value: object, custom: CustomObjects, left_out: list[str]) -> object:
@@ -193,6 +215,8 @@ def _argument(key: str, value: object, custom: CustomObjects, left_out: list[str
         return resolve(value, custom)
     if key in PARTS:
         return layer_of(*entry_of(value), custom, left_out)
+    if key.endswith(RESTRAINTS):
+        return restraints.get(key, resolve(value, custom))
     if key.endswith("_initializer"):
         entry = as_object(value) or {}
         if (config := as_object(entry.get("config"))) is not None:

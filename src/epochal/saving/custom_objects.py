@@ -59,7 +59,9 @@ def resolve(saved: object, custom: CustomObjects) -> Any:
                 f"the file doesn't hold the argument {lacking!r} of {own.__name__}: let its get_config return it, in "
                 f"values of JSON, and save again"
             )
-        return cast("Callable[..., object]", own)(**cast(Json, config or {}))
+        settings = cast(Json, config or {})
+        from_config: Callable[[Json], object] | None = getattr(own, "from_config", None)
+        return cast("Callable[..., object]", own)(**settings) if from_config is None else from_config(settings)
     if own is not None:
         return own
-    return config if name == "function" and isinstance(config, str) else entry
+    return resolve(config, custom) if name == "function" and isinstance(config, str) else entry

@@ -102,7 +102,7 @@ def _gradients_of(objective: Objective) -> Callable[..., ModuleState]:
 
     def gradients(graph: Graph, params: ModuleState, other: ModuleState, batch: PyTree, share: Array) -> ModuleState:
         def loss_of(params: ModuleState) -> Array:
-            return share * objective(_in_inference_mode(graph, params, other), batch, False)[0][0]
+            return share * objective(_in_inference_mode(graph, params, other), batch, False, params)[0][0]
 
         return cast("ModuleState", jax.grad(loss_of)(params))
 

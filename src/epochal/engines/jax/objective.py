@@ -19,7 +19,7 @@ class Objective(Protocol):
         ...
 
     def __call__(
-        self, module: nnx.Module, batch: DeviceBatch, training: bool
+        self, module: nnx.Module, batch: DeviceBatch, training: bool, weights: PyTree
     ) -> tuple[Sequence[Array], PyTree, PyTree]:
         """Return the values, scalars of which the first is minimised, the outputs and their masks; None for none.
 
@@ -27,5 +27,6 @@ class Objective(Protocol):
             module: In training or in inference mode.
             batch: `(x, y, sample_weight)`.
             training: Which of the two.
+            weights: The variables that are trained, in a nest, in their own dtypes; some have penalties.
         """
         ...

@@ -23,7 +23,7 @@ from .objective import Objective
 from .precision import cast_floats, wide
 from .train_state import TrainState
 from .trees import Array, DeviceBatch, Graph, ModuleState, PyTree, map_pairs
-from .updates import Update, evaluated
+from .updates import Update, constrained, evaluated
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Steps:
 
         params, optimizer = self.update(found.params, state.optimizer, found.gradients, found.values[0], loss_of)
         after = TrainState(
-            params=params,
+            params=constrained(params),
             other=found.other,
             optimizer=optimizer,
             average=self._average(state.average, params, optimizer),
@@ -99,7 +99,7 @@ class Steps:
         """Evaluate the objective without gradients."""
         given = self._cast(params), self._cast_frozen(other)
         module = nnx.merge(self.training, *given, copy=True)
-        values, predicted = self._call_objective(module, batch, True)
+        values, predicted = self._call_objective(module, batch, True, params)
         nnx.pop(module, nnx.Intermediate)  # what a module sows would change the carry's structure
         graph, *after = split(module, self.is_trained)
         side_effects.check_structure(tuple(after), (params, other))
@@ -108,14 +108,14 @@ class Steps:
         return Evaluated((), values, params, other, predicted)
 
     def _call_objective(
-        self, module: nnx.Module, batch: DeviceBatch, training: bool
+        self, module: nnx.Module, batch: DeviceBatch, training: bool, weights: ModuleState
     ) -> tuple[tuple[Array, ...], Predicted]:
         if self.objective is None:
             raise ValueError("there is no objective to train or to test by.")
         x, y, weight = batch
         x = self._cast(self.adapt(x))
         with named():
-            values, *predicted = self.objective(module, (x, y, weight), training)
+            values, *predicted = self.objective(module, (x, y, weight), training, weights)
         return tuple(values), Predicted(*(wide(predicted) if self.dtype else predicted))
 
     # Testing and predicting
@@ -126,7 +126,7 @@ class Steps:
         """Return the metrics' states after one batch, and what the batch logs."""
         _, y, weight = batch
         with self._in_inference_mode(state) as module:
-            values, predicted = self._call_objective(module, batch, False)
+            values, predicted = self._call_objective(module, batch, False, state.evaluated_params)
         return self._update_metrics(metrics, y, predicted, weight), self._log(values, y, predicted, weight)
 
     def outputs(self, state: TrainState, x: PyTree) -> PyTree:
@@ -169,10 +169,13 @@ class Steps:
         return self.decay is not None or self.has_own_average
 
     def _average(self, average: ModuleState | None, params: ModuleState, optimizer: PyTree) -> ModuleState | None:
-        """Move the averaged weights a little: Keras's rule, `decay * average + (1 - decay) * weights`."""
+        """Move the averaged weights a little: Keras's rule, `decay * average + (1 - decay) * weights`.
+
+        As in Keras, these are the weights before their constraints. An optimizer's own average obeys the constraints.
+        """
         if (decay := self.decay) is not None:
             return map_pairs(lambda a, p: decay * a + (1 - decay) * p, average, params)
-        return evaluated(params, optimizer) if self.averages else average
+        return constrained(evaluated(constrained(params), optimizer)) if self.averages else average
 
     # Metrics
 

@@ -124,6 +124,30 @@ def prepared(optimizer: OptimizerLike, params: ModuleState) -> tuple[Update, PyT
     return update, _settled(update, state, params)
 
 
+def constrained(params: ModuleState) -> ModuleState:
+    """Return weights with those projected whose metadata have a `constraint`.
+
+    Raises:
+        ValueError: If a constraint returns another shape.
+    """
+    return jax.tree.map(_projected, params, is_leaf=lambda node: isinstance(node, nnx.Variable))
+
+
+def _projected(weight: Any) -> Any:
+    constraint: Callable[[Array], Array] | None = getattr(weight, "constraint", None)
+    if constraint is None:
+        return weight
+    before: Array = weight.get_value()
+    after = jnp.asarray(constraint(before))
+    if after.shape != before.shape:
+        name = getattr(constraint, "__name__", type(constraint).__name__)
+        raise ValueError(
+            f"a constraint returns an array of the weight's shape; for one of {before.shape} {name} returned one of "
+            f"{after.shape}."
+        )
+    return weight.replace(as_before(after, before))
+
+
 def optimizer_outline(module: nnx.Module, optimizer: OptimizerLike, trained: Collection[Path]) -> dict[str, Any]:
     """Return the shapes and dtypes of the state that an optimizer has for a module, by path; computes nothing.
 
