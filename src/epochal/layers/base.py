@@ -8,12 +8,12 @@ from typing import Any
 from flax import nnx
 from jax.typing import ArrayLike
 
-from ..messages.arguments import constructor_arguments, unknown_argument
 from ..messages.numeric import whole
-from . import building, calling, current, final, tensors, weights
+from . import building, calling, current, final, harmless, tensors, weights
 from .call_context import add_loss
 from .entries import with_entries
 from .frozen import truth_of
+from .harmless import OF_ALL, HarmlessArguments
 from .listing import trained_of, weights_in_attributes, weights_of
 from .masks import accepted
 from .members import layers_in, members_of
@@ -64,7 +64,8 @@ class Layer(nnx.Module, pytree=False):
         input_shape: Of one sample, for a model's first layer, which is then built at once.
         input_dim: The same for a vector: `input_dim=64` is `input_shape=(64,)`.
         trainable: Whether training changes the weights; see the attribute.
-        **unknown: Refused.
+        **others: Keras's arguments that say what is so here anyway: `dtype="float32"` of any layer. (`compile(dtype=…)`
+            says in which numbers a whole model computes.) Any other is refused.
 
     Attributes:
         uses_mask: Whether `call` takes `mask`, the mask of its first argument or None, or `<argument>_mask`, the mask
@@ -76,9 +77,10 @@ class Layer(nnx.Module, pytree=False):
 
     Raises:
         TypeError: If there is no such argument; the nearest is named.
-        ValueError: If both `input_shape` and `input_dim` are given.
+        ValueError: If both `input_shape` and `input_dim` are given, or a harmless argument isn't harmless.
     """
 
+    harmless: HarmlessArguments = OF_ALL
     uses_mask = False
     keeps_mask: int = False
     supports_masking = False
@@ -104,10 +106,9 @@ class Layer(nnx.Module, pytree=False):
         input_shape: Sequence[int | None] | None = None,
         input_dim: int | None = None,
         trainable: bool = True,
-        **unknown: object,
+        **others: object,
     ) -> None:
-        for argument in unknown:
-            raise unknown_argument(type(self).__name__, argument, constructor_arguments(type(self)))
+        harmless.check(self, others, self.harmless)
         if input_shape is not None and input_dim is not None:
             raise ValueError(f"give input_shape or input_dim, not both; got {input_shape} and {input_dim}.")
         self.name = name

@@ -9,8 +9,9 @@ from flax import nnx
 
 from .. import initializers
 from .activated import Activated
+from .harmless import OF_SPATIAL
 from .settings import check_axes, initializer_settings, kernel_and_bias, known, one_of, positive, sizes
-from .types import ActivationLike, Array, Config, InitializerLike, LayerOptions, NamedWeights, Shape
+from .types import ActivationLike, Array, Config, InitializerLike, NamedWeights, Shape, SpatialOptions
 
 
 class _Convolution(Activated):
@@ -22,6 +23,7 @@ class _Convolution(Activated):
     """
 
     keeps_mask = False
+    harmless = OF_SPATIAL
     axes: str
     paddings: tuple[str, ...] = ("valid", "same")
 
@@ -37,7 +39,7 @@ class _Convolution(Activated):
         use_bias: bool = True,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
-        **kwargs: Unpack[LayerOptions],
+        **kwargs: Unpack[SpatialOptions],
     ) -> None:
         super().__init__(activation, **kwargs)
         rank = self.axes.count(",")
@@ -105,7 +107,7 @@ class Conv1D(_Convolution):
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(kernel_size, channels / groups, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        **kwargs: `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If `groups` doesn't divide the filters or, when built, the channels; or inputs have other axes.
@@ -132,7 +134,7 @@ class Conv2D(_Convolution):
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(height, width, channels / groups, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        **kwargs: `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If `groups` doesn't divide the filters or, when built, the channels; or inputs have other axes.

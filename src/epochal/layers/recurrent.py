@@ -11,8 +11,10 @@ from flax import nnx
 
 from .. import activations, initializers
 from .base import Layer
+from .harmless import OF_RECURRENT
 from .names import snake_case
-from .settings import check_axes, initializer_settings, known, positive, present, share
+from .settings import check_axes, checked_seed, initializer_settings, known, positive, present, share
+from .streams import seeded
 from .types import ActivationLike, Array, Config, InitializerLike, LayerOptions, Mask, NamedWeights, Nest, Shape
 from .untyped import asarray, ones_like, zeros
 
@@ -31,6 +33,9 @@ class RecurrentOptions(LayerOptions, total=False):
     return_state: bool
     go_backwards: bool
     zero_output_for_mask: bool
+    seed: int | None
+    unroll: bool
+    implementation: int
 
 
 class Recurrent(Layer):
@@ -54,7 +59,9 @@ class Recurrent(Layer):
         return_state: Whether to return a tuple: the output, and the states after the last step.
         go_backwards: Whether to start with the last step; outputs then come in that order.
         zero_output_for_mask: Whether the outputs at masked steps are 0 instead.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        seed: Of the dropouts' random numbers, as `Dropout` has it.
+        **kwargs: `name`, `input_shape`, `trainable`; also `unroll` and `implementation`, which only say how Keras
+            computes the same values.
 
     Attributes:
         gates: How many times `units` columns the kernels have.
@@ -65,6 +72,7 @@ class Recurrent(Layer):
     """
 
     uses_mask = True
+    harmless = OF_RECURRENT
     gates = 1
     states: tuple[str, ...] = ("h",)
 
@@ -82,6 +90,7 @@ class Recurrent(Layer):
         return_state: bool = False,
         go_backwards: bool = False,
         zero_output_for_mask: bool = False,
+        seed: int | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**kwargs)
@@ -92,6 +101,7 @@ class Recurrent(Layer):
         self.dropout, self.recurrent_dropout = share("dropout", dropout), share("recurrent_dropout", recurrent_dropout)
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
+        self.seed = checked_seed(seed)
 
     @property
     def keeps_mask(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]  # it follows another setting
@@ -104,8 +114,9 @@ class Recurrent(Layer):
         self.kernel = nnx.Param(self.kernel_initializer(rngs.params(), (known(self, shape, -1), columns), jnp.float32))
         self.recurrent_kernel = nnx.Param(self.recurrent_initializer(rngs.params(), (self.units, columns), jnp.float32))
         self.bias = nnx.Param(self.first_bias(rngs)) if self.use_bias else None
-        self.drop_features = nnx.Dropout(self.dropout, broadcast_dims=(1,), rngs=rngs) if self.dropout else None
-        self.drop_units = nnx.Dropout(self.recurrent_dropout, rngs=rngs) if self.recurrent_dropout else None
+        streams = seeded(self.seed, rngs)
+        self.drop_features = nnx.Dropout(self.dropout, broadcast_dims=(1,), rngs=streams) if self.dropout else None
+        self.drop_units = nnx.Dropout(self.recurrent_dropout, rngs=streams) if self.recurrent_dropout else None
 
     def first_bias(self, rngs: nnx.Rngs) -> Array:
         """Return the bias before training, `(gates × units,)`."""
@@ -200,6 +211,7 @@ class Recurrent(Layer):
             "return_state": self.return_state,
             "go_backwards": self.go_backwards,
             "zero_output_for_mask": self.zero_output_for_mask,
+            "seed": self.seed,
         }
 
 
@@ -229,7 +241,9 @@ class SimpleRNN(Recurrent):
         return_state: Whether to return a tuple: the output, and the states after the last step.
         go_backwards: Whether to start with the last step; outputs then come in that order.
         zero_output_for_mask: Whether the outputs at masked steps are 0 instead.
-        **kwargs: `name`, `input_shape`, `trainable`.
+        seed: Of the dropouts' random numbers, as `Dropout` has it.
+        **kwargs: `name`, `input_shape`, `trainable`; also `unroll` and `implementation`, which only say how Keras
+            computes the same values.
 
     Raises:
         ValueError: If `units` is no positive whole number, a dropout no share or, when built, inputs have other axes.

@@ -100,11 +100,13 @@ class CommonOptions(TypedDict, total=False):
         name: In the model; the class's name in snake case, numbered, if None.
         input_shape: Of one sample, for a model's first layer, which is then built at once.
         trainable: Whether training changes the weights; True unless given.
+        dtype: "float32" or None, which change nothing.
     """
 
     name: str | None
     input_shape: Sequence[int | None] | None
     trainable: bool
+    dtype: DTypeLike | None
 
 
 class LayerOptions(CommonOptions, total=False):
@@ -115,3 +117,13 @@ class LayerOptions(CommonOptions, total=False):
     """
 
     input_dim: int | None
+
+
+class SpatialOptions(LayerOptions, total=False):
+    """The arguments that constructors of layers for steps or images take beside their own.
+
+    Attributes:
+        data_format: "channels_last" or None, which change nothing.
+    """
+
+    data_format: str | None
