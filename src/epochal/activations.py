@@ -30,15 +30,9 @@ def linear(x: Array) -> Array:
 
 
 @ACTIVATIONS.register()
-def relu(x: Array, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Array:
-    """Return max(x, 0).
-
-    With settings: x, at most `max_value`, where it is above `threshold`, else `negative_slope` × (x - threshold).
-    """
-    if (negative_slope, max_value, threshold) == (0.0, None, 0.0):
-        return jax.nn.relu(x)
-    kept = x if max_value is None else jnp.minimum(x, max_value)
-    return jnp.where(x > threshold, kept, negative_slope * (x - threshold))
+def relu(x: Array) -> Array:
+    """Return max(x, 0)."""
+    return jax.nn.relu(x)
 
 
 @ACTIVATIONS.register()

@@ -54,7 +54,7 @@ class _Depthwise(Windowed):
         return self.with_bias(self.by_channel(x, self.kernel[...]))
 
     def by_channel(self, x: Array, kernel: Array) -> Array:
-        """Return the convolution of each channel, those of a channel beside each other."""
+        """Return the convolutions of each channel, one channel after the other."""
         x, channels = asarray(x), x.shape[-1]
         in_groups = kernel.reshape(*self.kernel_size, 1, channels * self.depth_multiplier)
         return jax.lax.conv_general_dilated(

@@ -145,7 +145,7 @@ class Subtract(_Elementwise):
 
 
 class _Extreme(_Elementwise):
-    """Takes one of the values; those of masked steps aren't among them, unless all are masked."""
+    """Takes one of the values, and none of a masked step, unless all are masked."""
 
     extreme: Callable[[Array, Array], Array]
 

@@ -48,7 +48,9 @@ class ReLU(Layer):
         self.threshold = _not_negative("threshold", threshold)
 
     def call(self, x: Array) -> Array:
-        return activations.relu(x, self.negative_slope, self.max_value, self.threshold)
+        above = jnp.where(x > self.threshold, x, 0) if self.threshold else jax.nn.relu(x)
+        kept = above if self.max_value is None else jnp.minimum(above, self.max_value)
+        return kept - self.negative_slope * jax.nn.relu(self.threshold - x) if self.negative_slope else kept
 
     def get_config(self) -> Config:
         settings = {"max_value": self.max_value, "negative_slope": self.negative_slope, "threshold": self.threshold}

@@ -17,6 +17,9 @@ from .shapes import is_shape
 from .types import Array, CommonOptions, Config, Mask, Nest
 from .untyped import asarray, is_variable
 
+MODULES = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
+"""Where Keras has the classes of models."""
+
 
 class TimeDistributed(Layer):
     """Applies a layer, or a model, to each step: `(batch, steps, …)` to `(batch, steps, …)`.
@@ -98,7 +101,8 @@ class TimeDistributed(Layer):
                 "the model in a TimeDistributed has no settings before it has its weights: build it first."
             )
         settings = part.get_config() | {"name": part.name or snake_case(part)}
-        entry = {"module": "keras.layers", "class_name": class_name(part), "config": settings}
+        kind = class_name(part)
+        entry = {"module": MODULES.get(kind, "keras.layers"), "class_name": kind, "config": settings}
         return super().get_config() | {"layer": entry}
 
     @classmethod
