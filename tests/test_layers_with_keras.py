@@ -170,7 +170,10 @@ def of_frames(L, model, sequential):
     start = L.Input((4, 2))
     inner = model(start, L.Dense(3, name="d")(L.Flatten(name="f")(L.Conv1D(2, 2, name="c")(start))), name="inner")
     stack = sequential([L.Input((3,)), L.BatchNormalization(name="n"), L.Dense(2, name="e")], name="stack")
-    return sequential([L.Input((3, 4, 2)), L.TimeDistributed(inner), L.TimeDistributed(stack), L.LSTM(2)])
+    noise = [L.SpatialDropout1D(0.5, seed=1), L.AlphaDropout(0.5, (None, 1, None)), L.Dropout(0.5, (None, 1, 2), 3),
+             L.GaussianNoise(0.5), L.GaussianDropout(0.5, seed=2)]  # fmt: skip
+    last = L.LSTM(2, dropout=0.5, seed=4)
+    return sequential([L.Input((3, 4, 2)), L.TimeDistributed(inner), L.TimeDistributed(stack), *noise, last])
 
 
 def test_models_in_time_distributed_go_both_ways(tmp_path):
@@ -182,6 +185,7 @@ def test_models_in_time_distributed_go_both_ways(tmp_path):
     theirs.save(tmp_path / "theirs.h5")
     theirs.save_weights(tmp_path / "theirs.weights.h5")
     loaded = load_model(tmp_path / "theirs.h5")
+    assert [getattr(layer, "seed", None) for layer in loaded.layers] == [None, None, 1, None, 3, None, 2, 4]
     ours.set_weights([np.zeros_like(w) for w in ours.get_weights()])
     ours.load_weights(tmp_path / "theirs.weights.h5")
     for model in (ours, loaded, keras.models.load_model(tmp_path / "ours.h5")):
