@@ -156,14 +156,18 @@ def masked(L, model):
 
 
 @pytest.mark.filterwarnings("ignore:.*mask")
-def test_masks_are_used_and_passed_on_as_in_keras():
+def test_masks_are_used_and_passed_on_as_in_keras_also_in_files(tmp_path):
     random = np.random.default_rng(2)
     x, z = random.normal(size=(2, 3, 4, 3)).astype("float32")
     x[0, 2:] = z[0, 1:3] = x[1, 0] = z[1, 0] = z[2, 3] = 2
     words = random.integers(0, 9, (3, 4, 5)).astype("int32")
     words[0, 1, 2:] = words[1, 3] = 0
     ours, theirs = with_weights(masked(layers, Model), masked(keras.layers, keras.Model))
-    assert_gives(ours, [x, z, words], theirs.predict([x, z, words], verbose=0))
+    wanted = theirs.predict([x, z, words], verbose=0)
+    ours.save(tmp_path / "ours.h5")
+    theirs.save(tmp_path / "theirs.h5")
+    for model in (ours, load_model(tmp_path / "theirs.h5"), keras.models.load_model(tmp_path / "ours.h5")):
+        assert_gives(model, [x, z, words], wanted)
 
 
 def of_frames(L, model, sequential):
