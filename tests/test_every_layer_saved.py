@@ -9,7 +9,7 @@ import pytest
 import epochal
 from epochal import layers
 from epochal.callbacks import BackupAndRestore, Callback
-from epochal.layers import LSTM, Dense, Flatten, GlobalAveragePooling1D, Input
+from epochal.layers import LSTM, BatchNormalization, Dense, Flatten, GlobalAveragePooling1D, Input
 from epochal.models import Model, load_model
 
 ONE = lambda layer, x: layer(x)
@@ -24,22 +24,39 @@ CASES = {
         "Activation": [{"activation": "tanh"}],
         "ActivityRegularization": [{"l1": 0.5, "l2": 0.25}],
         "Add": [{}, LIST],
+        "AlphaDropout": [{"rate": 0.5, "noise_shape": (None, 1)}],
         "Average": [{}, LIST],
         "BatchNormalization": [{"momentum": 0.5}],
         "Concatenate": [{"axis": 1}, LIST],
         "Dense": [{"units": 3, "activation": "relu", "use_bias": False}],
-        "Dropout": [{"rate": 0.5}],
+        "Dot": [{"axes": -1, "normalize": True}, LIST],
+        "Dropout": [{"rate": 0.5, "seed": 3}],
+        "ELU": [{"alpha": 0.5}],
         "Flatten": [{}],
+        "GaussianDropout": [{"rate": 0.5, "seed": 4}],
+        "GaussianNoise": [{"stddev": 0.5}],
         "GroupNormalization": [{"groups": 2}],
         "LayerNormalization": [{"center": False}],
+        "LeakyReLU": [{"negative_slope": 0.1}],
+        "Maximum": [{}, LIST],
+        "Minimum": [{}, LIST],
         "Multiply": [{}, LIST],
+        "Normalization": [{"axis": 1}],
+        "PReLU": [{"alpha_initializer": "ones"}],
+        "ReLU": [{"max_value": 1.0, "negative_slope": 0.5, "threshold": 0.25}],
         "RepeatVector": [{"n": 2}],
+        "Rescaling": [{"scale": [0.5] * 6, "offset": 1.0}],
         "Reshape": [{"target_shape": (2, 3)}],
+        "Softmax": [{"axis": 1}],
+        "Subtract": [{}, LIST],
     },
     SEQUENCES: {
         "AveragePooling1D": [{"pool_size": 2}],
         "Bidirectional": [{"layer": LSTM(2), "merge_mode": "sum"}],
         "Conv1D": [{"filters": 3, "kernel_size": 2, "padding": "causal"}],
+        "Conv1DTranspose": [{"filters": 3, "kernel_size": 2, "strides": 2, "output_padding": 1}],
+        "Cropping1D": [{"cropping": (1, 2)}],
+        "DepthwiseConv1D": [{"kernel_size": 2, "depth_multiplier": 2}],
         "GRU": [{"units": 2, "dropout": 0.5}],
         "GlobalAveragePooling1D": [{}],
         "GlobalMaxPooling1D": [{}],
@@ -48,21 +65,37 @@ CASES = {
         "MaxPooling1D": [{"pool_size": 2, "strides": 1}],
         "MultiHeadAttention": [{"num_heads": 2, "key_dim": 3, "dropout": 0.5}, TWICE],
         "Permute": [{"dims": (2, 1)}],
+        "SeparableConv1D": [{"filters": 3, "kernel_size": 2, "activation": "relu"}],
         "SimpleRNN": [{"units": 2, "go_backwards": True}],
+        "SpatialDropout1D": [{"rate": 0.5, "seed": 5}],
+        "TimeDistributed": [{"layer": lambda: BatchNormalization(momentum=0.5)}],
         "UpSampling1D": [{"size": 3}],
         "ZeroPadding1D": [{"padding": (1, 2)}],
     },
     IMAGES: {
         "AveragePooling2D": [{"padding": "same"}],
         "Conv2D": [{"filters": 4, "kernel_size": 2, "groups": 2, "activation": "relu"}],
+        "Conv2DTranspose": [{"filters": 3, "kernel_size": (2, 3), "strides": 2, "padding": "same"}],
+        "Cropping2D": [{"cropping": ((1, 0), (0, 2))}],
+        "DepthwiseConv2D": [{"kernel_size": 2, "use_bias": False}],
         "GlobalAveragePooling2D": [{}],
-        "GlobalMaxPooling2D": [{}],
+        "GlobalMaxPooling2D": [{"keepdims": True}],
         "MaxPooling2D": [{"pool_size": (1, 2)}],
+        "SeparableConv2D": [{"filters": 3, "kernel_size": 2, "depth_multiplier": 2}],
+        "SpatialDropout2D": [{"rate": 0.5}],
         "UpSampling2D": [{"interpolation": "bilinear"}],
         "ZeroPadding2D": [{"padding": ((1, 0), (2, 1))}],
     },
     INTEGERS: {"Embedding": [{"input_dim": 7, "output_dim": 3, "mask_zero": True}]},
 }
+
+
+def made(kind, **settings):
+    """Return a new layer of a class; settings that are functions make layers, which it holds."""
+    return getattr(layers, kind)(
+        **{key: value() if inspect.isfunction(value) else value for key, value in settings.items()}
+    )
+
 
 NO_LAYERS = {"Layer", "Lambda"}
 """The base of all, and a function, which no file can hold."""
@@ -70,13 +103,12 @@ NO_LAYERS = {"Layer", "Lambda"}
 
 @pytest.mark.parametrize(("name", "settings"), [(n, case[0]) for cases in CASES.values() for n, case in cases.items()])
 def test_every_layer_is_made_anew_from_its_configuration(name, settings):
-    kind = getattr(layers, name)
-    config = kind(**settings, name="one", trainable=False).get_config()
-    assert kind.from_config(config).get_config() == config
+    config = made(name, **settings, name="one", trainable=False).get_config()
+    assert getattr(layers, name).from_config(config).get_config() == config
 
 
 def test_every_public_layer_is_in_the_table():
-    public = {name for name in layers.__all__ if inspect.isclass(kind := getattr(layers, name))
+    public = {kind.__name__ for name in layers.__all__ if inspect.isclass(kind := getattr(layers, name))
               and issubclass(kind, layers.Layer)}  # fmt: skip
     tried = {name for cases in CASES.values() for name in cases}
     assert public - NO_LAYERS - tried == set(), "give each of these a line in CASES, so that it is saved and resumed"
@@ -89,9 +121,8 @@ def model_of(shape):
     x = Input(shape, dtype="int32" if shape is INTEGERS else "float32", name="x")
     outputs = {}
     for name, (settings, *call) in CASES[shape].items():
-        kind = getattr(layers, name)
-        made = (call[0] if call else ONE)(kind(**settings, name=name), x)
-        flat = (Flatten if made.mask is None else GlobalAveragePooling1D)(name=f"{name}_flat")(made)
+        output = (call[0] if call else ONE)(made(name, **settings, name=name), x)
+        flat = (Flatten if output.mask is None else GlobalAveragePooling1D)(name=f"{name}_flat")(output)
         outputs[f"{name}_out"] = Dense(1, name=f"{name}_out")(flat)
     model = Model(x, outputs)
     model.compile(optimizer="adam", loss="mse")

@@ -1,5 +1,6 @@
 """Files made to do harm: they are refused, nothing is run, and nothing is read but what the model has room for."""
 
+import functools
 import json
 import sys
 
@@ -187,6 +188,10 @@ def dense(**settings):
     return {"class_name": "Dense", "config": {"name": "d", "units": 2} | settings}
 
 
+def within(inner):
+    return {"class_name": "TimeDistributed", "config": {"layer": inner}}
+
+
 POPEN = {"module": "subprocess", "class_name": "Popen", "config": {"args": ["touch", "/tmp/epochal-was-here"]}}
 CODE = {"class_name": "__lambda__", "config": {"code": "4wEAAAAAAAAA", "defaults": None, "closure": None}}
 
@@ -201,7 +206,10 @@ DESCRIPTIONS = {
     "activation": (described(dense(activation=POPEN)), "unknown activation 'Popen'"),
     "activation of code": (described(dense(activation=CODE)), "unknown activation '__lambda__'"),
     "activation by path": (described(dense(activation="os.system")), r"unknown activation 'os\.system'"),
-    "nested": (described({"class_name": "TimeDistributed", "config": {"layer": POPEN}}), "unknown class 'TimeDistributed'"),
+    "nested": (described(within(POPEN)), "unknown class 'Popen'"),
+    "nested code": (described(within(CODE)), "unknown class '__lambda__'"),
+    "nested number": (described(within(3)), "an entry that describes no layer"),
+    "nested deep": (described(functools.reduce(lambda inner, _: within(inner), range(200), POPEN)), "more than 32 deep"),
     "path": (described(dense(name="../../d")), r"names a layer '\.\./\.\./d', which is no plain path"),
     "absolute path": (described(dense(name="/d")), "names a layer '/d', which is no plain path"),
     "huge": (described(dense(units=10**12)), r"kernel has shape \(3, 1000000000000\); 'd' in the file has \(3, 2\)"),

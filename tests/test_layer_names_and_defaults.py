@@ -48,6 +48,11 @@ from epochal.models import Sequential
         (Conv1D(2, 3), SEQUENCES, ["kernel", "bias"]),
         (Embedding(5, 2), ROWS.astype(np.int32), ["embeddings"]),
         (Dropout(0.5), ROWS, []),
+        (layers.PReLU(), ROWS, ["alpha"]),
+        (layers.Conv2DTranspose(2, 3), IMAGES, ["kernel", "bias"]),
+        (layers.DepthwiseConv2D(3), IMAGES, ["kernel", "bias"]),
+        (layers.SeparableConv1D(2, 3), SEQUENCES, ["depthwise_kernel", "pointwise_kernel", "bias"]),
+        (layers.Normalization(), ROWS, ["mean", "variance", "count"]),
         (Flatten(), ROWS, []),
     ],
 )
@@ -71,6 +76,11 @@ def test_the_defaults_are_those_of_keras_3():
     assert not bias.any()
     kernel = Sequential([Conv2D(40, 3, input_shape=(8, 8, 20))]).get_weights()[0]
     assert abs(kernel).max() == pytest.approx(np.sqrt(6 / (9 * 60)), rel=0.02)
+    assert (layers.LeakyReLU().negative_slope, layers.ELU().alpha, layers.Softmax().axis) == (0.3, 1.0, -1)
+    assert (layers.Cropping1D().cropping, layers.Cropping2D().cropping) == ((1, 1), ((0, 0), (0, 0)))
+    assert layers.MaxPool2D is MaxPooling2D
+    kernel = Sequential([layers.DepthwiseConv2D(3, depth_multiplier=40, input_shape=(8, 8, 20))]).get_weights()[0]
+    assert abs(kernel).max() == pytest.approx(np.sqrt(6 / (9 * 60)), rel=0.02)
     table = Sequential([Embedding(500, 20, input_length=1)]).get_weights()[0]
     assert abs(table).max() == pytest.approx(0.05, rel=0.01)
 
@@ -87,6 +97,12 @@ def test_the_defaults_are_those_of_keras_3():
         (layers.LSTM(1), "lstm"),
         (layers.MultiHeadAttention(1, 1), "multi_head_attention"),
         (BatchNormalization(), "batch_normalization"),
+        (layers.PReLU(), "p_re_lu"),
+        (layers.ELU(), "elu"),
+        (layers.Conv2DTranspose(1, 1), "conv2d_transpose"),
+        (layers.SeparableConv2D(1, 1), "separable_conv2d"),
+        (layers.SpatialDropout1D(0.5), "spatial_dropout1d"),
+        (layers.TimeDistributed(Dense(1)), "time_distributed"),
         (Flatten(), "flatten"),
     ],
 )

@@ -303,7 +303,7 @@ def test_a_model_learns_which_half_of_a_sequence_is_larger(make, dtype):
         (lambda: GRU(2, dropout=1.0), ValueError, r"dropout is the share .* to less than 1; got 1\.0"),
         (lambda: GRU(2, recurrent_dropout=-1), ValueError, "recurrent_dropout is the share .*; got -1"),
         (lambda: LSTM(2, activation="tanth"), ValueError, "unknown activation 'tanth'. Did you mean 'tanh'"),
-        (lambda: LSTM(2, stateful=True), TypeError, "LSTM has no argument 'stateful'"),
+        (lambda: LSTM(2, stateful=True), ValueError, "LSTM: stateful=True isn't supported"),
         (lambda: LSTM(2)(X[0]), ValueError, r"LSTM takes \(steps, features\); got inputs of shape \(4,\)"),
         (lambda: LSTM(2)(X, initial_state=X[:, 0, :2]), ValueError, r"LSTM starts with 2 arrays of shape \(batch, 2\): h, c; got initial_state of \(3, 2\)"),
         (lambda: GRU(2)(X, initial_state=[X[:, 0]]), ValueError, r"GRU starts with 1 arrays .*: h; got initial_state of \(3, 4\)"),

@@ -16,7 +16,8 @@ from .. import initializers
 from .base import Layer
 from .call_context import penalize
 from .restraints import KernelRestraints, restrain
-from .settings import check_axes, initializer_settings, kernel_and_bias, known, positive, share
+from .settings import check_axes, checked_seed, initializer_settings, kernel_and_bias, known, positive, share
+from .streams import seeded
 from .types import Array, CommonOptions, Config, InitializerLike, Mask, NamedWeights, Nest, Shape
 from .untyped import einsum
 
@@ -74,6 +75,7 @@ class MultiHeadAttention(Layer):
             `(num_heads, value_dim, output_shape)`. They are drawn as matrices, the heads' axis joined with its
             neighbour.
         bias_initializer: Of the biases.
+        seed: Of the dropout's random numbers, as `Dropout` has it.
         **kwargs: `kernel_regularizer`, `bias_regularizer`, `kernel_constraint` and `bias_constraint`, of all kernels
             and biases; `activity_regularizer`, of the projected queries, keys and values, and of the output; `name`,
             `trainable`.
@@ -95,12 +97,14 @@ class MultiHeadAttention(Layer):
         output_shape: int | Sequence[int] | None = None,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
+        seed: int | None = None,
         **kwargs: Unpack[AttentionOptions],
     ) -> None:
         super().__init__(**kwargs)
         self.num_heads, self.key_dim = positive("num_heads", num_heads), positive("key_dim", key_dim)
         self.value_dim = self.key_dim if value_dim is None else positive("value_dim", value_dim)
         self.dropout, self.use_bias = share("dropout", dropout), use_bias
+        self.seed = checked_seed(seed)
         if isinstance(output_shape, (list, tuple)) and len(output_shape) == 1:
             output_shape = output_shape[0]
         self.output_size = None if output_shape is None else positive("output_shape", output_shape)
@@ -114,7 +118,7 @@ class MultiHeadAttention(Layer):
         self.value = Projection(self, (value_size,), (self.num_heads, self.value_dim), rngs)
         output_size = self.output_size or query_size
         self.attention_output = Projection(self, (self.num_heads, self.value_dim), (output_size,), rngs)
-        self.drop = nnx.Dropout(self.dropout, rngs=rngs) if self.dropout else None
+        self.drop = nnx.Dropout(self.dropout, rngs=seeded(self.seed, rngs)) if self.dropout else None
 
     def _size(self, shape: Shape | None) -> int:
         check_axes(self, shape, "steps, features")
@@ -181,6 +185,7 @@ class MultiHeadAttention(Layer):
             "use_bias": self.use_bias,
             "output_shape": None if self.output_size is None else (self.output_size,),
             **initializer_settings(self),
+            "seed": self.seed,
         }
 
 

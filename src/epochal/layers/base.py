@@ -9,10 +9,11 @@ from flax import nnx
 from jax.typing import ArrayLike
 
 from ..messages.numeric import whole
-from . import building, calling, current, final, restraints, tensors, weights
+from . import building, calling, current, final, harmless, restraints, tensors, weights
 from .call_context import add_loss, losses_of
 from .entries import with_entries
 from .frozen import truth_of
+from .harmless import OF_ALL, HarmlessArguments
 from .listing import trained_of, weights_in_attributes, weights_of
 from .masks import accepted
 from .members import layers_in, members_of
@@ -66,8 +67,9 @@ class Layer(nnx.Module, pytree=False):
         input_shape: Of one sample, for a model's first layer, which is then built at once.
         input_dim: The same for a vector: `input_dim=64` is `input_shape=(64,)`.
         trainable: Whether training changes the weights; see the attribute.
-        **others: `activity_regularizer`, of the output: its value, divided by the batch's size, is added to the loss.
-            And the regularizers and constraints of `restrained` weights. Any other is refused.
+        **others: `activity_regularizer`, of the output: its value, divided by the batch's size, is added to the loss;
+            regularizers and constraints of `restrained` weights; and Keras's arguments that say what is so anyway, such
+            as `dtype="float32"`. (A model's `compile(dtype=…)` says in which numbers it computes.) Others are refused.
 
     Attributes:
         uses_mask: Whether `call` takes `mask`, the mask of its first argument or None, or `<argument>_mask`, the mask
@@ -82,9 +84,10 @@ class Layer(nnx.Module, pytree=False):
 
     Raises:
         TypeError: If there is no such argument; the nearest is named.
-        ValueError: If both `input_shape` and `input_dim` are given.
+        ValueError: If both `input_shape` and `input_dim` are given, or a harmless argument isn't harmless.
     """
 
+    harmless: HarmlessArguments = OF_ALL
     uses_mask = False
     keeps_mask: int = False
     supports_masking = False
@@ -115,7 +118,7 @@ class Layer(nnx.Module, pytree=False):
         trainable: bool = True,
         **others: object,
     ) -> None:
-        found = restraints.found_in(others, type(self))
+        harmless.check(self, others, self.harmless, restraints.names_of(type(self)))
         if input_shape is not None and input_dim is not None:
             raise ValueError(f"give input_shape or input_dim, not both; got {input_shape} and {input_dim}.")
         self.name = name
@@ -123,8 +126,7 @@ class Layer(nnx.Module, pytree=False):
         self.built = False
         self._trainable = truth_of(trainable)
         self.input_shape = (whole("input_dim", input_dim, 1),) if input_dim is not None else sample_shape(input_shape)
-        for setting, restraint in found.items():
-            setattr(self, setting, restraint)
+        restraints.keep(self, others)
 
     def __call__(self, *args: Nest, **kwargs: Nest) -> Nest:
         """Return the output for arrays; for tensors, the tensors that will hold it in a model.

@@ -8,24 +8,16 @@ from typing import Unpack
 from flax import nnx
 
 from .. import initializers
-from .activated import Activated
-from .restraints import KernelOptions, restrain
-from .settings import check_axes, initializer_settings, kernel_and_bias, known, one_of, positive, sizes
+from .restraints import restrain
+from .settings import kernel_and_bias, positive
 from .types import ActivationLike, Array, Config, InitializerLike, NamedWeights, Shape
+from .windowed import ConvolutionOptions, Windowed
 
 
-class _Convolution(Activated):
-    """A convolution over the axes between the batch and the channels.
+class _Convolution(Windowed):
+    """A convolution over the axes between the batch and the channels."""
 
-    Attributes:
-        axes: The axes of a sample, as an error names them.
-        paddings: The values that `padding` may have.
-    """
-
-    keeps_mask = False
     restrained = ("kernel", "bias")
-    axes: str
-    paddings: tuple[str, ...] = ("valid", "same")
 
     def __init__(
         self,
@@ -39,22 +31,16 @@ class _Convolution(Activated):
         use_bias: bool = True,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
-        **kwargs: Unpack[KernelOptions],
+        **kwargs: Unpack[ConvolutionOptions],
     ) -> None:
-        super().__init__(activation, **kwargs)
-        rank = self.axes.count(",")
-        self.filters, self.groups, self.use_bias = positive("filters", filters), positive("groups", groups), use_bias
+        super().__init__(kernel_size, strides, padding, dilation_rate, activation, use_bias, bias_initializer, **kwargs)
+        self.filters, self.groups = positive("filters", filters), positive("groups", groups)
         if self.filters % self.groups:
             raise ValueError(f"filters must fall into equal groups; got {filters} filters and {groups} groups.")
-        self.kernel_size, self.strides = sizes("kernel_size", kernel_size, rank), sizes("strides", strides, rank)
-        self.dilation_rate = sizes("dilation_rate", dilation_rate, rank)
-        self.padding = one_of("padding", padding, self.paddings)
         self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
-        check_axes(self, shape, self.axes)
-        channels = known(self, shape, -1)
+        channels = self.channels(shape)
         if channels % self.groups:
             raise ValueError(f"channels must fall into equal groups; got {channels} channels and {self.groups} groups.")
         self.convolution = nnx.Conv(
@@ -79,16 +65,7 @@ class _Convolution(Activated):
         return kernel_and_bias(self.convolution)
 
     def get_config(self) -> Config:
-        return super().get_config() | {
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "dilation_rate": self.dilation_rate,
-            "groups": self.groups,
-            "use_bias": self.use_bias,
-            **initializer_settings(self),
-        }
+        return super().get_config() | {"filters": self.filters, "groups": self.groups}
 
 
 class Conv1D(_Convolution):
@@ -109,7 +86,7 @@ class Conv1D(_Convolution):
         kernel_initializer: Of the kernel, `(kernel_size, channels / groups, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
         **kwargs: `kernel_regularizer`, `bias_regularizer`, `activity_regularizer`, `kernel_constraint`,
-            `bias_constraint`, `name`, `input_shape`, `trainable`.
+            `bias_constraint`, `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If `groups` doesn't divide the filters or, when built, the channels; or inputs have other axes.
@@ -137,7 +114,7 @@ class Conv2D(_Convolution):
         kernel_initializer: Of the kernel, `(height, width, channels / groups, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
         **kwargs: `kernel_regularizer`, `bias_regularizer`, `activity_regularizer`, `kernel_constraint`,
-            `bias_constraint`, `name`, `input_shape`, `trainable`.
+            `bias_constraint`, `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If `groups` doesn't divide the filters or, when built, the channels; or inputs have other axes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Unpack
 
 import jax.numpy as jnp
@@ -122,6 +122,86 @@ class Average(_Elementwise):
         return functools.reduce(operator.add, x) / len(x)
 
 
+class Subtract(_Elementwise):
+    """Subtracts the second of two inputs from the first; they are broadcast as in `Add`.
+
+        >>> Subtract()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]).tolist()
+        [[-9.0, -18.0]]
+
+    Args:
+        **kwargs: `name`.
+
+    Raises:
+        ValueError: When built, if there aren't two inputs, or their shapes don't fit one another.
+    """
+
+    def build(self, shape: Nest, rngs: nnx.Rngs) -> None:
+        super().build(shape, rngs)
+        if len(shape) != 2:
+            raise ValueError(f"Subtract takes two inputs; got {len(shape)}.")
+
+    def merged(self, x: Sequence[Array]) -> Array:
+        return x[0] - x[1]
+
+
+class _Extreme(_Elementwise):
+    """Takes one of the values, and none of a masked step, unless all are masked."""
+
+    extreme: Callable[[Array, Array], Array]
+
+    def merged(self, x: Sequence[Array]) -> Array:
+        return functools.reduce(type(self).extreme, x)
+
+    def call_with_masks(self, x: Sequence[Array], mask: Sequence[Mask]) -> tuple[Array, Mask]:
+        """Return the values and their mask; where no input counts, the first one's value."""
+        arrays, axes = _aligned(x), max(a.ndim for a in x)
+        counts = [
+            ones((), bool) if m is None else _deepened(_widened(m, axes - a.ndim), axes)
+            for a, m in zip(x, mask, strict=True)
+        ]
+        value, seen = arrays[0], counts[0]
+        for other, its in zip(arrays[1:], counts[1:], strict=True):
+            other = jnp.where(its, other, value)
+            value, seen = self.merged([jnp.where(seen, value, other), other]), seen | its
+        return value, self.output_mask(x, mask)
+
+
+class Maximum(_Extreme):
+    """Takes the largest of the inputs' values, place by place; the inputs are broadcast as in `Add`.
+
+    A masked step of an input is left out, unless all inputs are masked there.
+
+        >>> Maximum()([np.array([[1.0, 5.0]]), np.array([[3.0, 2.0]])]).tolist()
+        [[3.0, 5.0]]
+
+    Args:
+        **kwargs: `name`.
+
+    Raises:
+        ValueError: When built, if the shapes don't fit one another.
+    """
+
+    extreme = staticmethod(jnp.maximum)
+
+
+class Minimum(_Extreme):
+    """Takes the smallest of the inputs' values, place by place; the inputs are broadcast as in `Add`.
+
+    A masked step of an input is left out, unless all inputs are masked there.
+
+        >>> Minimum()([np.array([[1.0, 5.0]]), np.array([[3.0, 2.0]])]).tolist()
+        [[1.0, 2.0]]
+
+    Args:
+        **kwargs: `name`.
+
+    Raises:
+        ValueError: When built, if the shapes don't fit one another.
+    """
+
+    extreme = staticmethod(jnp.minimum)
+
+
 class Concatenate(_Merging):
     """Puts a list of inputs one after the other along an axis.
 
@@ -199,6 +279,21 @@ def add(inputs: Sequence[Nest], **kwargs: Unpack[LayerOptions]) -> Nest:
 def multiply(inputs: Sequence[Nest], **kwargs: Unpack[LayerOptions]) -> Nest:
     """Return `Multiply(**kwargs)(inputs)`."""
     return Multiply(**kwargs)(inputs)
+
+
+def subtract(inputs: Sequence[Nest], **kwargs: Unpack[LayerOptions]) -> Nest:
+    """Return `Subtract(**kwargs)(inputs)`."""
+    return Subtract(**kwargs)(inputs)
+
+
+def maximum(inputs: Sequence[Nest], **kwargs: Unpack[LayerOptions]) -> Nest:
+    """Return `Maximum(**kwargs)(inputs)`."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Sequence[Nest], **kwargs: Unpack[LayerOptions]) -> Nest:
+    """Return `Minimum(**kwargs)(inputs)`."""
+    return Minimum(**kwargs)(inputs)
 
 
 def average(inputs: Sequence[Nest], **kwargs: Unpack[LayerOptions]) -> Nest:

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .base import Layer
+from .harmless import OF_SPATIAL
 from .settings import check_axes, one_of, sizes
-from .types import Array, Config, LayerOptions, Mask, Shape
+from .types import Array, Config, Mask, Shape, SpatialOptions
 from .untyped import avg_pool, max_pool
 
 
@@ -22,6 +23,7 @@ class _OverAxes(Layer):
     """
 
     axes: str
+    harmless = OF_SPATIAL
 
     def build(self, shape: Shape, rngs: nnx.Rngs) -> None:
         check_axes(self, shape, self.axes)
@@ -35,7 +37,7 @@ class _Pooling(_OverAxes):
         pool_size: int | Sequence[int] = 2,
         strides: int | Sequence[int] | None = None,
         padding: str = "valid",
-        **kwargs: Unpack[LayerOptions],
+        **kwargs: Unpack[SpatialOptions],
     ) -> None:
         super().__init__(**kwargs)
         rank = self.axes.count(",")
@@ -46,6 +48,22 @@ class _Pooling(_OverAxes):
     def get_config(self) -> Config:
         settings = {"pool_size": self.pool_size, "strides": self.strides, "padding": self.padding}
         return super().get_config() | settings
+
+
+class _GlobalPooling(_OverAxes):
+    """Makes one value of all along these axes."""
+
+    def __init__(self, keepdims: bool = False, **kwargs: Unpack[SpatialOptions]) -> None:
+        super().__init__(**kwargs)
+        self.keepdims = keepdims
+
+    @property
+    def pooled_axes(self) -> tuple[int, ...]:
+        """The axes that become one value, with the batch axis as 0."""
+        return tuple(range(1, self.axes.count(",") + 1))
+
+    def get_config(self) -> Config:
+        return super().get_config() | {"keepdims": self.keepdims}
 
 
 class _MaxPooling(_Pooling):
@@ -68,7 +86,7 @@ class MaxPooling1D(_MaxPooling):
         pool_size: How many steps a window has.
         strides: By how many steps it moves; the pool size if None.
         padding: "valid" has whole windows only, "same" as many as fit with padding at both ends.
-        **kwargs: `name`, `input_shape`.
+        **kwargs: `name`, `input_shape`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If a number isn't positive, there is no such padding or, when built, inputs have other axes.
@@ -89,7 +107,7 @@ class AveragePooling1D(_AveragePooling):
         pool_size: How many steps a window has.
         strides: By how many steps it moves; the pool size if None.
         padding: "valid" has whole windows only, "same" as many as fit with padding at both ends.
-        **kwargs: `name`, `input_shape`.
+        **kwargs: `name`, `input_shape`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If a number isn't positive, there is no such padding or, when built, inputs have other axes.
@@ -108,7 +126,7 @@ class MaxPooling2D(_MaxPooling):
         pool_size: How many rows and columns a window has; one number or two.
         strides: By how many it moves, one number or two; the pool size if None.
         padding: "valid" has whole windows only, "same" as many as fit with padding on all sides.
-        **kwargs: `name`, `input_shape`.
+        **kwargs: `name`, `input_shape`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If a number isn't positive, there is no such padding or, when built, inputs have other axes.
@@ -129,7 +147,7 @@ class AveragePooling2D(_AveragePooling):
         pool_size: How many rows and columns a window has; one number or two.
         strides: By how many it moves, one number or two; the pool size if None.
         padding: "valid" has whole windows only, "same" as many as fit with padding on all sides.
-        **kwargs: `name`, `input_shape`.
+        **kwargs: `name`, `input_shape`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If a number isn't positive, there is no such padding or, when built, inputs have other axes.
@@ -138,7 +156,7 @@ class AveragePooling2D(_AveragePooling):
     axes = "height, width, channels"
 
 
-class GlobalAveragePooling1D(_OverAxes):
+class GlobalAveragePooling1D(_GlobalPooling):
     """Takes the mean over steps, masked ones left out: `(batch, steps, features)` to `(batch, features)`.
 
     Where no step counts the mean is 0. (Keras's isn't a number.)
@@ -147,7 +165,8 @@ class GlobalAveragePooling1D(_OverAxes):
         (2, 3)
 
     Args:
-        **kwargs: `name`, `input_shape`.
+        keepdims: Whether the axes stay, with size 1.
+        **kwargs: `name`, `input_shape`, `data_format="channels_last"`.
 
     Raises:
         ValueError: When built, if inputs have other axes.
@@ -158,19 +177,21 @@ class GlobalAveragePooling1D(_OverAxes):
 
     def call(self, x: Array, mask: Mask = None) -> Array:
         if mask is None:
-            return x.mean(axis=1)
+            return x.mean(axis=1, keepdims=self.keepdims)
         counts = mask[..., None]
-        return jnp.where(counts, x, 0).sum(axis=1) / jnp.maximum(counts.sum(axis=1), 1).astype(x.dtype)
+        total, steps = (a.sum(axis=1, keepdims=self.keepdims) for a in (jnp.where(counts, x, 0), counts))
+        return total / jnp.maximum(steps, 1).astype(x.dtype)
 
 
-class GlobalAveragePooling2D(_OverAxes):
+class GlobalAveragePooling2D(_GlobalPooling):
     """Takes the mean over height and width: `(batch, height, width, channels)` to `(batch, channels)`.
 
         >>> GlobalAveragePooling2D()(np.ones((2, 8, 6, 3))).shape
         (2, 3)
 
     Args:
-        **kwargs: `name`, `input_shape`.
+        keepdims: Whether the axes stay, with size 1.
+        **kwargs: `name`, `input_shape`, `data_format="channels_last"`.
 
     Raises:
         ValueError: When built, if inputs have other axes.
@@ -179,17 +200,18 @@ class GlobalAveragePooling2D(_OverAxes):
     axes = "height, width, channels"
 
     def call(self, x: Array) -> Array:
-        return x.mean(axis=(1, 2))
+        return x.mean(axis=self.pooled_axes, keepdims=self.keepdims)
 
 
-class GlobalMaxPooling1D(_OverAxes):
+class GlobalMaxPooling1D(_GlobalPooling):
     """Takes the largest value over steps: `(batch, steps, features)` to `(batch, features)`.
 
         >>> GlobalMaxPooling1D()(np.array([[[1.0, 4.0], [3.0, 2.0]]])).tolist()
         [[3.0, 4.0]]
 
     Args:
-        **kwargs: `name`, `input_shape`.
+        keepdims: Whether the axes stay, with size 1.
+        **kwargs: `name`, `input_shape`, `data_format="channels_last"`.
 
     Raises:
         ValueError: When built, if inputs have other axes.
@@ -198,17 +220,18 @@ class GlobalMaxPooling1D(_OverAxes):
     axes = "steps, features"
 
     def call(self, x: Array) -> Array:
-        return x.max(axis=1)
+        return x.max(axis=self.pooled_axes, keepdims=self.keepdims)
 
 
-class GlobalMaxPooling2D(_OverAxes):
+class GlobalMaxPooling2D(_GlobalPooling):
     """Takes the largest value over height and width: `(batch, height, width, channels)` to `(batch, channels)`.
 
         >>> GlobalMaxPooling2D()(np.ones((2, 8, 6, 3))).shape
         (2, 3)
 
     Args:
-        **kwargs: `name`, `input_shape`.
+        keepdims: Whether the axes stay, with size 1.
+        **kwargs: `name`, `input_shape`, `data_format="channels_last"`.
 
     Raises:
         ValueError: When built, if inputs have other axes.
@@ -217,4 +240,4 @@ class GlobalMaxPooling2D(_OverAxes):
     axes = "height, width, channels"
 
     def call(self, x: Array) -> Array:
-        return x.max(axis=(1, 2))
+        return x.max(axis=self.pooled_axes, keepdims=self.keepdims)

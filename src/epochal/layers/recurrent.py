@@ -11,9 +11,11 @@ from flax import nnx
 
 from .. import activations, initializers
 from .base import Layer
+from .harmless import OF_RECURRENT
 from .names import snake_case
 from .restraints import KernelOptions, restrain
-from .settings import check_axes, initializer_settings, known, positive, present, share
+from .settings import check_axes, checked_seed, initializer_settings, known, positive, present, share
+from .streams import seeded
 from .types import (
     ActivationLike,
     Array,
@@ -50,6 +52,9 @@ class RecurrentOptions(RestraintOptions, total=False):
     return_state: bool
     go_backwards: bool
     zero_output_for_mask: bool
+    seed: int | None
+    unroll: bool
+    implementation: int
 
 
 class Recurrent(Layer):
@@ -73,8 +78,10 @@ class Recurrent(Layer):
         return_state: Whether to return a tuple: the output, and the states after the last step.
         go_backwards: Whether to start with the last step; outputs then come in that order.
         zero_output_for_mask: Whether the outputs at masked steps are 0 instead.
+        seed: Of the dropouts' random numbers, as `Dropout` has it.
         **kwargs: `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer`, `activity_regularizer`,
-            `kernel_constraint`, `recurrent_constraint`, `bias_constraint`, `name`, `input_shape`, `trainable`.
+            `kernel_constraint`, `recurrent_constraint`, `bias_constraint`, `name`, `input_shape`, `trainable`; also
+            `unroll` and `implementation`, which only say how Keras computes the same values.
 
     Attributes:
         gates: How many times `units` columns the kernels have.
@@ -86,6 +93,7 @@ class Recurrent(Layer):
 
     uses_mask = True
     restrained = ("kernel", "recurrent", "bias")
+    harmless = OF_RECURRENT
     gates = 1
     states: tuple[str, ...] = ("h",)
 
@@ -103,6 +111,7 @@ class Recurrent(Layer):
         return_state: bool = False,
         go_backwards: bool = False,
         zero_output_for_mask: bool = False,
+        seed: int | None = None,
         **kwargs: Unpack[RestraintOptions],
     ) -> None:
         super().__init__(**kwargs)
@@ -113,6 +122,7 @@ class Recurrent(Layer):
         self.dropout, self.recurrent_dropout = share("dropout", dropout), share("recurrent_dropout", recurrent_dropout)
         self.return_sequences, self.return_state = return_sequences, return_state
         self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
+        self.seed = checked_seed(seed)
 
     @property
     def keeps_mask(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]  # it follows another setting
@@ -126,8 +136,9 @@ class Recurrent(Layer):
         self.recurrent_kernel = nnx.Param(self.recurrent_initializer(rngs.params(), (self.units, columns), jnp.float32))
         self.bias = nnx.Param(self.first_bias(rngs)) if self.use_bias else None
         restrain(self, kernel=self.kernel, recurrent=self.recurrent_kernel, bias=self.bias)
-        self.drop_features = nnx.Dropout(self.dropout, broadcast_dims=(1,), rngs=rngs) if self.dropout else None
-        self.drop_units = nnx.Dropout(self.recurrent_dropout, rngs=rngs) if self.recurrent_dropout else None
+        streams = seeded(self.seed, rngs)
+        self.drop_features = nnx.Dropout(self.dropout, broadcast_dims=(1,), rngs=streams) if self.dropout else None
+        self.drop_units = nnx.Dropout(self.recurrent_dropout, rngs=streams) if self.recurrent_dropout else None
 
     def first_bias(self, rngs: nnx.Rngs) -> Array:
         """Return the bias before training, `(gates × units,)`."""
@@ -222,6 +233,7 @@ class Recurrent(Layer):
             "return_state": self.return_state,
             "go_backwards": self.go_backwards,
             "zero_output_for_mask": self.zero_output_for_mask,
+            "seed": self.seed,
         }
 
 
@@ -251,8 +263,10 @@ class SimpleRNN(Recurrent):
         return_state: Whether to return a tuple: the output, and the states after the last step.
         go_backwards: Whether to start with the last step; outputs then come in that order.
         zero_output_for_mask: Whether the outputs at masked steps are 0 instead.
+        seed: Of the dropouts' random numbers, as `Dropout` has it.
         **kwargs: `kernel_regularizer`, `recurrent_regularizer`, `bias_regularizer`, `activity_regularizer`,
-            `kernel_constraint`, `recurrent_constraint`, `bias_constraint`, `name`, `input_shape`, `trainable`.
+            `kernel_constraint`, `recurrent_constraint`, `bias_constraint`, `name`, `input_shape`, `trainable`; also
+            `unroll` and `implementation`, which only say how Keras computes the same values.
 
     Raises:
         ValueError: If `units` is no positive whole number, a dropout no share or, when built, inputs have other axes.

@@ -8,6 +8,7 @@ from typing import Unpack
 from flax import nnx
 
 from .base import Layer
+from .harmless import OF_SPATIAL
 from .settings import check_axes, positive
 from .types import Array, Config, LayerOptions, Shape
 
@@ -19,8 +20,10 @@ class Flatten(Layer):
         (2, 12)
 
     Args:
-        **kwargs: `name`, `input_shape`, `input_dim`.
+        **kwargs: `name`, `input_shape`, `input_dim`, `data_format="channels_last"`.
     """
+
+    harmless = OF_SPATIAL
 
     def call(self, x: Array) -> Array:
         return x.reshape(len(x), -1)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from .. import constraints, regularizers
-from ..messages.arguments import constructor_arguments, unknown_argument
 from .types import Config, ConstraintLike, LayerOptions, RegularizerLike, Variable
 
 
@@ -59,17 +58,10 @@ def get(name: str, identifier: Any) -> Any:
     return (regularizers if name.endswith("_regularizer") else constraints).get(identifier)
 
 
-def found_in(arguments: Mapping[str, object], kind: type[Any]) -> Config:
-    """Return all such settings of a class of layers, as the arguments of its constructor say; None for none.
-
-    Raises:
-        TypeError: If there is any other argument; the nearest of all that the constructor takes is named.
-    """
-    names = names_of(kind)
-    for argument in arguments:
-        if argument not in names:
-            raise unknown_argument(kind.__name__, argument, [*constructor_arguments(kind), *names])
-    return {name: get(name, arguments.get(name)) for name in names}
+def keep(layer: object, arguments: Mapping[str, object]) -> None:
+    """Give a layer all such settings of its class, as the arguments of its constructor say; None for none."""
+    for name in names_of(type(layer)):
+        setattr(layer, name, get(name, arguments.get(name)))
 
 
 def given(regularizer: RegularizerLike, constraint: ConstraintLike) -> Restraints:

@@ -111,6 +111,13 @@ def share(argument: str, value: object) -> float:
     return real(argument, value)
 
 
+def checked_seed(value: object) -> int | None:
+    """Return the seed of a layer's random numbers, None if it has none; anything but a whole number is a ValueError."""
+    if value is not None and not (is_whole(value, 0) and whole("seed", value) < 2**32):
+        raise ValueError(f"seed is a whole number from 0 to 2**32 - 1, or None; got {value!r}.")
+    return None if value is None else whole("seed", value)
+
+
 def check_axes(layer: object, shape: Nest, axes: str) -> None:
     """Raise a ValueError unless inputs have the axes that a layer's docstring names.
 

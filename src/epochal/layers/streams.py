@@ -31,9 +31,18 @@ def current_rngs() -> nnx.Rngs:
 
 def fresh_rngs() -> nnx.Rngs:
     """Return new streams, from the seed that `epochal.set_random_seed` has set, if it was called."""
+    return _streams(fresh_seed())
+
+
+def seeded(seed: int | None, streams: nnx.Rngs) -> nnx.Rngs:
+    """Return new streams from a layer's own seed, which draw the same in any model; those given if it is None."""
+    return streams if seed is None else _streams(seed)
+
+
+def _streams(seed: int) -> nnx.Rngs:
     kind = _UncountedStream if _OUTLINED.get() else _HostStream
     streams = nnx.Rngs()
-    setattr(streams, "default", kind(_key(fresh_seed()), tag="default"))  # noqa: B010
+    setattr(streams, "default", kind(_key(seed), tag="default"))  # noqa: B010
     return streams
 
 

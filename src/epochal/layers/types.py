@@ -107,12 +107,14 @@ class CommonOptions(TypedDict, total=False):
         input_shape: Of one sample, for a model's first layer, which is then built at once.
         trainable: Whether training changes the weights; True unless given.
         activity_regularizer: Of the output: its value, divided by the batch's size, is added to the loss.
+        dtype: "float32" or None, which change nothing.
     """
 
     name: str | None
     input_shape: Sequence[int | None] | None
     trainable: bool
     activity_regularizer: RegularizerLike
+    dtype: DTypeLike | None
 
 
 class LayerOptions(CommonOptions, total=False):
@@ -123,3 +125,13 @@ class LayerOptions(CommonOptions, total=False):
     """
 
     input_dim: int | None
+
+
+class SpatialOptions(LayerOptions, total=False):
+    """The arguments that constructors of layers for steps or images take beside their own.
+
+    Attributes:
+        data_format: "channels_last" or None, which change nothing.
+    """
+
+    data_format: str | None

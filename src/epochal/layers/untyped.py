@@ -18,6 +18,7 @@ ArrayFunction: TypeAlias = Callable[..., Array]
 asarray = cast("ArrayFunction", jnp.asarray)
 avg_pool = cast("ArrayFunction", nnx.avg_pool)
 device_put = cast("ArrayFunction", jax.device_put)
+finfo = cast("Callable[..., Any]", jnp.finfo)
 einsum = cast("ArrayFunction", jnp.einsum)
 max_pool = cast("ArrayFunction", nnx.max_pool)
 ones = cast("ArrayFunction", jnp.ones)

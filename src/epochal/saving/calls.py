@@ -184,6 +184,13 @@ def reference(saved: object) -> Reference:
     return Reference(layer, call, output)
 
 
+def array_or_plain(saved: object) -> object:
+    """Return what JSON has for an array as the array, anything else as it is."""
+    entry = as_object(saved) or {}
+    config = as_object(entry.get("config"))
+    return _array(config) if entry.get("class_name") == "__numpy__" and config is not None else saved
+
+
 def _value(saved: object, level: int = 0) -> object:
     if level > DEEPEST:
         raise ValueError(f"one of its calls has lists in lists more than {DEEPEST} deep.")

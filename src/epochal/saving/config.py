@@ -9,13 +9,15 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import TypeAlias, cast
 
 from .. import activations, constraints, initializers, layers, regularizers
-from ..layers import Input, Lambda, Layer, restraints
+from ..layers import Bidirectional, Input, Lambda, Layer, TimeDistributed, restraints
+from ..layers.members import module_in
+from ..layers.names import snake_case
 from ..messages.arguments import keywords_of
 from ..messages.names import suggest
-from .calls import NUMBERS
+from .calls import NUMBERS, array_or_plain
 from .custom_objects import CustomObjects, function_name, own_object, resolve
 from .json_values import Json, as_list, as_object
 
@@ -27,14 +29,13 @@ LAYERS: Mapping[str, Callable[..., Layer]] = {
 }
 """The layers that a file can describe, by the names that Keras and epochal share."""
 
-PARTS = {"layer": "forward_layer", "backward_layer": "backward_layer"}
-"""Settings that are layers themselves, with the attributes that hold these."""
+PARTS = {"layer": ("forward_layer", "layer"), "backward_layer": ("backward_layer",)}
+"""Settings that are layers or models themselves, with the attributes that may hold these."""
 
 NEUTRAL: Mapping[str, tuple[object, ...]] = {
     "attention_axes": ([1],),
     "axis": (-1, [-1]),  # where it can't be chosen
     "data_format": ("channels_last",),
-    "keepdims": (False,),
     "renorm": (False,),
     "rms_scaling": (False,),
     "stateful": (False,),
@@ -44,7 +45,10 @@ NEUTRAL: Mapping[str, tuple[object, ...]] = {
 }
 """Settings of Keras's layers without a counterpart, and their values that change nothing here."""
 
-NO_MATTER = {"seed", "renorm_momentum", "beta_initializer", "gamma_initializer", "moving_mean_initializer",
+NOT_TRAINABLE = ("SpatialDropout1D", "SpatialDropout2D")
+"""Layers that Keras doesn't let say whether they are trainable; they have no weights."""
+
+NO_MATTER = {"renorm_momentum", "beta_initializer", "gamma_initializer", "moving_mean_initializer",
              "moving_variance_initializer", "batch_input_shape", "batch_shape", "build_config",
              "flash_attention", "implementation", "unroll", "use_cudnn"}  # fmt: skip
 """Settings that say nothing about a model whose weights are loaded."""
@@ -52,7 +56,7 @@ NO_MATTER = {"seed", "renorm_momentum", "beta_initializer", "gamma_initializer",
 RESTRAINTS = ("_regularizer", "_constraint")
 """The endings of settings that are regularizers or constraints."""
 
-ONLY_TRAINING = ("noise_shape", "dtype", *RESTRAINTS)
+ONLY_TRAINING = ("dtype", *RESTRAINTS)
 """Settings (or their endings) that are left out with a warning: outputs are as in Keras, further training isn't."""
 
 SAVE_WEIGHTS = "save_weights works (ModelCheckpoint: save_weights_only=True)."
@@ -61,8 +65,20 @@ SAVE_WEIGHTS = "save_weights works (ModelCheckpoint: save_weights_only=True)."
 # To JSON
 
 
-def layer_config(name: str, layer: object) -> Json:
+Describe: TypeAlias = Callable[[str, object], Json]
+"""Returns the description of a layer or of a model's module, given a name for it."""
+
+Make: TypeAlias = Callable[[str, Json, CustomObjects, list[str]], object]
+"""Makes a layer or a model from a description, as `layer_of` does."""
+
+
+def layer_config(name: str, layer: object, describe: Describe) -> Json:
     """Return a layer's class and settings in the form in which Keras saves them.
+
+    Args:
+        name: Of the layer.
+        layer: The layer.
+        describe: What describes the layers and models that it holds.
 
     Raises:
         ValueError: If a file can't describe it: a function, or a module that isn't an `epochal.layers.Layer`.
@@ -85,8 +101,10 @@ def layer_config(name: str, layer: object) -> Json:
     for setting in config:
         if setting.endswith("activation") and config[setting] is None:
             config[setting] = _activation_name(name, getattr(layer, setting, None))
-        if setting in PARTS and isinstance(part := getattr(layer, PARTS[setting], None), Layer):
-            config[setting] = {**(as_object(config[setting]) or {}), **layer_config(part.name or setting, part)}
+        if setting in PARTS and (part := _part(layer, setting)) is not None:
+            config[setting] = {**(as_object(config[setting]) or {}), **describe(part.name or snake_case(part), part)}
+    if kind in NOT_TRAINABLE:
+        del config["trainable"]
     unset: Mapping[str, object] = dict.fromkeys(restraints.names_of(type(layer)))  # a config leaves these out
     if kind not in LAYERS and (missing := _unsaid(layer, {**unset, **config})):
         raise ValueError(f"layer {name!r}: {kind}.get_config doesn't say its argument {missing[0]!r}. Add it.")
@@ -95,6 +113,14 @@ def layer_config(name: str, layer: object) -> Json:
     except (TypeError, ValueError) as error:
         raise ValueError(f"layer {name!r}: {kind}.get_config has a value that JSON can't hold: {error}") from error
     return {"class_name": kind, "config": config}
+
+
+def _part(layer: Layer, setting: str) -> Layer | None:
+    """Return the layer that one of a layer's settings is, or the module of the model; None if it is none."""
+    if not isinstance(layer, (Bidirectional, TimeDistributed)):
+        return None
+    held = (module_in(getattr(layer, attribute, None)) for attribute in PARTS[setting])
+    return next((part for part in held if isinstance(part, Layer)), None)
 
 
 def _activation_name(layer: str, function: object) -> str:
@@ -148,7 +174,7 @@ def input_of(settings: Json) -> Input:
     return Input(cast("list[int | None]", sizes[1:]), dtype, cast("str | None", settings.get("name")))
 
 
-def layer_of(class_name: str, settings: Json, custom: CustomObjects, left_out: list[str]) -> object:
+def layer_of(class_name: str, settings: Json, custom: CustomObjects, left_out: list[str], make_part: Make) -> object:
     """Return a new layer by its class and its settings.
 
     Args:
@@ -156,6 +182,7 @@ def layer_of(class_name: str, settings: Json, custom: CustomObjects, left_out: l
         settings: What the class's constructor takes, and what Keras has beside it.
         custom: The user's classes and functions by the names in the file.
         left_out: Gets Keras's settings without a counterpart that matter in training only.
+        make_part: Makes the layers and models that it holds.
 
     Raises:
         ValueError: If the class isn't known here, or a setting has no counterpart here.
@@ -182,7 +209,9 @@ def layer_of(class_name: str, settings: Json, custom: CustomObjects, left_out: l
         elif key not in NO_MATTER and given[key] not in NEUTRAL.get(key, ()):
             raise ValueError(f"layer {name!r} ({class_name}): {key}={given[key]!r} has no counterpart here.")
     try:
-        return make(**{key: _argument(key, value, custom, left_out) for key, value in given.items() if key in accepted})
+        parts = {key: make_part(*entry_of(value), custom, left_out) for key, value in given.items() if key in PARTS}
+        others = {key: given[key] for key in given if key in accepted and key not in parts}
+        return make(**{key: _argument(key, value, custom) for key, value in others.items()}, **parts)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"layer {name!r} ({class_name}): {error}") from error
 
@@ -209,14 +238,14 @@ def _accepted(make: type[Layer]) -> set[str]:
     ) - {"self", "kwargs"}
 
 
-def _argument(key: str, value: object, custom: CustomObjects, left_out: list[str]) -> object:
+def _argument(key: str, value: object, custom: CustomObjects) -> object:
     """Return a setting as a layer's constructor takes it."""
     if key.endswith("activation"):
         return resolve(value, custom)
-    if key in PARTS:
-        return layer_of(*entry_of(value), custom, left_out)
     if key.endswith(RESTRAINTS):
         return restraints.get(key, resolve(value, custom))
+    if key == "seed" and as_object(value) is not None:  # Keras's seed generators
+        return None
     if key.endswith("_initializer"):
         entry = as_object(value) or {}
         if (config := as_object(entry.get("config"))) is not None:
@@ -224,7 +253,7 @@ def _argument(key: str, value: object, custom: CustomObjects, left_out: list[str
             value = {**entry, "config": {**config, **seed}}
         return initializers.get(resolve(value, custom))
     axes = as_list(value)
-    return axes[0] if key == "axis" and axes is not None and len(axes) == 1 else value
+    return axes[0] if key == "axis" and axes is not None and len(axes) == 1 else array_or_plain(value)
 
 
 def _training_only(name: str, key: str, value: object) -> list[str]:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from flax import nnx
 
-from ..layers import Input
+from ..layers import Input, TimeDistributed
 from ..layers.functions import as_layer
 from ..layers.graph import Graph
+from ..layers.members import module_in
 from ..layers.names import snake_case
 from ..layers.operations import FUNCTIONS, Operation
 from ..layers.tensors import Tensor
@@ -107,7 +108,7 @@ def _entry(name: str, layer: object) -> Json:
     if isinstance(layer, Operation):  # Keras finds them by their module; its own files don't say it
         kind = layer.keras_class
         return {"module": OPERATIONS, "class_name": kind, "registered_name": kind, "config": {"name": name}}
-    return _model(name, layer) if isinstance(layer, Graph) else layer_config(name, layer)
+    return _model(name, layer) if isinstance(layer, Graph) else layer_config(name, layer, _entry)
 
 
 def _calls_of(graph: Graph) -> tuple[dict[int, Reference], dict[str, list[Json]]]:
@@ -135,17 +136,25 @@ def _calls_of(graph: Graph) -> tuple[dict[int, Reference], dict[str, list[Json]]
 
 
 def _check_sharing(graph: Graph, seen: set[int], level: int = 0) -> None:
-    """Raise if a file would make several layers of one, since it is in several of the models."""
+    """Raise if a file would make several layers of one, since it is in several of the models, or in another layer."""
     _check_level(level)
     for name, layer in graph.named_layers():
-        if id(layer) in seen:
-            raise ValueError(
-                f"layer {name!r} is in two models, of which one is part of the other or both are parts of a third; "
-                f"read from a file, it would be two layers: {SAVE_WEIGHTS}"
-            )
-        seen.add(id(layer))
-        if isinstance(layer, Graph):
-            _check_sharing(layer, seen, level + 1)
+        _check_shared(name, layer, seen, level)
+
+
+def _check_shared(name: str, layer: object, seen: set[int], level: int) -> None:
+    _check_level(level)
+    if id(layer) in seen:
+        raise ValueError(
+            f"layer {name!r} is in two models, of which one is part of the other or both are parts of a third; "
+            f"read from a file, it would be two layers: {SAVE_WEIGHTS}"
+        )
+    seen.add(id(layer))
+    if isinstance(layer, Graph):
+        _check_sharing(layer, seen, level + 1)
+    elif isinstance(layer, TimeDistributed):
+        held = module_in(layer.layer)
+        _check_shared(held.name or snake_case(held), held, seen, level + 1)
 
 
 def _check_level(level: int) -> None:
@@ -187,10 +196,19 @@ def _count(entry: Json, level: int = 0) -> int:
         if part is not None:
             nodes = as_list(part.get("inbound_nodes"))
             taken = 1 if nodes is None else sum(max(1, calls.tensors_taken(node)) for node in nodes)
-            total += taken * (_count(part, level + 1) if part.get("class_name") in MODELS else 1)
+            total += taken * _count_of_part(part, level + 1)
     if total > MOST_TENSORS:
         raise ValueError(f"its layers take more than {MOST_TENSORS:,} tensors; no model is that large.")
     return total
+
+
+def _count_of_part(part: Json, level: int) -> int:
+    """Return the count of a model, or of one within a layer; 1 for any other layer."""
+    if part.get("class_name") in MODELS:
+        return _count(part, level)
+    _check_level(level)
+    held = as_object((as_object(part.get("config")) or {}).get("layer"))
+    return 1 if held is None else _count_of_part(held, level + 1)
 
 
 def _graph(kind: str, inner: object, custom: CustomObjects, left_out: list[str]) -> Graph:
@@ -205,7 +223,7 @@ def _graph(kind: str, inner: object, custom: CustomObjects, left_out: list[str])
 def _layer(class_name: str, settings: Json, custom: CustomObjects, left_out: list[str]) -> nnx.Module:
     if class_name in MODELS and own_object(class_name, custom) is None:
         return _graph(class_name, settings, custom, left_out)
-    return as_layer(layer_of(class_name, settings, custom, left_out))
+    return as_layer(layer_of(class_name, settings, custom, left_out, _layer))
 
 
 def _sequential(name: str, inner: Json, listed: list[object], custom: CustomObjects, left_out: list[str]) -> Graph:

@@ -22,7 +22,7 @@ from .hdf5 import Array, Dataset, Group
 from .keras_h5 import text
 from .layer_weights import LayerWeights, Match, StoredLayer, values_of, writable
 
-PLACES = ("", "cell/", "forward_layer/cell/", "query_dense/")
+PLACES = ("", "cell/", "forward_layer/cell/", "query_dense/", "layer/", "layer/cell/")
 """Where the first weights of a layer may be, below its group."""
 
 
