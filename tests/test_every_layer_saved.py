@@ -42,7 +42,7 @@ CASES = {
         "Minimum": [{}, LIST],
         "Multiply": [{}, LIST],
         "Normalization": [{"axis": 1}],
-        "PReLU": [{"alpha_initializer": "ones"}],
+        "PReLU": [{"alpha_initializer": "ones", "alpha_regularizer": "l2", "alpha_constraint": "non_neg"}],
         "ReLU": [{"max_value": 1.0, "negative_slope": 0.5, "threshold": 0.25}],
         "RepeatVector": [{"n": 2}],
         "Rescaling": [{"scale": [0.5] * 6, "offset": 1.0}],
@@ -56,7 +56,7 @@ CASES = {
         "Conv1D": [{"filters": 3, "kernel_size": 2, "padding": "causal"}],
         "Conv1DTranspose": [{"filters": 3, "kernel_size": 2, "strides": 2, "output_padding": 1}],
         "Cropping1D": [{"cropping": (1, 2)}],
-        "DepthwiseConv1D": [{"kernel_size": 2, "depth_multiplier": 2}],
+        "DepthwiseConv1D": [{"kernel_size": 2, "depth_multiplier": 2, "depthwise_regularizer": "l1"}],
         "GRU": [{"units": 2, "dropout": 0.5}],
         "GlobalAveragePooling1D": [{}],
         "GlobalMaxPooling1D": [{}],
@@ -65,7 +65,9 @@ CASES = {
         "MaxPooling1D": [{"pool_size": 2, "strides": 1}],
         "MultiHeadAttention": [{"num_heads": 2, "key_dim": 3, "dropout": 0.5}, TWICE],
         "Permute": [{"dims": (2, 1)}],
-        "SeparableConv1D": [{"filters": 3, "kernel_size": 2, "activation": "relu"}],
+        "SeparableConv1D": [
+            {"filters": 3, "kernel_size": 2, "activation": "relu", "pointwise_constraint": "unit_norm"}
+        ],
         "SimpleRNN": [{"units": 2, "go_backwards": True}],
         "SpatialDropout1D": [{"rate": 0.5, "seed": 5}],
         "TimeDistributed": [{"layer": lambda: BatchNormalization(momentum=0.5)}],
@@ -75,7 +77,9 @@ CASES = {
     IMAGES: {
         "AveragePooling2D": [{"padding": "same"}],
         "Conv2D": [{"filters": 4, "kernel_size": 2, "groups": 2, "activation": "relu"}],
-        "Conv2DTranspose": [{"filters": 3, "kernel_size": (2, 3), "strides": 2, "padding": "same"}],
+        "Conv2DTranspose": [
+            {"filters": 3, "kernel_size": (2, 3), "strides": 2, "padding": "same", "bias_regularizer": "l2"}
+        ],
         "Cropping2D": [{"cropping": ((1, 0), (0, 2))}],
         "DepthwiseConv2D": [{"kernel_size": 2, "use_bias": False}],
         "GlobalAveragePooling2D": [{}],

@@ -1,6 +1,7 @@
 """Regularizers and constraints beside an installed Keras 3: values, whole fits and files; skipped where there is none."""
 
 import importlib.util
+import inspect
 import os
 
 import numpy as np
@@ -13,7 +14,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import jax.numpy as jnp
 
 import epochal
-from epochal import constraints, regularizers
+from epochal import constraints, layers, regularizers
 from epochal.callbacks import SwapEMAWeights
 from epochal.models import load_model
 
@@ -22,6 +23,7 @@ keras = pytest.importorskip("keras")
 
 RNG = np.random.default_rng(0)
 W = RNG.normal(size=(3, 2, 4)).astype("float32")
+IMAGES = RNG.normal(size=(14, 2, 2, 2)).astype("float32")
 STEPS = RNG.normal(size=(14, 4, 3)).astype("float32")
 WORDS = RNG.integers(0, 5, size=(14, 4))
 Y = RNG.normal(size=(14, 2)).astype("float32")
@@ -100,6 +102,27 @@ def of_steps(k, inputs):
     return n.Dense(2, kernel_regularizer="l2", bias_constraint="non_neg")(shared(shared(x)))
 
 
+def of_images(k, inputs):
+    """Convolutions with two kernels or a transposed one, and slopes."""
+    n, r, c = k.layers, k.regularizers, k.constraints
+    x = n.Conv2DTranspose(2, 2, kernel_regularizer="l1", bias_regularizer="l2", kernel_constraint=c.UnitNorm([0, 1]))(
+        inputs
+    )
+    x = n.PReLU(shared_axes=[1, 2], alpha_regularizer="l2", alpha_constraint="non_neg")(x)
+    x = n.DepthwiseConv2D(2, depthwise_regularizer=r.L2(0.1), bias_regularizer="l1", depthwise_constraint="max_norm")(x)
+    x = n.SeparableConv2D(
+        2,
+        2,
+        depthwise_regularizer="l2",
+        pointwise_regularizer=r.L1(0.1),
+        activity_regularizer="l2",
+        depthwise_constraint="non_neg",
+        pointwise_constraint=c.MaxNorm(0.5, axis=2),
+        bias_constraint="non_neg",
+    )(x)
+    return n.Flatten()(x)
+
+
 def of_models(k, inputs):
     """A model in a model, with a layer that is frozen and one that isn't."""
     n = k.layers
@@ -138,7 +161,7 @@ def constraints_of(model):
     return [None if c is None else (type(c).__name__, c.get_config()) for c in found]
 
 
-@pytest.mark.parametrize(("body", "x"), [(of_words, WORDS), (of_steps, STEPS), (of_models, STEPS)])
+@pytest.mark.parametrize(("body", "x"), [(of_words, WORDS), (of_steps, STEPS), (of_images, IMAGES), (of_models, STEPS)])
 def test_fits_are_keras_fits_and_models_go_both_ways(body, x, tmp_path):
     ours, theirs = made(epochal, body, x), made(keras, body, x)
     assert penalties(ours) == pytest.approx(penalties(theirs), rel=1e-5)
@@ -148,6 +171,21 @@ def test_fits_are_keras_fits_and_models_go_both_ways(body, x, tmp_path):
     ours, theirs = load_model(tmp_path / "theirs.h5"), keras.models.load_model(tmp_path / "ours.h5")
     assert penalties(ours) == pytest.approx(penalties(theirs), rel=1e-5)
     assert constraints_of(load_model(tmp_path / "ours.h5")) == constraints_of(ours) == constraints_of(theirs)
+
+
+def restraints_taken(kind):
+    """Return the names of the regularizers and constraints that Keras's class takes."""
+    inits = [base.__init__ for base in kind.__mro__ if issubclass(base, keras.layers.Layer)]
+    names = {name for init in inits for name in inspect.signature(init).parameters}
+    return {name for name in names if name.endswith(("_regularizer", "_constraint"))}
+
+
+def test_every_layer_takes_those_that_keras_s_takes():
+    for name in layers.__all__:
+        ours, theirs = getattr(layers, name), getattr(keras.layers, name, None)
+        if isinstance(theirs, type) and isinstance(ours, type) and issubclass(ours, layers.Layer):
+            settings = {f"{weight}_{kind}" for weight in ours.restrained for kind in ("regularizer", "constraint")}
+            assert settings | {"activity_regularizer"} == restraints_taken(theirs), name
 
 
 class Spread(regularizers.Regularizer):

@@ -10,8 +10,18 @@ import jax.numpy as jnp
 from flax import nnx
 
 from .. import initializers
+from .restraints import restrain
 from .settings import positive
-from .types import ActivationLike, Array, Config, InitializerLike, Shape, SpatialOptions
+from .types import (
+    ActivationLike,
+    Array,
+    Config,
+    ConstraintLike,
+    InitializerLike,
+    RegularizerLike,
+    Shape,
+    SpatialOptions,
+)
 from .untyped import asarray
 from .windowed import Windowed
 
@@ -19,8 +29,26 @@ LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
 """How JAX calls the order of axes of inputs, kernel and outputs, by the number of axes that a window moves along."""
 
 
+class DepthwiseOptions(SpatialOptions, total=False):
+    """The arguments by name of a convolution of each channel by itself."""
+
+    depthwise_regularizer: RegularizerLike
+    bias_regularizer: RegularizerLike
+    depthwise_constraint: ConstraintLike
+    bias_constraint: ConstraintLike
+
+
+class SeparableOptions(DepthwiseOptions, total=False):
+    """Those of one with a product over the channels."""
+
+    pointwise_regularizer: RegularizerLike
+    pointwise_constraint: ConstraintLike
+
+
 class _Depthwise(Windowed):
     """Convolves each channel with kernels of its own."""
+
+    restrained: tuple[str, ...] = ("depthwise", "bias")
 
     def __init__(
         self,
@@ -33,7 +61,7 @@ class _Depthwise(Windowed):
         use_bias: bool = True,
         depthwise_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
-        **kwargs: Unpack[SpatialOptions],
+        **kwargs: Unpack[DepthwiseOptions],
     ) -> None:
         super().__init__(kernel_size, strides, padding, dilation_rate, activation, use_bias, bias_initializer, **kwargs)
         self.depth_multiplier = positive("depth_multiplier", depth_multiplier)
@@ -44,6 +72,7 @@ class _Depthwise(Windowed):
         self.kernel = self.depthwise_kernel_for(channels, rngs)
         outputs = channels * self.depth_multiplier
         self.bias = nnx.Param(self.bias_initializer(rngs.params(), (outputs,), jnp.float32)) if self.use_bias else None
+        restrain(self, depthwise=self.kernel, bias=self.bias)
 
     def depthwise_kernel_for(self, channels: int, rngs: nnx.Rngs) -> nnx.Param[Array]:
         """Return the new kernels of the channels, `(*kernel_size, channels, depth_multiplier)`."""
@@ -91,7 +120,8 @@ class DepthwiseConv1D(_Depthwise):
         use_bias: Whether to add a bias.
         depthwise_initializer: Of the kernel, `(kernel_size, channels, depth_multiplier)`.
         bias_initializer: Of the bias, `(channels × depth_multiplier,)`.
-        **kwargs: `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
+        **kwargs: `depthwise_regularizer`, `bias_regularizer`, `activity_regularizer`, `depthwise_constraint`,
+            `bias_constraint`, `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If an argument is anything else or, when built, inputs have other axes.
@@ -116,7 +146,8 @@ class DepthwiseConv2D(_Depthwise):
         use_bias: Whether to add a bias.
         depthwise_initializer: Of the kernel, `(height, width, channels, depth_multiplier)`.
         bias_initializer: Of the bias, `(channels × depth_multiplier,)`.
-        **kwargs: `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
+        **kwargs: `depthwise_regularizer`, `bias_regularizer`, `activity_regularizer`, `depthwise_constraint`,
+            `bias_constraint`, `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If an argument is anything else or, when built, inputs have other axes.
@@ -127,6 +158,8 @@ class DepthwiseConv2D(_Depthwise):
 
 class _Separable(_Depthwise):
     """Convolves each channel by itself, then multiplies the channels of each place with a matrix."""
+
+    restrained = ("depthwise", "pointwise", "bias")
 
     def __init__(
         self,
@@ -141,7 +174,7 @@ class _Separable(_Depthwise):
         depthwise_initializer: InitializerLike = "glorot_uniform",
         pointwise_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
-        **kwargs: Unpack[SpatialOptions],
+        **kwargs: Unpack[SeparableOptions],
     ) -> None:
         super().__init__(
             kernel_size,
@@ -164,6 +197,7 @@ class _Separable(_Depthwise):
         self.pointwise_kernel = nnx.Param(self.pointwise_initializer(rngs.params(), pointwise, jnp.float32))
         biases = (self.filters,)
         self.bias = nnx.Param(self.bias_initializer(rngs.params(), biases, jnp.float32)) if self.use_bias else None
+        restrain(self, depthwise=self.depthwise_kernel, pointwise=self.pointwise_kernel, bias=self.bias)
 
     def linear(self, x: Array) -> Array:
         matrix = self.pointwise_kernel[...].reshape(-1, self.filters)
@@ -191,7 +225,9 @@ class SeparableConv1D(_Separable):
         depthwise_initializer: Of the kernel of the channels, `(kernel_size, channels, depth_multiplier)`.
         pointwise_initializer: Of the kernel that mixes them, `(1, channels × depth_multiplier, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
+        **kwargs: `depthwise_regularizer`, `pointwise_regularizer`, `bias_regularizer`, `activity_regularizer`,
+            `depthwise_constraint`, `pointwise_constraint`, `bias_constraint`, `name`, `input_shape`, `trainable`,
+            `data_format="channels_last"`.
 
     Raises:
         ValueError: If an argument is anything else or, when built, inputs have other axes.
@@ -218,7 +254,9 @@ class SeparableConv2D(_Separable):
         depthwise_initializer: Of the kernel of the channels, `(height, width, channels, depth_multiplier)`.
         pointwise_initializer: Of the kernel that mixes them, `(1, 1, channels × depth_multiplier, filters)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
+        **kwargs: `depthwise_regularizer`, `pointwise_regularizer`, `bias_regularizer`, `activity_regularizer`,
+            `depthwise_constraint`, `pointwise_constraint`, `bias_constraint`, `name`, `input_shape`, `trainable`,
+            `data_format="channels_last"`.
 
     Raises:
         ValueError: If an argument is anything else or, when built, inputs have other axes.

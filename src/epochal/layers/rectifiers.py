@@ -13,8 +13,18 @@ from .. import activations, initializers
 from ..messages.numeric import is_real, is_whole, real, whole
 from .base import Layer
 from .nests import is_sequence
+from .restraints import restrain
 from .settings import initializer_settings, known
-from .types import Array, Config, InitializerLike, LayerOptions, Nest, Shape
+from .types import (
+    Array,
+    Config,
+    ConstraintLike,
+    InitializerLike,
+    LayerOptions,
+    Nest,
+    RegularizerLike,
+    Shape,
+)
 
 
 class ReLU(Layer):
@@ -117,6 +127,13 @@ class ELU(Layer):
         return super().get_config() | {"alpha": self.alpha}
 
 
+class SlopeOptions(LayerOptions, total=False):
+    """The arguments by name of a layer that learns slopes."""
+
+    alpha_regularizer: RegularizerLike
+    alpha_constraint: ConstraintLike
+
+
 class PReLU(Layer):
     """Multiplies negative values by slopes that are learned, `alpha`: He et al. 2015. Arrays of any shape keep it.
 
@@ -129,7 +146,8 @@ class PReLU(Layer):
         alpha_initializer: Of `alpha`, which has a slope for each value of a sample, but for the shared axes.
         shared_axes: The axes along which a slope is the same, with the batch axis as 0: `[1, 2]` has one for each
             channel of an image.
-        **kwargs: `name`, `input_shape`, `input_dim`, `trainable`.
+        **kwargs: `alpha_regularizer`, `activity_regularizer`, `alpha_constraint`, `name`, `input_shape`, `input_dim`,
+            `trainable`.
 
     Raises:
         ValueError: If a shared axis is no whole number or the batch's or, when built, inputs don't have it, or the
@@ -137,12 +155,13 @@ class PReLU(Layer):
     """
 
     keeps_mask = True
+    restrained = ("alpha",)
 
     def __init__(
         self,
         alpha_initializer: InitializerLike = "zeros",
         shared_axes: int | Sequence[int] | None = None,
-        **kwargs: Unpack[LayerOptions],
+        **kwargs: Unpack[SlopeOptions],
     ) -> None:
         super().__init__(**kwargs)
         self.alpha_initializer = initializers.get(alpha_initializer)
@@ -154,6 +173,7 @@ class PReLU(Layer):
             raise ValueError(f"PReLU shares axis {beyond[0]}, which inputs of shape {(None, *shape)} don't have.")
         sizes = tuple(1 if axis + 1 in shared else known(self, shape, axis) for axis in range(len(shape)))
         self.alpha = nnx.Param(self.alpha_initializer(rngs.params(), sizes, jnp.float32))
+        restrain(self, alpha=self.alpha)
 
     def call(self, x: Array) -> Array:
         return jax.nn.relu(x) - self.alpha[...] * jax.nn.relu(-x)

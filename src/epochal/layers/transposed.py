@@ -8,13 +8,16 @@ from typing import Unpack
 from flax import nnx
 
 from .. import initializers
+from .restraints import restrain
 from .settings import kernel_and_bias, positive, sizes
-from .types import ActivationLike, Array, Config, InitializerLike, NamedWeights, Shape, SpatialOptions
-from .windowed import Windowed
+from .types import ActivationLike, Array, Config, InitializerLike, NamedWeights, Shape
+from .windowed import ConvolutionOptions, Windowed
 
 
 class _Transposed(Windowed):
     """The gradient of a convolution as a layer, which brings outputs of one back to the shape of its inputs."""
+
+    restrained = ("kernel", "bias")
 
     def __init__(
         self,
@@ -28,7 +31,7 @@ class _Transposed(Windowed):
         use_bias: bool = True,
         kernel_initializer: InitializerLike = "glorot_uniform",
         bias_initializer: InitializerLike = "zeros",
-        **kwargs: Unpack[SpatialOptions],
+        **kwargs: Unpack[ConvolutionOptions],
     ) -> None:
         super().__init__(kernel_size, strides, padding, dilation_rate, activation, use_bias, bias_initializer, **kwargs)
         self.filters = positive("filters", filters)
@@ -60,6 +63,7 @@ class _Transposed(Windowed):
             transpose_kernel=True,
             rngs=rngs,
         )
+        restrain(self, **dict(kernel_and_bias(self.convolution)))
 
     def _paddings(self) -> list[tuple[int, int]]:
         """Return for each axis how many zeros are before and after its stretched inputs."""
@@ -96,7 +100,8 @@ class Conv1DTranspose(_Transposed):
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(kernel_size, filters, channels)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
+        **kwargs: `kernel_regularizer`, `bias_regularizer`, `activity_regularizer`, `kernel_constraint`,
+            `bias_constraint`, `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If an argument is anything else, both `strides` and `dilation_rate` are greater than 1 or, when
@@ -124,7 +129,8 @@ class Conv2DTranspose(_Transposed):
         use_bias: Whether to add a bias.
         kernel_initializer: Of the kernel, `(height, width, filters, channels)`.
         bias_initializer: Of the bias, `(filters,)`.
-        **kwargs: `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
+        **kwargs: `kernel_regularizer`, `bias_regularizer`, `activity_regularizer`, `kernel_constraint`,
+            `bias_constraint`, `name`, `input_shape`, `trainable`, `data_format="channels_last"`.
 
     Raises:
         ValueError: If an argument is anything else, both `strides` and `dilation_rate` are greater than 1 or, when
