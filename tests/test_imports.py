@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "registry": {"messages"},
     "per_output": set(),
     "layers": {*BASE, "activations", "initializers"},
+    "utils": {"messages", "data", "callbacks"},
     "saving": {*BASE, "initializers", "activations", "layers", "losses", "metrics", "optimizers",
                "per_output"},
     "models": {*BASE, "callbacks", "engines", "training", "saving", "activations", "initializers", "layers", "losses",

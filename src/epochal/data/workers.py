@@ -1,0 +1,59 @@
+"""Batches by index, read ahead by several threads and given in order."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from ..messages.numeric import whole
+
+AHEAD = 10
+"""How many batches threads may be ahead, if nobody says."""
+
+
+def check_workers(given: object) -> tuple[int, int]:
+    """Return how many threads read a source of batches by index, and how many batches they may be ahead.
+
+    Args:
+        given: May have `workers`, `max_queue_size` and `use_multiprocessing`, as Keras's datasets have; else one thread
+            reads it.
+
+    Raises:
+        ValueError: If processes are asked for, or a number can't be right.
+    """
+    if getattr(given, "use_multiprocessing", False):
+        raise ValueError(
+            f"{type(given).__name__} has use_multiprocessing=True, and batches aren't read by processes here: leave it "
+            "out and set workers=4 for threads, or give a loader that has processes of its own, such as "
+            "torch.utils.data.DataLoader(dataset, num_workers=4)."
+        )
+    # Keras's 0 means that the fit's own thread reads; here one of its own always does.
+    workers = whole("workers", getattr(given, "workers", 1), 0)
+    return max(workers, 1), whole("max_queue_size", getattr(given, "max_queue_size", AHEAD), 1)
+
+
+def read_in_order(given: Any, indices: Iterable[int]) -> Generator[object]:
+    """Yield the batches with these indices, one after the other; several threads read ahead if `given` says so.
+
+    The threads begin when the second batch is wanted, since some passes only look at the first one. They end with the
+    generator; an error is raised in the place of its batch.
+    """
+    workers, ahead = check_workers(given)
+    if workers == 1:
+        yield from (given[index] for index in indices)
+        return
+    coming = iter(indices)
+    yield from (given[index] for index in itertools.islice(coming, 1))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="epochal-worker")
+    try:
+        waiting: deque[Future[object]] = deque(
+            pool.submit(given.__getitem__, i) for i in itertools.islice(coming, ahead)
+        )
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(given.__getitem__, index) for index in itertools.islice(coming, 1))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
