@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "per_output": set(),
     "layers": {*BASE, "activations", "initializers"},
     "utils": {"messages", "data", "callbacks"},
+    "preprocessing": {"messages", "data", "utils"},
     "saving": {*BASE, "initializers", "activations", "layers", "losses", "metrics", "optimizers",
                "per_output"},
     "models": {*BASE, "callbacks", "engines", "training", "saving", "activations", "initializers", "layers", "losses",
@@ -113,7 +114,7 @@ def test_these_rooms_know_numpy_and_the_standard_library_only(room):
             assert {name.split(".")[0] for name in names} <= allowed, path.name
 
 
-@pytest.mark.parametrize("module", ["epochal", "epochal.callbacks"])
+@pytest.mark.parametrize("module", ["epochal", "epochal.callbacks", "epochal.preprocessing"])
 def test_importing_loads_no_engine_and_no_optional_library(module):
     heavy = {"jax", "flax", "optax", "h5py", "requests", "tensorboard", "starlette", "uvicorn", "plotly", "sklearn"}
     code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"

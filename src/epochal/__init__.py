@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers",
-    "utils",
+    "preprocessing", "utils",
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Model": "models", "Sequential": "models"}
 
