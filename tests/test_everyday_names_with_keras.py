@@ -11,6 +11,9 @@ if importlib.util.find_spec("keras") is None:
     pytest.skip("Keras isn't installed: pip install keras", allow_module_level=True)
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+from epochal import layers, optimizers
+from epochal.models import Sequential, load_model
+from epochal.optimizers import schedules
 from epochal.preprocessing.sequence import make_sampling_table, pad_sequences
 from epochal.preprocessing.text import Tokenizer, tokenizer_from_json
 
@@ -40,3 +43,45 @@ def test_texts_and_sequences_are_as_keras_has_them():
     for options in ({}, {"maxlen": 3, "padding": "post"}, {"maxlen": 3, "truncating": "post", "value": 7}):
         theirs = keras.utils.pad_sequences(numbers, **options)
         np.testing.assert_array_equal(pad_sequences(numbers, **options), theirs)
+
+
+SCHEDULES = [
+    ("ExponentialDecay", (0.1, 7, 0.5), {}),
+    ("ExponentialDecay", (0.1, 7, 0.5), {"staircase": True}),
+    ("PiecewiseConstantDecay", ([3, 10], [0.3, 0.2, 0.1]), {}),
+    ("PolynomialDecay", (0.1, 8), {"power": 1.5}),
+    ("PolynomialDecay", (0.1, 8), {"cycle": True, "end_learning_rate": 0.01}),
+    ("InverseTimeDecay", (0.1, 7, 0.5), {}),
+    ("InverseTimeDecay", (0.1, 7, 0.5), {"staircase": True}),
+    ("CosineDecay", (0.1, 20), {"alpha": 0.2}),
+    ("CosineDecay", (0.01, 20), {"warmup_target": 0.1, "warmup_steps": 5}),
+    ("CosineDecayRestarts", (0.1, 5), {"m_mul": 0.5}),
+    ("CosineDecayRestarts", (0.1, 5), {"t_mul": 1.0, "alpha": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "options"), SCHEDULES)
+def test_schedules_have_the_same_rates(name, args, options):
+    ours = getattr(schedules, name)(*args, **options)
+    theirs = getattr(keras.optimizers.schedules, name)(*args, **options)
+    steps = range(31)
+    np.testing.assert_allclose([ours(n) for n in steps], [theirs(n) for n in steps], rtol=1e-5, atol=1e-7)
+    assert ours.get_config().keys() == theirs.get_config().keys()
+
+
+@pytest.mark.filterwarnings("ignore:You are saving")
+def test_schedules_and_decays_go_both_ways(tmp_path):
+    path = tmp_path / "m.h5"
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    for optimizer in (optimizers.SGD(schedules.CosineDecay(0.1, 20)), optimizers.SGD(0.1, decay=0.5)):
+        ours = Sequential([layers.Dense(1, input_dim=2)])
+        ours.compile(optimizer, "mse")
+        ours.save(path)
+        theirs = keras.models.load_model(path)
+        for model in (ours, theirs):
+            model.fit(x, y, epochs=4, batch_size=2, verbose=0)
+        for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
+    theirs.compile(keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 7, 0.5)), "mse")
+    theirs.save(path)
+    assert load_model(path).optimizer.schedule.decay_rate == 0.5

@@ -8,6 +8,7 @@ places its epsilon or its learning rate elsewhere, a small transform in `rules` 
 from ..messages.extras import needed_by
 
 with needed_by(__name__):
+    from . import schedules
     from .adam import Adam, Adamax, AdamW, Nadam
     from .adaptive import Adadelta, Adagrad, RMSprop
     from .descent import SGD, Lion
@@ -31,4 +32,5 @@ __all__ = [
     "RMSprop",
     "get",
     "is_known",
+    "schedules",
 ]
