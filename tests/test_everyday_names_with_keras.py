@@ -11,8 +11,8 @@ if importlib.util.find_spec("keras") is None:
     pytest.skip("Keras isn't installed: pip install keras", allow_module_level=True)
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-from epochal import layers, optimizers
-from epochal.models import Sequential, load_model
+from epochal import layers, optimizers, utils
+from epochal.models import Model, Sequential, load_model, model_from_json
 from epochal.optimizers import schedules
 from epochal.preprocessing.sequence import make_sampling_table, pad_sequences
 from epochal.preprocessing.text import Tokenizer, tokenizer_from_json
@@ -85,3 +85,36 @@ def test_schedules_and_decays_go_both_ways(tmp_path):
     theirs.compile(keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 7, 0.5)), "mse")
     theirs.save(path)
     assert load_model(path).optimizer.schedule.decay_rate == 0.5
+
+
+def branched(module, model):
+    x = module.Input((4,))
+    shared = module.Dense(3, activation="tanh")
+    return model(x, module.Dense(2)(module.Add()([shared(x), module.Dense(3)(x)])))
+
+
+def stacked(module, model):
+    return model([module.Input((4,)), module.Dense(3, activation="relu"), module.Dropout(0.5), module.Dense(2)])
+
+
+@pytest.mark.parametrize(
+    ("make", "ours", "theirs"), [(branched, Model, keras.Model), (stacked, Sequential, keras.Sequential)]
+)
+def test_settings_go_both_ways_as_json(make, ours, theirs):
+    mine, others = make(layers, ours), make(keras.layers, theirs)
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    for model, again in (
+        (mine, keras.models.model_from_json(mine.to_json())),
+        (others, model_from_json(others.to_json())),
+        (others, ours.from_config(others.get_config())),
+    ):
+        again.set_weights(model.get_weights())
+        np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
+
+
+def test_labels_and_norms_are_as_keras_has_them():
+    for labels in ([0, 2, 1], [[1], [0]], [[[0], [1]], [[2], [0]]]):
+        np.testing.assert_array_equal(utils.to_categorical(labels), keras.utils.to_categorical(labels))
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    for options in ({}, {"axis": 1}, {"order": 1}):
+        np.testing.assert_allclose(utils.normalize(x, **options), keras.utils.normalize(x, **options))

@@ -6,12 +6,19 @@ import itertools
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from ..messages.numeric import whole
 
 AHEAD = 10
 """How many batches threads may be ahead, if nobody says."""
+
+
+def is_indexed(given: object) -> bool:
+    """Return whether batches are asked for by index: where that is the only way, or `given` is a dataset as Keras's."""
+    by_index = hasattr(given, "__getitem__") and (hasattr(given, "__len__") or hasattr(given, "num_batches"))
+    return by_index and (not hasattr(given, "__iter__") or hasattr(given, "on_epoch_end"))
 
 
 def check_workers(given: object) -> tuple[int, int]:
@@ -48,12 +55,46 @@ def read_in_order(given: Any, indices: Iterable[int]) -> Generator[object]:
     coming = iter(indices)
     yield from (given[index] for index in itertools.islice(coming, 1))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="epochal-worker")
+    waiting: deque[Future[object]] = deque()
     try:
-        waiting: deque[Future[object]] = deque(
-            pool.submit(given.__getitem__, i) for i in itertools.islice(coming, ahead)
-        )
+        waiting.extend(pool.submit(given.__getitem__, index) for index in itertools.islice(coming, ahead))
         while waiting:
             yield waiting.popleft().result()
             waiting.extend(pool.submit(given.__getitem__, index) for index in itertools.islice(coming, 1))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=not waiting, cancel_futures=True)
+
+
+@contextmanager
+def read_by(given: object, workers: int, max_queue_size: int, use_multiprocessing: bool) -> Generator[None]:
+    """Let batches be read by so many threads, as Keras 2's arguments say; what a dataset says itself holds otherwise.
+
+    Args:
+        given: A source of batches.
+        workers: How many threads read batches by index.
+        max_queue_size: How many batches these may be ahead.
+        use_multiprocessing: False.
+
+    Raises:
+        ValueError: If it can't be read so; says what can.
+    """
+    asked = {"workers": workers, "max_queue_size": max_queue_size, "use_multiprocessing": use_multiprocessing}
+    usual = {"workers": 1, "max_queue_size": AHEAD, "use_multiprocessing": False}
+    changes = {name: value for name, value in asked.items() if value != usual[name]}
+    if changes and not is_indexed(given):
+        name, value = next(iter(changes.items()))
+        raise ValueError(
+            f"{name}={value!r} can't be chosen for a {type(given).__name__}: one thread reads it, since a generator "
+            "can't run in several, and is as far ahead as the memory set aside for it allows. Leave it out, or give "
+            "batches by index, an epochal.utils.Sequence."
+        )
+    before = {name: getattr(given, name, usual[name]) for name in changes}
+    try:
+        for name, value in changes.items():
+            setattr(given, name, value)
+        if changes:
+            check_workers(given)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(given, name, value)
