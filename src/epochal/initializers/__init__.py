@@ -4,7 +4,10 @@ A layer takes one by name, ``Dense(64, kernel_initializer="he_normal")``, or as 
 values that are called with a key, a shape and a dtype, so flax's layers take them too.
 """
 
+from typing import TYPE_CHECKING
+
 from ..messages.extras import needed_by
+from ..messages.missing import missing_names
 
 with needed_by(__name__):
     from .constant import Constant, Identity, Ones, Zeros
@@ -43,3 +46,6 @@ __all__ = [
     "get",
     "zeros_instead",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing_names(__name__, __all__)

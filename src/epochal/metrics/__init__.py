@@ -7,7 +7,10 @@ as a function of your own. A metric is three pure functions of a state that stay
 can carry it. A result is exact over all batches, however the samples were cut into them.
 """
 
+from typing import TYPE_CHECKING
+
 from ..messages.extras import needed_by
+from ..messages.missing import missing_names
 
 with needed_by(__name__):
     from .accuracy import (
@@ -62,3 +65,6 @@ __all__ = [
     "sparse_top_k_categorical_accuracy",
     "top_k_categorical_accuracy",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing_names(__name__, __all__)
