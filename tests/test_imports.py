@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "registry": {"messages"},
     "per_output": set(),
     "layers": {*BASE, "activations", "initializers"},
+    "backend": {"messages", "layers"},
     "utils": {"messages", "data", "callbacks"},
     "preprocessing": {"messages", "data", "utils"},
     "saving": {*BASE, "initializers", "activations", "layers", "losses", "metrics", "optimizers",

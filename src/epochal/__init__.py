@@ -15,7 +15,7 @@ from .messages.missing import missing
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers",
+    "activations", "backend", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers",
     "preprocessing", "utils",
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Model": "models", "Sequential": "models"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import FrameType
 from typing import NoReturn
@@ -82,21 +82,30 @@ ADVICE = {
 """What to do instead, for the names whose purpose has another way here."""
 
 
-def missing_names(module: str, known: Iterable[str]) -> Callable[[str], NoReturn]:
+def missing_names(
+    module: str, known: Iterable[str], advice: Mapping[str, str] | None = None
+) -> Callable[[str], NoReturn]:
     """Return the `__getattr__` of a module, which raises an error for a name that isn't there.
 
     Args:
         module: The name of the module.
         known: The public names in it.
+        advice: What to do instead of more names of Keras's.
     """
 
     def look_up(name: str) -> NoReturn:
-        raise missing(module, name, known, inspect.currentframe())
+        raise missing(module, name, known, inspect.currentframe(), advice or {})
 
     return look_up
 
 
-def missing(module: str, name: str, known: Iterable[str], looked_up_in: FrameType | None = None) -> Exception:
+def missing(
+    module: str,
+    name: str,
+    known: Iterable[str],
+    looked_up_in: FrameType | None = None,
+    advice: Mapping[str, str] = ADVICE,
+) -> Exception:
     """Return the error for a name that a module doesn't have, of one line; the caller raises it.
 
     It is an AttributeError; where an import statement asks, which would replace the text of that, an ImportError.
@@ -106,15 +115,16 @@ def missing(module: str, name: str, known: Iterable[str], looked_up_in: FrameTyp
         name: What was asked for.
         known: The public names in it.
         looked_up_in: The frame of its `__getattr__`.
+        advice: What to do instead of more names of Keras's.
     """
     text = f"module {module!r} has no attribute {name!r}"
     near = [] if name.startswith("_") else get_close_matches(name, list(known), n=1, cutoff=0.75)
     if near:
         text += f". Did you mean {near[0]!r}?"
     room = module.rpartition(".")[2]
-    if name in KERAS_NAMES or (room in KERAS_NAMES and not name.startswith("_")):
-        advice = ADVICE.get(name) or ADVICE.get(room) or IN_KERAS_MODELS
-        text += f"{'' if near else '.'} It is Keras's and isn't here: {advice}."
+    if name in KERAS_NAMES or name in advice or (room in KERAS_NAMES and not name.startswith("_")):
+        instead = advice.get(name) or ADVICE.get(name) or ADVICE.get(room) or IN_KERAS_MODELS
+        text += f"{'' if near else '.'} It is Keras's and isn't here: {instead}."
     asking = None if looked_up_in is None else looked_up_in.f_back
     if asking is not None and asking.f_lasti >= 0 and asking.f_code.co_code[asking.f_lasti] == dis.opmap["IMPORT_FROM"]:
         return ImportError(text, name=name)
