@@ -124,7 +124,8 @@ __all__ = [
 
 _RANDOM = (
     "a compiled step would draw the same numbers each time. A layer has a stream of them: in build(self, shape, rngs) "
-    "set self.stream = rngs.dropout.fork(), and draw jax.random.normal(self.stream(), shape) in call"
+    "set self.stream = rngs.dropout.fork(), and in call(self, x, training=None), if training, draw "
+    "jax.random.normal(self.stream(), shape)"
 )
 _VARIABLE = "there is no session. A weight of a layer is made by add_weight, and model.set_weights or assign sets it"
 _MODE = "a layer is told by call(self, x, training=None) whether it is training"
