@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import epochal
+from epochal.callbacks import BackupAndRestore, Callback, Every
 from epochal.layers import Dense
 from epochal.models import Sequential
 from epochal.utils import Progbar, PyDataset, Sequence, normalize, to_categorical
@@ -116,6 +117,30 @@ def test_several_threads_read_at_once():
 
     linear().predict(Waits(workers=2))
     assert not both.broken
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_interrupted_run_goes_on_exactly(workers, tmp_path):
+    def fit(folder, *callbacks):
+        epochal.set_random_seed(0)
+        model, backup = linear(), BackupAndRestore(folder, save_freq=1)
+        model.fit(Slow(workers=workers), epochs=2, verbose=0, seed=0, callbacks=[backup, *callbacks])
+        return model.get_weights()
+
+    with pytest.raises(InterruptedError):
+        fit(tmp_path / "parts", Dies())
+    for one, other in zip(fit(tmp_path / "parts"), fit(tmp_path / "whole"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+class Dies(Callback):
+    cadence = Every(6, "batch")
+
+    def on_train_batch_end(self, batch, logs=None):
+        raise InterruptedError
+
+    def state_dict(self):
+        return {}
 
 
 def test_an_error_in_a_worker_is_raised_in_the_place_of_its_batch():
