@@ -64,6 +64,14 @@ def test_rates_by_hand(schedule, steps, rates):
     assert (type(again), again.get_config()) == (type(schedule), schedule.get_config())
 
 
+def test_names_are_those_of_classes_or_given():
+    assert (ExponentialDecay(1.0, 1, 1.0).name, Halves(1.0).name, Halves(1.0, "mine").name) == (
+        "exponential_decay",
+        "halves",
+        "mine",
+    )
+
+
 def test_restarts_come_at_their_very_step():
     """Where the logarithm of a power is rounded down."""
     schedule = CosineDecayRestarts(1.0, 1, t_mul=3.0)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..messages.names import snake_case
 from ..messages.numeric import whole
 from ..registry import Config, Named, Registry
 from .ranges import not_negative, number
@@ -38,6 +39,9 @@ class LearningRateSchedule(Named):
     Args:
         name: The class's in snake case if None.
     """
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name or snake_case(type(self).__name__))
 
     def __call__(self, step: ArrayLike) -> Any:
         """Return the rate of a step, counted from 0."""
