@@ -1,5 +1,6 @@
 """What is called as in Keras does the same as in an installed Keras 3; skipped without one."""
 
+import importlib
 import importlib.util
 import os
 import random
@@ -118,3 +119,15 @@ def test_labels_and_norms_are_as_keras_has_them():
     x = np.random.default_rng(0).normal(size=(3, 4))
     for options in ({}, {"axis": 1}, {"order": 1}):
         np.testing.assert_allclose(utils.normalize(x, **options), keras.utils.normalize(x, **options))
+
+
+ROOMS = ["layers", "callbacks", "losses", "metrics", "optimizers", "models", "utils", "initializers"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_keras_has_and_this_has_not_is_known_by_name(room):
+    here = importlib.import_module(f"epochal.{room}")
+    theirs = [name for name in dir(getattr(keras, room)) if not name.startswith("_") and not hasattr(here, name)]
+    for name in theirs:
+        with pytest.raises(AttributeError, match="It is Keras's and isn't here: "):
+            getattr(here, name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..messages.extras import needed_by
 from ..messages.missing import missing_names
+from ..messages.names import snake_case
 
 with needed_by(__name__):
     from .constant import Constant, Identity, Ones, Zeros
@@ -48,4 +49,6 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = missing_names(__name__, __all__)
+    _classes = {snake_case(name): name for name in __all__ if name[0].isupper()}
+    _advice = {name: f"layers take {name!r} by name, and {own} is its class" for name, own in _classes.items()}
+    __getattr__ = missing_names(__name__, __all__, _advice)

@@ -18,7 +18,7 @@ KERAS_NAMES = frozenset(
         name_scope ops quantizers random remat saving tree visualization wrappers constraints regularizers
 
         celu glu hard_shrink hard_tanh log_sigmoid log_softmax mish relu6 soft_shrink sparse_plus sparse_sigmoid
-        sparsemax squareplus tanh_shrink threshold STFT STFTInitializer IdentityInitializer OrthogonalInitializer
+        sparsemax squareplus tanh_shrink threshold stft STFT STFTInitializer IdentityInitializer OrthogonalInitializer
 
         ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
         AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D AdditiveAttention AlphaDropout Attention AugMix
@@ -38,7 +38,8 @@ KERAS_NAMES = frozenset(
         SeparableConv1D SeparableConv2D SeparableConvolution2D SimpleRNNCell Softmax Solarization SpatialDropout1D
         SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells StringLookup Subtract TFSMLayer
         TextVectorization ThresholdedReLU TimeDistributed TorchModuleWrapper UnitNormalization UpSampling3D Wrapper
-        ZeroPadding3D dot maximum merge minimum subtract
+        ZeroPadding3D dot maximum merge minimum subtract Convolution1DTranspose Convolution2DTranspose
+        Convolution3DTranspose SeparableConvolution1D
 
         BinaryFocalCrossentropy CTC CategoricalFocalCrossentropy CategoricalGeneralizedCrossEntropy CategoricalHinge
         Circle Dice Tversky binary_focal_crossentropy categorical_focal_crossentropy
@@ -47,8 +48,10 @@ KERAS_NAMES = frozenset(
         Accuracy BinaryIoU ConcordanceCorrelation FBetaScore FalseNegatives FalsePositives IoU LogCoshError Mean
         MeanIoU MeanMetricWrapper OneHotIoU OneHotMeanIoU PearsonCorrelation PrecisionAtRecall R2Score
         RecallAtPrecision SensitivityAtSpecificity SpecificityAtSensitivity Sum TrueNegatives TruePositives
+        concordance_correlation pearson_correlation
 
-        Adafactor Ftrl Lamb LossScaleOptimizer MultiOptimizer Muon ScheduleFreeAdamW TFOptimizer OrbaxCheckpoint
+        Adafactor Ftrl Lamb LossScaleOptimizer MultiOptimizer Muon ScheduleFreeAdamW TFOptimizer OptimizerMap
+        OrbaxCheckpoint
 
         Config CustomObjectScope FeatureSpace GeneratorEnqueuer HDF5Matrix OrderedEnqueuer SequenceEnqueuer array_to_img
         audio_dataset_from_directory bounding_boxes convert_all_kernels_in_model custom_object_scope
@@ -56,7 +59,9 @@ KERAS_NAMES = frozenset(
         get_source_inputs image_dataset_from_directory img_to_array is_keras_tensor load_img model_from_yaml
         model_to_dot multi_gpu_model plot_model print_summary register_keras_serializable save_img
         serialize_keras_object split_dataset standardize_dtype text_dataset_from_directory
-        timeseries_dataset_from_array deserialize serialize ImageDataGenerator image
+        timeseries_dataset_from_array deserialize serialize ImageDataGenerator image clear_session
+        disable_interactive_logging enable_interactive_logging is_interactive_logging_enabled
+        pack_x_y_sample_weight unpack_x_y_sample_weight
         """.strip(),
     )
 )
@@ -76,6 +81,7 @@ ADVICE = {
     "ImageDataGenerator": "fit takes batches that Keras's own yields, or any iterable of batches",
     "register_keras_serializable": "load_model takes what is yours in custom_objects, by its name in the file",
     "multi_gpu_model": "a batch can be sharded over devices by jax.sharding, as docs/data.md has it",
+    "clear_session": "epochal.backend has it",
     "print_summary": "it is model.summary()",
     "model_from_yaml": "model_from_json is here",
 }

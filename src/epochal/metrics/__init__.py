@@ -67,4 +67,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = missing_names(__name__, __all__)
+    from .. import losses
+
+    _advice = dict.fromkeys(losses.__all__, "epochal.losses has it, and compile(metrics=[…]) takes it from there")
+    __getattr__ = missing_names(__name__, __all__, _advice)
