@@ -193,7 +193,7 @@ def test_get_layer():
 
 def test_the_summary_says_what_takes_what():
     lines = []
-    two_by_two().summary(lines.append)
+    two_by_two().summary(print_fn=lines.append)
     assert [line.split()[0] for line in lines] == ["layer", "of_words", "concatenate", "topic", "score", "34"]
     assert "of of_words, sizes" in lines[2]
     assert "(None, 3)" in lines[3]

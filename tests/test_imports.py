@@ -1,6 +1,7 @@
 """Imports point downward only, and importing the package loads no engine."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -37,11 +38,15 @@ MAY_IMPORT = {
     "registry": {"messages"},
     "per_output": set(),
     "layers": {*BASE, "activations", "initializers", "regularizers", "constraints"},
+    "backend": {"messages", "layers"},
+    "utils": {"messages", "data", "callbacks"},
+    "preprocessing": {"messages", "data", "utils"},
     "saving": {*BASE, "initializers", "activations", "regularizers", "constraints", "layers", "losses", "metrics",
                "optimizers", "per_output"},
     "models": {*BASE, "callbacks", "engines", "training", "saving", "activations", "initializers", "layers", "losses",
                "metrics", "optimizers", "per_output"},
     "keras": {*BASE, "engines", "training"},
+    **{room: {"messages"} for room in ("applications", "datasets", "ops", "random")},
     "cli": {*BASE, "callbacks", "engines", "saving", "tensorboard", "monitor", "models"},
 }  # fmt: skip
 
@@ -114,7 +119,7 @@ def test_these_rooms_know_numpy_and_the_standard_library_only(room):
             assert {name.split(".")[0] for name in names} <= allowed, path.name
 
 
-@pytest.mark.parametrize("module", ["epochal", "epochal.callbacks"])
+@pytest.mark.parametrize("module", ["epochal", "epochal.callbacks", "epochal.preprocessing"])
 def test_importing_loads_no_engine_and_no_optional_library(module):
     heavy = {"jax", "flax", "optax", "h5py", "requests", "tensorboard", "starlette", "uvicorn", "plotly", "sklearn"}
     code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
@@ -128,6 +133,39 @@ def test_the_public_names_are_there_and_no_others():
     assert dir(epochal) == sorted(epochal.__all__)
     with pytest.raises(AttributeError, match="module 'epochal' has no attribute 'sequential'"):
         epochal.sequential
+
+
+MISSING = [
+    (
+        "layers",
+        "ConvLSTM2D",
+        "It is Keras's and isn't here: Keras's own can be used in Keras's models: from epochal.keras",
+    ),
+    ("layers", "Densee", "has no attribute 'Densee'. Did you mean 'Dense'\\?$"),
+    ("losses", "Dice", "It is Keras's and isn't here"),
+    ("callbacks", "OrbaxCheckpoint", "It is Keras's and isn't here"),
+    ("utils", "get_file", "urllib.request.urlretrieve gets files"),
+    ("optimizers", "Adem", "has no attribute 'Adem'. Did you mean 'Adam'?"),
+    ("models", "model_from_yaml", "It is Keras's and isn't here: model_from_json is here"),
+    ("datasets", "mnist", "fit takes arrays from anywhere, those of keras.datasets too"),
+    ("applications", "VGG16", "from epochal.keras import Model"),
+    ("random", "normal", "jax.random has such functions"),
+    ("ops", "matmul", "jax.numpy, jax.nn and jax.lax have such functions"),
+    ("preprocessing.image", "ImageDataGenerator", "fit takes batches that Keras's own yields"),
+    ("", "mixed_precision", "It is Keras's and isn't here"),
+    ("", "Sequental", "Did you mean 'Sequential'?"),
+]
+
+
+@pytest.mark.parametrize(("room", "name", "message"), MISSING)
+def test_a_name_that_is_not_here_says_so_in_a_line(room, name, message):
+    where = f"epochal.{room}".rstrip(".")
+    with pytest.raises(AttributeError, match=message) as missing:
+        getattr(importlib.import_module(where), name)
+    with pytest.raises(ImportError, match=message) as not_imported:
+        exec(f"from {where} import {name}", {})
+    assert str(missing.value) == str(not_imported.value)
+    assert "\n" not in str(missing.value)
 
 
 def test_the_lines_of_the_reference_read_as_they_stand():

@@ -62,7 +62,7 @@ def calls_of(function, *args):
 def test_twice_the_layers_are_twice_the_work(make):
     def all_of_it(number):
         model = make(number)
-        model.summary(lambda line: None)
+        model.summary(print_fn=lambda line: None)
         names = [layer.name for layer in model.layers]
         assert len(set(names)) == len(names)
 

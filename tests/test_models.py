@@ -94,7 +94,7 @@ def test_a_layer_added_to_a_trained_model_keeps_the_weights():
 
 def test_a_summary_counts_the_weights():
     lines = []
-    Sequential([Dense(3, input_dim=4), Dropout(0.5), Dense(2)]).summary(lines.append)
+    Sequential([Dense(3, input_dim=4), Dropout(0.5), Dense(2)]).summary(print_fn=lines.append)
     assert "dense (Dense)" in lines[1]
     assert "kernel (4, 3), bias (3,)" in lines[1]
     assert lines[-1] == "23 weights, 23 of them trainable"

@@ -141,7 +141,7 @@ def test_a_variable_that_holds_a_nest_is_as_many_weights():
     assert np.array_equal(module.p.get_value()["w"], weights[2])
     assert list(model.gradients(X, Y)["nested"]) == [f"p/{name}" for name in names]
     lines = []
-    model.summary(lines.append)
+    model.summary(print_fn=lines.append)
     assert lines[-1] == "7 weights, 6 of them trainable"
 
 

@@ -293,11 +293,6 @@ def test_an_injected_rate_is_exposed():
         (lambda: optimizers.Adam(epsilon=-1.0), ValueError, "epsilon must be a finite number ≥ 0, not -1.0"),
         (lambda: optimizers.AdamW(weight_decay=-0.1), ValueError, "weight_decay must be a finite number ≥ 0"),
         (lambda: optimizers.Adam(beta1=0.9), TypeError, "Adam has no argument 'beta1'. Did you mean 'beta_1'"),
-        (
-            lambda: optimizers.SGD(lr=0.01, decay=1e-6),
-            TypeError,
-            r"no argument 'decay'. Use a schedule: .*1e-06 \* step",
-        ),
     ],
 )
 def test_errors(make, error, message):

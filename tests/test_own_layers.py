@@ -66,7 +66,7 @@ def test_all_that_is_inside_a_layer_is_trained_counted_and_computed_as_by_hand()
     x = (x - norm["moving_mean"]) / np.sqrt(norm["moving_variance"] + 1e-3) * norm["gamma"] + norm["beta"]
     np.testing.assert_allclose(model.predict(X), dense(dense(x, "graph/dense"), "linear"), rtol=1e-4, atol=1e-5)
     lines = []
-    model.summary(lines.append)
+    model.summary(print_fn=lines.append)
     total = sum(v.size for v in w.values())
     assert lines[-1] == f"{total} weights, {total - 6} of them trainable"
 

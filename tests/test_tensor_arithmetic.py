@@ -55,7 +55,7 @@ def test_operations_have_names_but_are_no_layers_and_hold_no_weights(tmp_path):
     model = Model(a, Dense(1, name="top")((a + hidden) * 2 + Add()([a, hidden])))
     assert [layer.name for layer in model.layers] == ["hidden", "add_1", "top"]
     lines = []
-    model.summary(lines.append)
+    model.summary(print_fn=lines.append)
     assert all(f"{line} " in "".join(lines) for line in ("add (Add)", "multiply (Multiply)", "add_2 (Add)"))
     model.save_weights(tmp_path / "model.weights.h5")
     before = model.get_weights()

@@ -6,15 +6,17 @@ Importing this loads no engine: the submodules are loaded when they are first us
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 from .data.seeds import set_random_seed
+from .messages.missing import missing
 
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models", "optimizers",
-    "regularizers",
+    "activations", "backend", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models",
+    "optimizers", "preprocessing", "regularizers", "utils",
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Model": "models", "Sequential": "models"}
 
@@ -26,7 +28,7 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f".{name}", __name__)
     if name in _NAMES:
         return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
-    raise AttributeError(f"module 'epochal' has no attribute {name!r}")
+    raise missing(__name__, name, __all__, inspect.currentframe())
 
 
 def __dir__() -> list[str]:

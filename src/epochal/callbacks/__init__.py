@@ -1,7 +1,10 @@
 """Callbacks by Keras's names. Importing them imports no engine and no optional library."""
 
+from typing import TYPE_CHECKING
+
 from ..core.cadence import Every, WhenNotFinite
 from ..core.callback import Callback
+from ..messages.missing import missing_names
 from .backup_and_restore import BackupAndRestore
 from .callback_list import BaseLogger, CallbackList
 from .csv_logger import CSVLogger
@@ -37,3 +40,6 @@ __all__ = [
     "TerminateOnNaN",
     "WhenNotFinite",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing_names(__name__, __all__)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, cast
 
+from .workers import check_workers, is_indexed, read_in_order
+
 Order: TypeAlias = Callable[[int, int], Iterable[int]]
 """`order(epoch, batches)` returns the batches' indices in the order in which an epoch takes them."""
 
@@ -28,6 +30,7 @@ class Source:
 
     Raises:
         TypeError: If it gives no batches; the error says what helps.
+        ValueError: If it asks for processes to read its batches.
     """
 
     def __init__(self, given: Any, steps_name: str, order: Order | None) -> None:
@@ -36,15 +39,15 @@ class Source:
                 f"{type(given).__name__} gives single samples, and data are batches: pass "
                 f"torch.utils.data.DataLoader(dataset, batch_size=32), or batch_size=None if it gives batches."
             )
-        by_index = hasattr(given, "__getitem__") and (hasattr(given, "__len__") or hasattr(given, "num_batches"))
-        iterable = hasattr(given, "__iter__")
-        if isinstance(given, type) or not (iterable or by_index):
+        if isinstance(given, type) or not (hasattr(given, "__iter__") or is_indexed(given)):
             raise TypeError(_advice(given, steps_name))
         self.given = given
-        self.indexed = by_index and (not iterable or hasattr(given, "on_epoch_end"))
+        self.indexed = is_indexed(given)
         self.plain = type(given) in (list, tuple)
         self.once = not self.indexed and isinstance(given, Iterator) and self.length() is None
         self._order = order
+        if self.indexed:
+            check_workers(self.given)
 
     @property
     def name(self) -> str:
@@ -71,7 +74,7 @@ class Source:
         indices = itertools.count() if length is None else range(length)
         if self._order is not None and length is not None:
             indices = (int(index) for index in self._order(epoch, length))
-        return (self.given[index] for index in indices)
+        return read_in_order(self.given, indices)
 
     # What a source may want to know
 

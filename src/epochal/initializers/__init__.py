@@ -4,7 +4,11 @@ A layer takes one by name, ``Dense(64, kernel_initializer="he_normal")``, or as 
 values that are called with a key, a shape and a dtype, so flax's layers take them too.
 """
 
+from typing import TYPE_CHECKING
+
 from ..messages.extras import needed_by
+from ..messages.missing import missing_names
+from ..messages.names import snake_case
 
 with needed_by(__name__):
     from .constant import Constant, Identity, Ones, Zeros
@@ -43,3 +47,8 @@ __all__ = [
     "get",
     "zeros_instead",
 ]
+
+if not TYPE_CHECKING:
+    _classes = {snake_case(name): name for name in __all__ if name[0].isupper()}
+    _advice = {name: f"layers take {name!r} by name, and {own} is its class" for name, own in _classes.items()}
+    __getattr__ = missing_names(__name__, __all__, _advice)

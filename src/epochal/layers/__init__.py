@@ -4,7 +4,10 @@ A layer is a `flax.nnx.Module` that holds its settings first and makes its varia
 shape of its input is known. In a model, any other `nnx.Module` and any plain function is a layer too.
 """
 
+from typing import TYPE_CHECKING
+
 from ..messages.extras import needed_by
+from ..messages.missing import missing_names
 
 with needed_by(__name__):
     from .activity import ActivityRegularization
@@ -81,3 +84,6 @@ __all__ = [
     "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "dot",
     "maximum", "minimum", "multiply", "subtract",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__ = missing_names(__name__, __all__)

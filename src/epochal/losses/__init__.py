@@ -5,7 +5,10 @@ of your own. Each loss is also a function of labels and predictions of shape `(b
 sample, `(batch,)`: the mean over all other axes.
 """
 
+from typing import TYPE_CHECKING
+
 from ..messages.extras import needed_by
+from ..messages.missing import missing_names
 
 with needed_by(__name__):
     from .crossentropy import (
@@ -72,3 +75,6 @@ __all__ = [
     "sparse_categorical_crossentropy",
     "squared_hinge",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing_names(__name__, __all__)

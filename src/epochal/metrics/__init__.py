@@ -7,7 +7,10 @@ as a function of your own. A metric is three pure functions of a state that stay
 can carry it. A result is exact over all batches, however the samples were cut into them.
 """
 
+from typing import TYPE_CHECKING
+
 from ..messages.extras import needed_by
+from ..messages.missing import missing_names
 
 with needed_by(__name__):
     from .accuracy import (
@@ -62,3 +65,9 @@ __all__ = [
     "sparse_top_k_categorical_accuracy",
     "top_k_categorical_accuracy",
 ]
+
+if not TYPE_CHECKING:
+    from .. import losses
+
+    _advice = dict.fromkeys(losses.__all__, "epochal.losses has it, and compile(metrics=[…]) takes it from there")
+    __getattr__ = missing_names(__name__, __all__, _advice)

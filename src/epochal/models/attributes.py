@@ -6,15 +6,36 @@ import difflib
 
 FIXED: dict[str, tuple[tuple[object, ...], str]] = {
     "dtype_policy": ((), "give compile a dtype, such as dtype='bfloat16'"),
-    "jit_compile": ((True, "auto"), "steps are always compiled"),
+    "jit_compile": ((True, "auto", None), "steps are always compiled"),
     "loss_weights": ((), "compile again, with loss_weights=…"),
     "run_eagerly": ((False, None), "steps are always compiled; jax.debug.print prints within them"),
-    "steps_per_execution": ((1,), "a fit runs as many steps at once as its callbacks let it"),
+    "steps_per_execution": ((1, "auto"), "a fit runs as many steps at once as its callbacks let it"),
 }
 """Attributes of Keras's models that can't be chosen here: the values that say what is so anyway, and what to do."""
 
+FIXED_IN_COMPILE: dict[str, tuple[tuple[object, ...], str]] = {
+    **{name: FIXED[name] for name in ("run_eagerly", "jit_compile", "steps_per_execution")},
+    "sample_weight_mode": (
+        (None, "temporal"),
+        "sample_weight says by its shape what it weighs",
+    ),
+}
+"""Arguments of Keras's `compile` that can't be chosen here, in the same way."""
+
 SETTABLE = ("optimizer", "stop_training", "stop_evaluating", "stop_predicting", "trainable")
 """What is worth a look whether it is misspelt."""
+
+
+def check_fixed(**given: object) -> None:
+    """Refuse arguments of `compile` that would do nothing.
+
+    Raises:
+        ValueError: If one has another value than what is so anyway; says what to do.
+    """
+    for name, value in given.items():
+        accepted, advice = FIXED_IN_COMPILE[name]
+        if not any(value is one or (type(value) is type(one) and value == one) for one in accepted):
+            raise ValueError(f"{name} can't be {value!r}: {advice}.")
 
 
 def check(model: object, name: str, value: object) -> None:

@@ -76,16 +76,33 @@ class ModelFiles:
         saving.view(*self._contents(weights_only)).save(path)
 
     @names_arguments
-    def load_weights(self, filepath: FilePath) -> None:
+    def load_weights(self, filepath: FilePath, by_name: bool = False, skip_mismatch: bool = False) -> None:
         """Read the weights from a file that epochal or Keras wrote, of weights or of a whole model.
 
-        Layers go by their order, as in Keras, or by class in a `.weights.h5` file; names don't count.
+        Layers go by their order, as in Keras, or by class in a `.weights.h5` file.
+
+        Args:
+            filepath: The file.
+            by_name: Whether only layers get weights whose name is in the file, wherever they are in the model; at
+                least one must. Not in a `.weights.h5` file, which goes by class.
+            skip_mismatch: Whether layers that have other shapes in the file are left out, with a warning, if `by_name`.
 
         Raises:
             FileNotFoundError: If there is no such file.
             ValueError: If it is damaged or of another architecture; says which layer. Then nothing is changed.
         """
-        self._runtime.load_owned(saving.read_weights(filepath, self._outline()))
+        if not by_name:
+            if skip_mismatch:
+                raise ValueError("skip_mismatch goes with by_name=True: without names nobody knows what is left out.")
+            self._runtime.load_owned(saving.read_weights(filepath, self._outline()))
+            return
+        layers = self._outline()
+        found, skipped = saving.read_weights_by_name(filepath, layers, skip_mismatch)
+        for reason in skipped:
+            warn(f"{os.fspath(filepath)}: left out: {reason.removesuffix(' Nothing was loaded.')}")
+        values = iter(self._runtime.read())
+        own = {layer.name: [next(values) for _ in layer.arrays] for layer in layers}
+        self._runtime.load_owned([value for name in own for value in found.get(name, own[name])])
 
     def check_filepath(self, filepath: FilePath, weights_only: bool = False) -> None:
         """Raise what `save` or `save_weights` would raise before it writes."""

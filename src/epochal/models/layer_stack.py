@@ -86,6 +86,25 @@ class LayerStack:
             name_of(part, self._numbered)  # until the graph is drawn
         self.layers.append(layer)
 
+    def pop(self) -> LayerLike:
+        """Take the last layer away, and return it.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        self._check_has_layers()
+        layer, given = self.layers.pop(), self._input
+        if has_name(part := _layer_of(layer)):
+            self._taken_names.discard(part.name)
+        if self._drawn is not None:
+            self._trainable = self._drawn.trainable
+        self._output = self._drawn = None
+        if given is not None and self.layers:
+            self._connect(given, self.layers)
+        elif _input_of(layer) is not None:
+            self._input = None
+        return layer
+
     def _connect(self, given: Input, layers: Sequence[LayerLike]) -> None:
         """Let layers take what those before them return; the graph of all is drawn when somebody needs it.
 

@@ -62,6 +62,12 @@ def load_model(path: FilePath, custom_objects: CustomObjects | None = None) -> M
     return model
 
 
+@names_arguments
+def save_model(model: Model, filepath: FilePath, overwrite: bool = True) -> None:
+    """Write a whole model into a file: `model.save(filepath)`, which says more."""
+    model.save(filepath, overwrite=overwrite)
+
+
 def _built(config: Json, custom: CustomObjects, left_out: list[str]) -> Model:
     with initializers.zeros_instead():
         graph = graphs.graph_of(config, custom, left_out)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
-from flax import nnx
 from jax.typing import ArrayLike
 
 from ..callbacks import History
@@ -14,25 +13,23 @@ from ..engines.jax.protocols import MetricLike
 from ..engines.jax.trees import PyTree
 from ..layers.graph import Graph
 from ..layers.names import snake_case
-from ..layers.symbolic_ends import Ends
 from ..layers.tensors import tensors_in
 from ..layers.types import Variable
 from ..messages.arguments import NamesArguments
-from ..messages.printing import say
 from ..optimizers.lookup import OptimizerIdentifier
+from ..saving.custom_objects import CustomObjects
 from ..training.trainer import Trainer
-from . import attributes, copies, parts
+from . import attributes, configs, copies, generators, parts
 from .delegation import delegated
 from .direct_call import call_model
 from .files import ModelFiles
-from .graph_network import GraphNetwork
 from .inspector import Inspector
-from .module_network import ModuleNetwork
 from .modules import layers_of
 from .network import Child, InputShape, LayerLike, Network
+from .networks import network_of
 from .overrides import check_overrides
 from .own_loss import OwnLoss
-from .summary import print_summary
+from .summary import summary
 from .trainee import Trainee
 
 
@@ -80,7 +77,7 @@ class Model(NamesArguments):
 
     def __init__(self, inputs: PyTree, outputs: PyTree = None, name: str | None = None) -> None:
         own_name = name or snake_case(self)
-        self._assemble(_network_of(inputs, outputs, name, own_name))
+        self._assemble(network_of(inputs, outputs, name, own_name))
 
     def _assemble(self, network: Network) -> None:
         """Make the model of a network."""
@@ -208,14 +205,7 @@ class Model(NamesArguments):
     outputs = property(lambda self: tensors_in(self.output), doc="The symbolic outputs, in a list.")
     losses = property(lambda self: self._inspector.losses(), doc="What regularizers and `add_loss` add to the loss.")
 
-    def summary(self, print_fn: Callable[[str], object] | None = None) -> None:
-        """Print the layers, their output shapes, their weights and, where it isn't the one above, what they take.
-
-        Args:
-            print_fn: Called with each line; None prints it.
-        """
-        trainable = sum(variable.size for variable in self.trainable_weights)
-        print_summary(self._trainee.runtime.built_module, trainable, print_fn or say)
+    summary = summary
 
     # Weights
 
@@ -306,6 +296,29 @@ class Model(NamesArguments):
     test_on_batch = delegated("_trainer", Trainer.test_on_batch)
     predict_on_batch = delegated("_trainer", Trainer.predict_on_batch)
 
+    # Keras 2's names for batches that come one after the other
+
+    fit_generator = generators.fit_generator
+    evaluate_generator = generators.evaluate_generator
+    predict_generator = generators.predict_generator
+
+    # Settings
+
+    get_config = configs.get_config
+    to_json = configs.to_json
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: CustomObjects | None = None) -> Self:
+        """Return a new model, with new weights, of what `get_config` returned; see `models.model_from_json`."""
+        return cls.of_graph(configs.graph_from("Functional", config, custom_objects))
+
+    @classmethod
+    def of_graph(cls, graph: Graph) -> Self:
+        """Return the model of a graph of layers."""
+        model = cls.__new__(cls)
+        Model.__init__(model, graph, name=graph.name)
+        return model
+
     # Files
 
     save = delegated("_files", ModelFiles.save)
@@ -330,20 +343,6 @@ class Model(NamesArguments):
 
 PARTS = ("_trainee", "_trainer", "_files", "_inspector")
 """Attributes that a copy makes anew."""
-
-
-def _network_of(inputs: PyTree, outputs: PyTree, name: str | None, own_name: str) -> Network:
-    """Return the network for what a model is made of."""
-    if outputs is not None:
-        return GraphNetwork(Graph(inputs, outputs, name), own_name, Ends(inputs, outputs))
-    if isinstance(inputs, Graph):
-        return GraphNetwork(inputs, own_name)
-    if isinstance(inputs, nnx.Module):
-        return ModuleNetwork(inputs, own_name)
-    raise TypeError(
-        "a Model is made of a flax.nnx.Module, as Model(module), or of tensors, as Model(inputs, outputs); "
-        f"got {inputs!r} and no outputs."
-    )
 
 
 parts.register(Model)

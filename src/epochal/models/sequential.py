@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Self, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, cast
+
+import numpy as np
 
 from ..layers.graph import Graph
 from ..layers.names import snake_case
+from ..saving.custom_objects import CustomObjects
+from ..training.arguments import UserData
+from . import configs
 from .layer_stack import LayerStack
 from .model import Model
 from .network import LayerLike
@@ -47,6 +52,11 @@ class Sequential(Model):
         model._assemble(LayerStack.of_graph(graph, name))
         return model
 
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: CustomObjects | None = None) -> Self:
+        """Return a new model, with new weights, of what `get_config` returned; see `models.model_from_json`."""
+        return cls.of_graph(configs.graph_from("Sequential", config, custom_objects))
+
     def add(self, layer: LayerLike) -> None:
         """Put a layer, a model, or an `Input` before all others, at the end.
 
@@ -58,6 +68,36 @@ class Sequential(Model):
         self._trainee.check_idle()
         self._stack.add(layer)
         self._trainee.change_network()
+
+    def pop(self) -> LayerLike:
+        """Take the last layer away, and return it.
+
+        Raises:
+            RuntimeError: If a fit is going on.
+            ValueError: If there is none.
+        """
+        self._trainee.check_idle()
+        layer = self._stack.pop()
+        self._trainee.change_network()
+        return layer
+
+    def predict_proba(self, x: UserData, batch_size: int | None = None, verbose: int | str = 0) -> np.ndarray:
+        """Return the outputs for all samples: `predict` by Keras 2's other name."""
+        return cast("np.ndarray", self.predict(x, batch_size=batch_size, verbose=verbose))
+
+    def predict_classes(self, x: UserData, batch_size: int | None = None, verbose: int | str = 0) -> np.ndarray:
+        """Return the class of each sample: that of the highest of several outputs, or whether a single one is over 0.5.
+
+        Args:
+            x: See `predict`.
+            batch_size: See `predict`.
+            verbose: See `predict`.
+
+        Returns:
+            Whole numbers: of shape `(samples, …)` if there are several outputs, else `(samples, 1)`.
+        """
+        outputs = self.predict_proba(x, batch_size, verbose)
+        return outputs.argmax(-1) if outputs.shape[-1] > 1 else (outputs > 0.5).astype(np.int32)
 
     @property
     def _stack(self) -> LayerStack:

@@ -25,6 +25,7 @@ from ..messages.printing import warn
 from ..optimizers.lookup import OptimizerIdentifier
 from ..training.activity import Activity
 from ..training.declared_rate import DeclaredRate
+from .attributes import check_fixed
 from .compile_config import CompileConfig, Filter, Setting
 from .identity import current_rate, identity_of
 from .network import LayerLike, Network
@@ -101,6 +102,10 @@ class Trainee:
         dtype: str | None = None,
         accumulate: int = 1,
         wrt: Filter | None = None,
+        run_eagerly: bool | None = False,
+        jit_compile: bool | str | None = "auto",
+        steps_per_execution: int | str = 1,
+        sample_weight_mode: str | None = None,
     ) -> None:
         """Set how to train. The weights stay as they are; the optimizer starts afresh.
 
@@ -124,6 +129,10 @@ class Trainee:
                 output has a mask each part's loss is a mean over its own steps.
             wrt: An nnx filter for the variables to train, such as `nnx.LoRAParam` or `nnx.PathContains("head")`; None
                 for all of type `nnx.Param`. What `trainable` keeps from training isn't trained either way.
+            run_eagerly: False; steps are always compiled.
+            jit_compile: True or "auto", for the same reason.
+            steps_per_execution: 1 or "auto"; a fit runs as many steps at once as its callbacks let it.
+            sample_weight_mode: None or "temporal"; weights say by their shape what they weigh.
 
         Raises:
             TypeError: If `wrt` is no filter.
@@ -131,6 +140,12 @@ class Trainee:
             ValueError: If a name is unknown, in which case the nearest are listed, a number can't be right, or `wrt`
                 selects nothing.
         """
+        check_fixed(
+            run_eagerly=run_eagerly,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            sample_weight_mode=sample_weight_mode,
+        )
         config = CompileConfig.checked(optimizer, loss, metrics, weighted_metrics, loss_weights, dtype, accumulate, wrt)
         selection = Selection.made(_modules_in(self.network.parts), self.network.trainable, config.wrt)
         if self.network.module is not None:

@@ -5,9 +5,13 @@ transform of optax. The rules are those of keras/src/optimizers/. Where optax ha
 places its epsilon or its learning rate elsewhere, a small transform in `rules` does.
 """
 
+from typing import TYPE_CHECKING
+
 from ..messages.extras import needed_by
+from ..messages.missing import missing_names
 
 with needed_by(__name__):
+    from . import schedules
     from .adam import Adam, Adamax, AdamW, Nadam
     from .adaptive import Adadelta, Adagrad, RMSprop
     from .descent import SGD, Lion
@@ -31,4 +35,8 @@ __all__ = [
     "RMSprop",
     "get",
     "is_known",
+    "schedules",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing_names(__name__, __all__)

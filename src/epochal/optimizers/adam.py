@@ -11,7 +11,7 @@ import optax
 from jax import Array
 
 from .optimizer import OPTIMIZERS, CommonSettings, Optimizer, Rate, RateAndClipping
-from .ranges import fraction, not_negative
+from .ranges import fraction, small_number
 from .rules import descend, largest, scale_by_moments, scale_by_nadam, squares
 
 
@@ -23,12 +23,12 @@ class MomentsOptimizer(Optimizer):
         learning_rate: Rate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         **common: Unpack[CommonSettings],
     ) -> None:
         super().__init__(learning_rate, **common)
         self.beta_1, self.beta_2 = fraction("beta_1", beta_1), fraction("beta_2", beta_2)
-        self.epsilon = not_negative("epsilon", epsilon)
+        self.epsilon = small_number(epsilon)
 
 
 @OPTIMIZERS.register()
@@ -56,7 +56,7 @@ class Adam(MomentsOptimizer):
         learning_rate: Rate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         amsgrad: bool = False,
         **common: Unpack[CommonSettings],
     ) -> None:
@@ -100,7 +100,7 @@ class AdamW(Adam):
         weight_decay: float | None = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         amsgrad: bool = False,
         **common: Unpack[RateAndClipping],
     ) -> None:

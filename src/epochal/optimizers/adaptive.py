@@ -10,7 +10,7 @@ import optax
 from jax import Array
 
 from .optimizer import OPTIMIZERS, CommonSettings, Optimizer, Rate
-from .ranges import fraction, not_negative
+from .ranges import fraction, not_negative, small_number
 from .rules import descend, with_momentum
 
 
@@ -39,13 +39,13 @@ class RMSprop(Optimizer):
         learning_rate: Rate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         centered: bool = False,
         **common: Unpack[CommonSettings],
     ) -> None:
         super().__init__(learning_rate, **common)
         self.rho, self.momentum = fraction("rho", rho), fraction("momentum", momentum, up_to_one=True)
-        self.epsilon, self.centered = not_negative("epsilon", epsilon), bool(centered)
+        self.epsilon, self.centered = small_number(epsilon), bool(centered)
 
     def _rule(self, learning_rate: Array) -> optax.GradientTransformation:
         scale = optax.scale_by_stddev if self.centered else optax.scale_by_rms
@@ -75,12 +75,12 @@ class Adagrad(Optimizer):
         self,
         learning_rate: Rate = 0.001,
         initial_accumulator_value: float = 0.1,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         **common: Unpack[CommonSettings],
     ) -> None:
         super().__init__(learning_rate, **common)
         self.initial_accumulator_value = not_negative("initial_accumulator_value", initial_accumulator_value)
-        self.epsilon = not_negative("epsilon", epsilon)
+        self.epsilon = small_number(epsilon)
 
     def _rule(self, learning_rate: Array) -> optax.GradientTransformation:
         return optax.chain(optax.scale_by_rss(self.initial_accumulator_value, self.epsilon), descend(learning_rate))
@@ -108,11 +108,11 @@ class Adadelta(Optimizer):
         self,
         learning_rate: Rate = 0.001,
         rho: float = 0.95,
-        epsilon: float = 1e-7,
+        epsilon: float | None = 1e-7,
         **common: Unpack[CommonSettings],
     ) -> None:
         super().__init__(learning_rate, **common)
-        self.rho, self.epsilon = fraction("rho", rho), not_negative("epsilon", epsilon)
+        self.rho, self.epsilon = fraction("rho", rho), small_number(epsilon)
 
     def _rule(self, learning_rate: Array) -> optax.GradientTransformation:
         return optax.chain(optax.scale_by_adadelta(self.rho, self.epsilon), descend(learning_rate))

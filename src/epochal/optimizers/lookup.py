@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeAlias, TypeGuard
+from typing import Any, Protocol, TypeAlias, TypeGuard, cast
 
 import optax
 
 from .optax_optimizer import OptaxOptimizer
 from .optimizer import OPTIMIZERS, Optimizer
+from .schedules import SCHEDULES
 
 
 class TransformLike(Protocol):
@@ -57,8 +58,12 @@ def get(identifier: OptimizerIdentifier) -> Optimizer:
         return OptaxOptimizer(optax.GradientTransformationExtraArgs(identifier.init, identifier.update))
     if isinstance(identifier, (str, Mapping)):
         name, config = OPTIMIZERS.parse(identifier)
-        if name == OptaxOptimizer.__name__ or isinstance(config.get("learning_rate"), dict):
+        rate = config.get("learning_rate")
+        saved = cast("Mapping[str, object]", rate) if isinstance(rate, Mapping) else None
+        if name == OptaxOptimizer.__name__ or (saved is not None and "config" not in saved):
             raise ValueError(f"{name} was saved with a function, which a file can't hold: compile again with your own")
+        if saved is not None:
+            return OPTIMIZERS.make(name, {**config, "learning_rate": SCHEDULES.get(saved)})
     return OPTIMIZERS.get(identifier)
 
 

@@ -18,9 +18,10 @@ from ..messages.names import suggest
 from ..registry import Config, Registry
 from .learning_rates import LearningRates
 from .ranges import not_negative, number
-from .rules import clip_each_by_norm, shrink_weights
+from .rules import clip_each_by_norm, shrink_weights, with_decay
+from .schedules import LearningRateSchedule, described
 
-Rate = float | optax.Schedule
+Rate = float | optax.Schedule | LearningRateSchedule
 """A learning rate ≥ 0, or a function of the number of the step, from 0 on."""
 
 
@@ -33,13 +34,14 @@ class Count(int):
 
 
 class RateAndClipping(TypedDict, total=False):
-    """The name, the other name of the learning rate, and the clipping; see `Optimizer`."""
+    """The name, the other name of the learning rate, its decay, and the clipping; see `Optimizer`."""
 
     name: str | None
     clipnorm: float | None
     global_clipnorm: float | None
     clipvalue: float | None
     lr: Rate
+    decay: float
 
 
 class CommonSettings(RateAndClipping, total=False):
@@ -54,8 +56,11 @@ class Optimizer:
     For a rule of your own, compile with a transform of optax instead.
 
     Args:
-        learning_rate: A number ≥ 0, or an optax schedule: a function of the number of the step.
+        learning_rate: A number ≥ 0; or a schedule, of `optimizers.schedules` or of optax: a function of the number of
+            the step.
         lr: Another name for `learning_rate`; giving both is a TypeError.
+        decay: The rate of a step is learning_rate / (1 + decay × steps before it), as in Keras 2; `learning_rate` stays
+            what it is, and can be set.
         name: A name; the class's in lower case if None.
         weight_decay: In each step every weight also loses learning rate × this part of itself.
         clipnorm: The gradient of each weight is scaled down to at most this norm.
@@ -90,6 +95,7 @@ class Optimizer:
         clipnorm: float | None = None,
         global_clipnorm: float | None = None,
         clipvalue: float | None = None,
+        decay: float = 0.0,
         **others: object,
     ) -> None:
         _refuse(type(self), others)
@@ -100,6 +106,9 @@ class Optimizer:
         rate = learning_rate if lr is None else lr
         self.schedule: optax.Schedule | None = rate if callable(rate) else None
         self._rates = LearningRates({} if callable(rate) else {"learning_rate": not_negative("learning_rate", rate)})
+        self.decay = not_negative("decay", decay)
+        if self.decay and self.schedule is not None:
+            raise ValueError("decay goes with a number as learning_rate; a schedule says all rates itself.")
         self._done = 0
         self._counter: WeakMethod[Callable[[], int]] | None = None
 
@@ -144,7 +153,10 @@ class Optimizer:
         return "learning_rate"
 
     def _no_rate(self) -> str:
-        return f"{self.name}: the schedule given as learning_rate is in charge of it; see .schedule"
+        return (
+            f"{self.name}: the schedule given as learning_rate is in charge of it, so it can't be read or set: "
+            "optimizer.schedule(optimizer.iterations) is the rate of the next step"
+        )
 
     # Steps
 
@@ -196,13 +208,12 @@ class Optimizer:
     def get_config(self) -> Config:
         """Return the constructor's arguments as Keras saves them, fit for JSON.
 
-        A schedule, which a file can't hold, is named in place of the learning rate; `get` then refuses the config.
+        A schedule that is a function, which a file can't hold, is named in place of the learning rate; `get` then
+        refuses the config. `decay` is left out if it is 0.
         """
-        if self.schedule is None:
-            rate = self.learning_rate
-        else:
-            rate = {"class_name": getattr(self.schedule, "__name__", "schedule")}
-        others = {key: value for key, value in vars(self).items() if not key.startswith("_") and key != "schedule"}
+        left_out = {"schedule", *(() if self.decay else ("decay",))}
+        others = {key: value for key, value in vars(self).items() if not key.startswith("_") and key not in left_out}
+        rate = self.learning_rate if self.schedule is None else described(self.schedule)
         return {"name": self.name, "learning_rate": rate, **others}
 
     # The transform
@@ -224,7 +235,8 @@ class Optimizer:
             return optax.chain(*(part for part in parts if part is not None))
 
         rate = self.learning_rate if self.schedule is None else self.schedule
-        return optax.inject_hyperparams(rule, hyperparam_dtype=jnp.dtype("float32"))(learning_rate=rate)
+        inject = optax.inject_hyperparams(with_decay(rule, self.decay), hyperparam_dtype=jnp.dtype("float32"))
+        return inject(learning_rate=rate)
 
     def _rule(self, learning_rate: Array) -> optax.GradientTransformation:
         """Return the transform of gradients into what is added to the weights."""
@@ -240,10 +252,7 @@ class Optimizer:
 
 def _refuse(optimizer: type[Optimizer], others: Mapping[str, object]) -> None:
     """Raise a TypeError if there are arguments that an optimizer doesn't take."""
-    for key, value in others.items():
-        if key == "decay":  # Keras 2
-            hint = f"Use a schedule: learning_rate=lambda step: rate / (1 + {value!r} * step)."
-            raise TypeError(f"{optimizer.__name__} has no argument {key!r}. {hint}")
+    for key in others:
         raise unknown_argument(optimizer.__name__, key, constructor_arguments(optimizer))
 
 

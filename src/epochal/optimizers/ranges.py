@@ -28,3 +28,8 @@ def fraction(name: str, value: object, up_to_one: bool = False) -> float:
     if not (0 <= found < 1 or (up_to_one and found == 1)):
         raise ValueError(f"{name} must be from 0 up to {'and including' if up_to_one else 'below'} 1, not {value!r}")
     return found
+
+
+def small_number(value: object) -> float:
+    """Return the `epsilon` of an optimizer as a float ≥ 0; None, as Keras 2 had it, is 1e-7."""
+    return not_negative("epsilon", 1e-7 if value is None else value)

@@ -53,6 +53,35 @@ def shrink_weights(learning_rate: Array, weight_decay: float) -> optax.GradientT
     return _each(shrink)
 
 
+Rule = Callable[[Array], optax.GradientTransformation]
+"""A learning rate to a transform."""
+
+
+class DecayState(NamedTuple):
+    """The state of a rule whose rate decays: the steps so far, and the rule's own."""
+
+    count: Array  # pyright: ignore[reportIncompatibleMethodOverride]  (of tuples, which nobody counts in)
+    inner: optax.OptState
+
+
+def with_decay(rule: Rule, decay: float) -> Rule:
+    """Return a rule that is given rate / (1 + decay × steps so far), as in Keras 2; the same rule if `decay` is 0."""
+
+    def decayed(learning_rate: Array) -> optax.GradientTransformation:
+        def init(params: optax.Params) -> DecayState:
+            return DecayState(jnp.zeros((), jnp.int32), rule(learning_rate).init(params))
+
+        def update(
+            updates: optax.Updates, state: DecayState, params: optax.Params | None = None
+        ) -> tuple[optax.Updates, DecayState]:
+            updates, inner = rule(learning_rate / (1 + decay * state.count)).update(updates, state.inner, params)
+            return updates, DecayState(jnp.asarray(optax.safe_increment(state.count)), inner)
+
+        return optax.GradientTransformation(init, cast("optax.TransformUpdateFn", update))
+
+    return decayed if decay else rule
+
+
 def _each(change: Callable[[Array, Array], Array]) -> optax.GradientTransformation:
     """Return the transform that changes the update of each weight; `change` gets the weight too, if there is one."""
     return optax.stateless_with_tree_map(cast("Callable[[ArrayLike, ArrayLike | None], ArrayLike]", change))

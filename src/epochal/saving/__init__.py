@@ -16,7 +16,7 @@ sealed.py          a checksum behind the file
 from .extras import Extras
 from .formats import check_suffix
 from .layer_weights import LayerWeights, check_names
-from .model_file import ModelFile, opened, read_weights
+from .model_file import ModelFile, opened, read_weights, read_weights_by_name
 from .snapshot import Snapshot, take, view
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "check_suffix",
     "opened",
     "read_weights",
+    "read_weights_by_name",
     "take",
     "view",
 ]

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..messages.names import first_few
 from . import guard, hdf5
 from .hdf5 import Array, Dataset, Group
 from .layer_weights import LayerWeights, Match, StoredLayer, values_of, widened
@@ -49,8 +50,39 @@ class KerasH5:
 
     def read(self, file: Group, layers: Sequence[LayerWeights]) -> list[Array]:
         """Return the weights for these layers; raises as `FileFormat.read` does."""
-        has_layers = guard.names(file, "layer_names") is not None
-        return values_of(_matches(file if has_layers else guard.group(file, MODEL_WEIGHTS), layers))
+        return values_of(_matches(_top(file), layers))
+
+    def read_named(
+        self, file: Group, layers: Sequence[LayerWeights], skip_mismatch: bool
+    ) -> tuple[dict[str, list[Array]], list[str]]:
+        """Return the weights of the layers that a file has under the same names, and why others are left out.
+
+        Args:
+            file: The file.
+            layers: The model's layers.
+            skip_mismatch: Whether a layer with other shapes in the file is left out, instead of being an error.
+
+        Raises:
+            ValueError: If no name is in both, or shapes are others.
+        """
+        top, having = _top(file), [layer for layer in layers if layer.arrays]
+        there = guard.names(top, "layer_names") or []
+        found: dict[str, list[Array]] = {}
+        skipped: list[str] = []
+        for layer in (layer for layer in having if layer.name in there):
+            listed = _listed_datasets(guard.group(top, layer.name))
+            try:
+                found[layer.name] = values_of([(layer, StoredLayer(layer.name, _in_order_of(layer, listed)))])
+            except ValueError as error:
+                if not skip_mismatch:
+                    raise
+                skipped.append(str(error))
+        if not found and not skipped:
+            raise ValueError(
+                f"no layer has a name that is in the file: {first_few([own.name for own in having], 6)} in the model, "
+                f"{first_few(there, 6)} in the file. Without by_name layers go by their order."
+            )
+        return found, skipped
 
 
 # Writing
@@ -98,6 +130,11 @@ def _trained_first(layer: LayerWeights) -> list[str]:
 
 
 # Reading
+
+
+def _top(file: Group) -> Group:
+    """Return the group that lists the layers."""
+    return file if guard.names(file, "layer_names") is not None else guard.group(file, MODEL_WEIGHTS)
 
 
 def _matches(top: Group, layers: Sequence[LayerWeights]) -> list[Match]:

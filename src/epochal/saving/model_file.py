@@ -10,6 +10,7 @@ from pathlib import Path
 from . import extras, guard, hdf5
 from .formats import read_layers
 from .hdf5 import Array, Group
+from .keras_h5 import KerasH5
 from .layer_weights import LayerWeights, Shaped
 
 
@@ -22,6 +23,21 @@ def read_weights(path: str | PathLike[str], layers: Sequence[LayerWeights]) -> l
     """
     with guard.open_file(Path(path)) as file, guard.errors_naming(path):
         return read_layers(file, layers)
+
+
+def read_weights_by_name(
+    path: str | PathLike[str], layers: Sequence[LayerWeights], skip_mismatch: bool = False
+) -> tuple[dict[str, list[Array]], list[str]]:
+    """Return the weights of the layers that a file has under the same names; see `KerasH5.read_named`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged, hostile, has no names of layers, or other shapes under a name.
+    """
+    with guard.open_file(Path(path)) as file, guard.errors_naming(path):
+        if not (format := KerasH5()).is_in(file):
+            raise ValueError("it has the layers by class and number, not by name: leave by_name out.")
+        return format.read_named(file, layers, skip_mismatch)
 
 
 @contextmanager

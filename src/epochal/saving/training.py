@@ -16,9 +16,10 @@ from .. import losses, metrics, optimizers
 from ..losses.loss import FunctionLoss, LossFunction
 from ..messages.arguments import keywords_of
 from ..metrics.metric import LossMetric, changed
+from ..optimizers import schedules
 from ..per_output import map_items
 from .config import SAVE_WEIGHTS
-from .custom_objects import LACKING, CustomObjects, function_name, resolve
+from .custom_objects import LACKING, CustomObjects, function_name, own_object, resolve
 from .json_values import Json, as_list, as_object
 
 BY_OUTPUT = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -60,7 +61,7 @@ def keras_training_config(
     optimizer = as_object(training["optimizer_config"]) or {}
     if not optimizers.is_known(str(optimizer.get("class_name"))):
         return None
-    if isinstance((as_object(optimizer.get("config")) or {}).get("learning_rate"), dict):
+    if (optimizer := _optimizer_for_keras(optimizer)) is None:
         return None
     each: dict[str, list[object]] = {key: list(by_output[key]) for key in BY_OUTPUT}
     for key in ("metrics", "weighted_metrics"):
@@ -69,6 +70,27 @@ def keras_training_config(
         each["loss_weights"] = [1.0 if weight is None else weight for weight in each["loss_weights"]]
     arranged = {key: _arranged(items, each["loss"] if "loss" in key else items, names) for key, items in each.items()}
     return {**arranged, "optimizer_config": optimizer}
+
+
+def _optimizer_for_keras(entry: Json) -> Json | None:
+    """Return an optimizer as Keras 3 takes it, whose rate may be one of its schedules; None if it is another one."""
+    config = dict(as_object(entry.get("config")) or {})
+    rate, decay = config.get("learning_rate"), cast("float", config.pop("decay", 0.0))
+    schedule = as_object(rate)
+    if schedule is not None and (schedule.get("module") is None or "config" not in schedule):
+        return None
+    if decay:  # which Keras 3 has as a schedule
+        config["learning_rate"] = schedules.described(schedules.InverseTimeDecay(cast("float", rate), 1, decay))
+    return {**entry, "config": config}
+
+
+def _with_own_schedule(optimizer: Json, custom: CustomObjects) -> Json:
+    """Return a saved optimizer with the user's schedule as its learning rate, if it has the name of one."""
+    config = as_object(optimizer.get("config"))
+    rate = None if config is None else as_object(config.get("learning_rate"))
+    if config is None or rate is None or own_object(str(rate.get("class_name")), custom) is None:
+        return optimizer
+    return {**optimizer, "config": {**config, "learning_rate": resolve(rate, custom)}}
 
 
 def _listed(metrics_of_output: object) -> list[object]:
@@ -152,7 +174,7 @@ def compile_arguments(training: object, custom: CustomObjects) -> dict[str, Any]
     if not isinstance(dtype := saved.get("dtype"), str | None):
         raise TypeError(f"the dtype to compute in is {dtype!r}")
     return {
-        "optimizer": optimizers.get(resolve(optimizer, custom)),
+        "optimizer": optimizers.get(resolve(_with_own_schedule(optimizer, custom), custom)),
         "loss": map_items(_only(saved.get("loss")), lambda loss: losses.get(resolve(loss, custom))),
         "loss_weights": saved.get("loss_weights"),
         "metrics": map_items(saved.get("metrics"), lambda metric: _metric(metric, custom)),
