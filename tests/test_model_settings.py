@@ -79,6 +79,23 @@ def test_a_clone_begins_with_inputs_that_are_given():
         clone_model(branched(), tensor)
 
 
+def halved(w):
+    return w / 2
+
+
+def test_what_layers_hold_is_cloned():
+    inner = Sequential([Dense(3, kernel_regularizer=lambda w: jnp.sum(w**2), input_dim=2)])
+    x = Input((4, 2))
+    half = layers.LSTM(2, recurrent_constraint=halved)
+    y = layers.Bidirectional(half, activity_regularizer="l2")(layers.TimeDistributed(inner)(x))
+    model = Model(x, Lambda(lambda y, factor: factor * y, arguments={"factor": 3})(y))
+    clone = clone_model(model)
+    assert_same_but_new(model, clone, np.ones((2, 4, 2), "float32"))
+    assert [float(loss) for loss in clone.losses] == [float(loss) for loss in model.losses] != []
+    both = clone.layers[1]
+    assert both.forward_layer.recurrent_kernel.constraint is both.backward_layer.recurrent_constraint is halved
+
+
 def test_functions_are_cloned_and_modules_are_not():
     assert clone_model(Sequential([Lambda(cubed, input_dim=4)])).predict(X)[0, 0] == -1
     for model in (

@@ -1,5 +1,6 @@
 """Dropout and its like: what is drawn, by which seed, and together along which axes."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -125,3 +126,20 @@ def test_noise_is_for_training_only():
 def test_what_makes_no_sense_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+class Jittered(layers.Layer):
+    def build(self, shape, rngs):
+        self.stream = rngs.params
+
+    def call(self, x, training=None):
+        noise = jax.random.normal(self.stream(), x.shape)
+        return x + noise if training else x
+
+
+@pytest.mark.filterwarnings("ignore:random numbers are drawn in inference mode")
+def test_a_layer_may_draw_numbers_in_inference_too():
+    model = Sequential([Jittered(input_shape=(3,))])
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+    assert (np.asarray(model(x, training=True)) != x).all()

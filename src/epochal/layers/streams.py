@@ -68,9 +68,10 @@ class _HostStream(nnx.RngStream):
     def __call__(self) -> Array:
         key, count = self.key.get_value(), self.count.get_value()
         is_usual = key.shape == () and str(jax.random.key_impl(key)) == USUAL
-        if not is_usual or isinstance(key, Tracer) or isinstance(count, Tracer):
+        numbers = jax.random.key_data(key)  # traced also where the key isn't, in a compiled function that reads it
+        if not is_usual or isinstance(numbers, Tracer) or isinstance(count, Tracer):
             return super().__call__()
-        words = folded_in(np.asarray(jax.random.key_data(key)).tolist(), int(count))
+        words = folded_in(np.asarray(numbers).tolist(), int(count))
         self.count.set_value(device_put(np.uint32(int(count) + 1)))
         return _key_of(words)
 

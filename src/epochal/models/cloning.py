@@ -8,11 +8,12 @@ from typing import Any, cast
 import jax
 from flax import nnx
 
-from ..layers import Input, Lambda, Layer, Tensor
+from ..layers import Bidirectional, Input, Lambda, Layer, Tensor, TimeDistributed, restraints
 from ..layers.graph import Graph
 from ..layers.members import is_model
 from ..layers.operations import Operation
 from ..layers.tensors import connect, tensors_in
+from ..layers.types import Config
 from ..messages.arguments import names_arguments
 from ..saving.custom_objects import CustomObjects
 from . import configs
@@ -115,13 +116,24 @@ def clone_layer(layer: nnx.Module) -> nnx.Module:
         raise ValueError(
             f"{type(layer).__name__} is a plain module, whose settings nobody knows: a clone_function can make another."
         )
-    config = layer.get_config()
+    config = layer.get_config() | _held_by(layer)
     # What JSON can't hold, such as a function of one's own, isn't in a config
     unsaid = {key: getattr(layer, key, None) for key, value in config.items() if value is None}
     config |= {key: value for key, value in unsaid.items() if callable(value)}
-    if isinstance(layer, Lambda):
-        config["function"] = layer.function
     return type(layer).from_config(config)
+
+
+def _held_by(layer: Layer) -> Config:
+    """Return the settings of a layer that are layers, cloned, and those that are functions or may be of one's own."""
+    found = {name: getattr(layer, name, None) for name in restraints.names_of(type(layer))}
+    held = {name: restraint for name, restraint in found.items() if restraint is not None}
+    if isinstance(layer, TimeDistributed):
+        held["layer"] = _clone_part(layer.layer, clone_layer)
+    if isinstance(layer, Bidirectional):
+        held |= {"layer": clone_layer(layer.forward_layer), "backward_layer": clone_layer(layer.backward_layer)}
+    if isinstance(layer, Lambda):
+        held |= {name: getattr(layer, name) for name in ("function", "output_shape", "mask", "arguments")}
+    return held
 
 
 def _checked(clone_function: Clone) -> Clone:
