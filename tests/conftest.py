@@ -2,6 +2,7 @@ import json
 import signal
 import sys
 
+import jax
 import pytest
 from killed_runs import Forks, outcome
 from monitoring import browser, serving
@@ -18,6 +19,15 @@ def ctrl_c_is_heard():
     """Hear Ctrl-C as usual, also where the tests run in the background of a script, which ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")
+def compiled_fast():
+    """Compile in half the time: for tests that run their compiled steps a few times only."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

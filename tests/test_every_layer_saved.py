@@ -12,6 +12,8 @@ from epochal.callbacks import BackupAndRestore, Callback
 from epochal.layers import LSTM, BatchNormalization, Dense, Flatten, GlobalAveragePooling1D, Input
 from epochal.models import Model, load_model
 
+pytestmark = pytest.mark.usefixtures("compiled_fast")
+
 ONE = lambda layer, x: layer(x)
 TWICE = lambda layer, x: layer(x, x)
 LIST = lambda layer, x: layer([x, x])
@@ -148,7 +150,7 @@ class Stopped(Callback):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(tmp_path_factory, compiled_fast):
     """Return a function of a sample's shape: how a model was made, the model, and its predictions."""
 
     @functools.cache

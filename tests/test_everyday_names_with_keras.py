@@ -18,7 +18,10 @@ from epochal.optimizers import schedules
 from epochal.preprocessing.sequence import make_sampling_table, pad_sequences
 from epochal.preprocessing.text import Tokenizer, tokenizer_from_json
 
-pytestmark = pytest.mark.filterwarnings("default")  # Keras's own
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # Keras's own
+    pytest.mark.usefixtures("compiled_fast"),
+]
 keras = pytest.importorskip("keras")
 sequence = pytest.importorskip("keras.src.legacy.preprocessing.sequence")
 text = pytest.importorskip("keras.src.legacy.preprocessing.text")

@@ -13,7 +13,10 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 from epochal import layers, optimizers
 from epochal.models import Model, Sequential, load_model
 
-pytestmark = pytest.mark.filterwarnings("default")  # Keras's own
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # Keras's own
+    pytest.mark.usefixtures("compiled_fast"),
+]
 keras = pytest.importorskip("keras")
 
 ONE = lambda L, x, name, settings: getattr(L, name)(**settings)(x)
@@ -94,7 +97,7 @@ def with_weights(ours, theirs):
 
 
 @pytest.fixture(scope="module", params=CASES, ids=["vectors", "sequences", "images"])
-def models(request):
+def models(request, compiled_fast):
     """Our model of all cases and Keras's, the inputs, and Keras's outputs."""
     shape = request.param
     ours, theirs = with_weights(model_of(layers, Model, shape), model_of(keras.layers, keras.Model, shape))

@@ -6,19 +6,11 @@ Where `keras` stood in their imports is `epochal`.
 import runpy
 from pathlib import Path
 
-import jax
 import pytest
 
 PROGRAMS = sorted((Path(__file__).parent / "old_keras").glob("*.py"))
 
-
-@pytest.fixture(autouse=True)
-def compiled_without_optimizations():
-    """Compile fast: each program runs its steps a few times only."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+pytestmark = pytest.mark.usefixtures("compiled_fast")
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.stem)

@@ -18,7 +18,10 @@ from epochal import constraints, layers, regularizers
 from epochal.callbacks import SwapEMAWeights
 from epochal.models import load_model
 
-pytestmark = pytest.mark.filterwarnings("default")  # Keras's own
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # Keras's own
+    pytest.mark.usefixtures("compiled_fast"),
+]
 keras = pytest.importorskip("keras")
 
 RNG = np.random.default_rng(0)

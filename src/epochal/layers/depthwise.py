@@ -39,7 +39,7 @@ class DepthwiseOptions(SpatialOptions, total=False):
 
 
 class SeparableOptions(DepthwiseOptions, total=False):
-    """Those of one with a product over the channels."""
+    """The arguments by name of a convolution of each channel with a product over the channels."""
 
     pointwise_regularizer: RegularizerLike
     pointwise_constraint: ConstraintLike
