@@ -53,6 +53,14 @@ def fetches(monkeypatch):
 
 def pytest_addoption(parser):
     parser.addoption("--faults", action="store_true", help="run the long versions of the tests marked faults")
+    parser.addoption("--peers", action="store_true", help="run the long comparisons with Keras, `test_*_with_keras.py`")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--peers"):
+        for item in items:
+            if item.path.name.endswith("_with_keras.py"):
+                item.add_marker(pytest.mark.skip(reason="a long comparison with Keras: make peers"))
 
 
 @pytest.fixture
