@@ -32,7 +32,18 @@ def results(folder, ours):
     (folder / "pytest.ini").write_text("[pytest]\n")
     files = sorted((Path(keras.__file__).parent / "src" / "callbacks").glob("*_test.py"))
     environment = {"OURS": "yes" if ours else "no", "PYTHONPATH": str(folder), "KERAS_BACKEND": "jax"}
-    command = [sys.executable, "-m", "pytest", "-rA", "-q", "-c", folder / "pytest.ini", "--rootdir", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--continue-on-collection-errors",
+        "-rA",
+        "-q",
+        "-c",
+        folder / "pytest.ini",
+        "--rootdir",
+        folder,
+    ]
     options = ["-p", "plugin_of_epochal", "-p", "no:cacheprovider", *files]
     done = subprocess.run(
         [*command, *options], env=os.environ | environment, cwd=folder, capture_output=True, text=True
