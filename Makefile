@@ -30,7 +30,7 @@ faults: $(READY)
 peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
-	$(VENV)-peers/bin/python -m pytest $(TESTS) tests/test_*_with_keras.py tests/test_data_libraries.py
+	$(VENV)-peers/bin/python -m pytest $(TESTS) --peers tests/test_*_with_keras.py tests/test_data_libraries.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -4,6 +4,7 @@ import sys
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 from killed_runs import Forks, outcome
 from monitoring import browser, serving
 
@@ -22,12 +23,21 @@ def ctrl_c_is_heard():
 
 
 @pytest.fixture(scope="module")
-def compiled_fast():
-    """Compile in half the time: for tests that run their compiled steps a few times only."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+def compiled_fast(tmp_path_factory):
+    """Compile without optimizations, and equal programs once: for tests that run their steps a few times only."""
+    wanted = {
+        "jax_disable_most_optimizations": True,
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {setting: jax.config.values[setting] for setting in wanted}
+    for settings in (wanted, before):
+        for setting, value in settings.items():
+            jax.config.update(setting, value)
+        compilation_cache.reset_cache()  # it keeps the folder that it has first seen
+        if settings is wanted:
+            yield
 
 
 @pytest.fixture
@@ -63,6 +73,14 @@ def fetches(monkeypatch):
 
 def pytest_addoption(parser):
     parser.addoption("--faults", action="store_true", help="run the long versions of the tests marked faults")
+    parser.addoption("--peers", action="store_true", help="run the long comparisons with Keras, `test_*_with_keras.py`")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--peers"):
+        for item in items:
+            if item.path.name.endswith("_with_keras.py"):
+                item.add_marker(pytest.mark.skip(reason="a long comparison with Keras: make peers"))
 
 
 @pytest.fixture

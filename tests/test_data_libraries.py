@@ -254,3 +254,20 @@ def test_a_process_with_a_loader_is_killed_and_started_again(tmp_path):
 
     whole = run("whole", 0)
     assert (run("x", 13), run("x", 0)) == ([], whole)
+
+
+@pytest.mark.parametrize("make", [torch_loader, tf_data, grain_dataset])
+def test_a_keras_model_trains_on_them_as_in_keras_own_fit(make):
+    pytest.importorskip("epochal.keras", reason="needs Keras on JAX")
+    import keras
+
+    from epochal import keras as ours
+
+    histories = []
+    for run in (lambda model: model, ours.Model):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", metrics=["mae"])
+        histories.append(run(model).fit(make(), epochs=3, verbose=0, validation_data=make()).history)
+    for name, values in histories[0].items():
+        assert histories[1][name] == pytest.approx(values, rel=1e-5)

@@ -7,6 +7,7 @@ import pytest
 
 README = Path(__file__).parent.parent / "README.md"
 DATA = README.parent / "docs" / "data.md"
+KERAS = README.parent / "docs" / "keras.md"
 
 
 def run_blocks(path, number):
@@ -21,8 +22,9 @@ def run_blocks(path, number):
 
 @pytest.mark.filterwarnings("ignore:LossHistory has no state_dict")
 def test_readme_blocks_run(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("keras")
     monkeypatch.chdir(tmp_path)
-    names = run_blocks(README, 5)
+    names = run_blocks(README, 6)
     assert (tmp_path / "best.h5").exists()
     assert max(names["history"].history["val_accuracy"]) > 0.8
     assert (tmp_path / "log.csv").read_text().startswith("epoch,loss")
@@ -31,6 +33,12 @@ def test_readme_blocks_run(tmp_path, monkeypatch, capsys):
 def test_the_blocks_about_data_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert len(run_blocks(DATA, 2)["model"].history.history["val_loss"]) == 2
+
+
+def test_the_blocks_about_keras_run(tmp_path, monkeypatch):
+    pytest.importorskip("keras")
+    monkeypatch.chdir(tmp_path)
+    assert len(run_blocks(KERAS, 1)["history"].epoch) == 3
 
 
 def test_readme_names_every_callback():

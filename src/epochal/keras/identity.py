@@ -37,11 +37,17 @@ def identity_of(model: KerasModel, declared_rate: object) -> dict[str, object]:
     }
     return {
         "model": {"class": type(model).__name__, **_code(model)},
-        "layers": _renamed([_of_object(layer) for layer in model._flatten_layers(include_self=False)], names),
+        "layers": _renamed(
+            {f"{at} {type(layer).__name__}": _of_object(layer) for at, layer in enumerate(_layers(model))}, names
+        ),
         "wiring": _renamed(_wiring(model), names),
         **_renamed(settings, names),
         "learning_rate": declared_rate,
     }
+
+
+def _layers(model: KerasModel) -> list[Any]:
+    return model._flatten_layers(include_self=False)
 
 
 def _described(value: object) -> object:

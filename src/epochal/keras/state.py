@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -70,8 +70,10 @@ class ModelVariables:
     def of(cls, model: KerasModel) -> ModelVariables:
         """Return the variables that a model has now."""
         optimizer = getattr(getattr(model, "optimizer", None), "variables", ())
-        parts = (model.trainable_variables, model.non_trainable_variables, optimizer, model.metrics_variables)
-        return cls(*map(_named, parts))
+        trained = model.trainable_variables
+        owners = [variable.path.replace("/", "_") + "_" for variable in trained]
+        parts = (trained, model.non_trainable_variables, optimizer, model.metrics_variables)
+        return cls(*(_named(part, owners) for part in parts))
 
     def is_of(self, model: KerasModel) -> bool:
         """Return whether a model has these very variables."""
@@ -94,13 +96,18 @@ class ModelVariables:
             test_columns: How many one of evaluation logs.
         """
         params, other, optimizer, metrics = map(_values, self.parts)
-        test_metrics = {name: jnp.zeros_like(value) for name, value in metrics.items()}
+        test_metrics = {name: jnp.asarray(np.zeros(value.shape, value.dtype)) for name, value in metrics.items()}
         logs, test_logs = (jnp.asarray(np.zeros(n, np.float32)) for n in (columns, test_columns))
         return KerasState(params, other, optimizer, None, metrics, logs, test_metrics, test_logs)
 
 
-def _named(variables: Iterable[Variable]) -> dict[str, Variable]:
-    return {f"{at:04d}_{variable.name}": variable for at, variable in enumerate(variables)}
+def _named(variables: Iterable[Variable], owners: Sequence[str]) -> dict[str, Variable]:
+    """Return variables by number and name, less the name of the weight that one of an optimizer's belongs to."""
+    found: dict[str, Variable] = {}
+    for at, variable in enumerate(variables):
+        owner = max((own for own in owners if variable.name.startswith(own)), key=len, default="")
+        found[f"{at:04d}_{variable.name.removeprefix(owner)}"] = variable
+    return found
 
 
 def _values(variables: Mapping[str, Variable]) -> Named:

@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from ..callbacks import History
-from ..engines.jax.protocols import MetricLike
+from ..engines.jax.metric_like import MetricLike
 from ..engines.jax.trees import PyTree
 from ..layers.graph import Graph
 from ..layers.names import snake_case

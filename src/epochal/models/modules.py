@@ -11,7 +11,8 @@ import jax
 from flax import nnx
 
 from ..engines.jax.failures import named
-from ..engines.jax.trees import Array, ModuleState, PyTree
+from ..engines.jax.module_state import ModuleState
+from ..engines.jax.trees import Array, PyTree
 from ..layers.call_context import compiled_step
 from ..layers.graph import Graph
 from ..layers.names import snake_case

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from .logged_metrics import Predicted
-from .trees import Array, DeviceBatch, ModuleState, PyTree, map_leaves, map_pairs
+from .module_state import ModuleState
+from .trees import Array, DeviceBatch, PyTree, map_leaves, map_pairs
 
 
 class Evaluated(NamedTuple):

@@ -22,9 +22,9 @@ from .logged_metrics import LoggedMetric
 from .lookout import StateLookout
 from .module_split import AtPaths, node_ids, split_module
 from .objective import Objective
+from .optimizer_like import OptimizerLike
 from .placement import fits
 from .program_cache import DataPhase, Programs
-from .protocols import OptimizerLike
 from .rates import OptimizerRates
 from .results import PredictionResult, SpanResult
 from .step_programs import programs_of

@@ -16,9 +16,10 @@ from flax import nnx
 from ...core.logs import fetch
 from ...data.nests import leaves, map_arrays
 from .module_split import split, variables_of
+from .module_state import Graph, ModuleState
 from .module_store import Weight
 from .objective import Objective
-from .trees import Array, Graph, ModuleState, PyTree, map_pairs
+from .trees import Array, PyTree, map_pairs
 
 NamedLayers: TypeAlias = list[tuple[str, nnx.Module]]
 NamedWeights: TypeAlias = list[tuple[str, Weight]]

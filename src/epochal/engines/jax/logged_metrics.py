@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 import jax
 import jax.numpy as jnp
 
-from .protocols import MeanMetricLike, MetricLike
+from .metric_like import MeanMetricLike, MetricLike
 from .targets import prepared
 from .trees import Array, PyTree, map_leaves
 

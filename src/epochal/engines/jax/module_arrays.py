@@ -15,8 +15,9 @@ from flax import nnx
 from ...core.absent import AbsentValue, can_be_absent, held, put
 from ...messages.names import path_name
 from .module_split import variables_of
+from .module_state import ModuleState
 from .plain_arrays import PlainArrays
-from .trees import Keys, ModuleState, Path, PyTree, with_keys
+from .trees import Keys, Path, PyTree, with_keys
 
 ABSENT = object()
 """What a variable holds that holds nothing; nothing else is this object."""

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 from flax import nnx
 
-from .trees import Graph, ModuleState, Path
+from .module_state import Graph, ModuleState
+from .trees import Path
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import optax
 
 from ...messages.names import path_name, plain_key
 from .device_state import DeviceState
-from .protocols import LearningRatesLike, OptimizerLike
+from .optimizer_like import LearningRatesLike, OptimizerLike
 from .train_state import TrainState
 from .trees import Path, PyTree, with_keys
 

@@ -12,8 +12,9 @@ from flax import nnx
 
 from ...messages.names import first_few, path_name
 from ...messages.printing import warn
+from .module_state import Graph, ModuleState
 from .precision import as_before
-from .trees import Array, Graph, ModuleState, with_keys
+from .trees import Array, with_keys
 
 States: TypeAlias = Sequence[ModuleState]
 """The trained variables and the other ones."""

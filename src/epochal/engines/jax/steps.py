@@ -19,10 +19,11 @@ from .accumulation import Evaluate, Evaluated, in_parts
 from .failures import named
 from .logged_metrics import LoggedMetric, LoggedValues, Predicted
 from .module_split import split
+from .module_state import Graph, ModuleState
 from .objective import Objective
 from .precision import cast_floats, wide
 from .train_state import TrainState
-from .trees import Array, DeviceBatch, Graph, ModuleState, PyTree, map_pairs
+from .trees import Array, DeviceBatch, PyTree, map_pairs
 from .updates import Update, constrained, evaluated
 
 

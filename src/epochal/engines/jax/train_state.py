@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import jax
 
-from .trees import ModuleState, PyTree
+from .module_state import ModuleState
+from .trees import PyTree
 
 
 @jax.tree_util.register_dataclass

@@ -1,4 +1,4 @@
-"""Nests of arrays as JAX has them, and the types that JAX and flax leave open."""
+"""Nests of arrays as JAX has them, and the types that JAX leaves open."""
 
 # pyright: reportUnknownMemberType=false
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias, cast
 
 import jax
-from flax import nnx
 from jax.typing import ArrayLike
 
 from ...messages.names import path_name
@@ -29,11 +28,6 @@ Path: TypeAlias = tuple[Hashable, ...]
 
 Keys: TypeAlias = tuple[Any, ...]
 """The keys that lead to an array in a nest, as JAX's functions of paths give them."""
-
-Graph: TypeAlias = nnx.GraphDef[nnx.Module]
-
-ModuleState: TypeAlias = nnx.State[Any, Any]
-"""Some of a module's variables, in a nest by their paths."""
 
 
 def copied(array: ArrayLike) -> Array:

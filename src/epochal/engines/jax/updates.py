@@ -20,9 +20,10 @@ from ...messages.names import first_few
 from .device_state import storable
 from .first_state import first_state
 from .module_split import AtPaths, split
+from .module_state import ModuleState
+from .optimizer_like import OptimizerLike
 from .precision import as_before
-from .protocols import OptimizerLike
-from .trees import Array, ModuleState, Path, PyTree, by_path, map_leaves, map_pairs, with_keys
+from .trees import Array, Path, PyTree, by_path, map_leaves, map_pairs, with_keys
 
 Loss: TypeAlias = Callable[[PyTree], Array]
 """`params -> loss` of the step's own batch."""

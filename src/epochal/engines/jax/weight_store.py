@@ -16,11 +16,12 @@ from ...messages.names import path_name
 from ...messages.printing import warn
 from .device_state import DeviceState
 from .module_arrays import ModuleArrays, array_path, flat_state
+from .module_state import ModuleState
 from .module_store import Weight
 from .rates import OptimizerRates
 from .step_lock import StepLock
 from .train_state import TrainState
-from .trees import Array, ModuleState, PyTree, copied, map_leaves
+from .trees import Array, PyTree, copied, map_leaves
 from .updates import AVERAGED
 
 VISIBLE_FIRST = ("average", "params", "other")
