@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -27,6 +28,9 @@ from .state import KerasState, ModelVariables, Named
 from .types import KerasModel
 
 Logs = Mapping[str, Any]
+
+ENFORCE = "_enforce_jax_state_sharding"
+"""The method of older Keras models, up to 3.12 or so, that their steps call at the end, with the parts of the state."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class KerasSteps:
     def predict(self, state: KerasState, x: PyTree) -> tuple[PyTree, Named]:
         """Return a batch's outputs, and the non-trainable variables after it."""
         given = _list(state.evaluated_params), _list(state.other)
-        with traced(self.model, "predict_step", given):
+        with traced(self.model, "predict_step", given), _without_shardings(self.model):
             outputs, other = self.model.predict_step(given, pack_x_y_sample_weight(x))
         return outputs, _like(state.other, other)
 
@@ -101,15 +105,28 @@ def train_step(model: KerasModel, state: KerasState, batch: DeviceBatch) -> tupl
         TypeError: If it returns anything but `(logs, state)`.
     """
     given = tuple(map(_list, _parts(state)))
-    with traced(model, "train_step", given):
+    with traced(model, "train_step", given), _without_shardings(model):
         return _logs_and_state("train_step", model.train_step(given, _packed(batch)), 4)
 
 
 def test_step(model: KerasModel, state: KerasState, batch: DeviceBatch) -> tuple[Logs, Sequence[Sequence[Array]]]:
     """Call a model's own `test_step`, as `train_step`; its state has no optimizer."""
     given = _list(state.evaluated_params), _list(state.other), _list(state.test_metrics)
-    with traced(model, "test_step", given):
+    with traced(model, "test_step", given), _without_shardings(model):
         return _logs_and_state("test_step", model.test_step(given, _packed(batch)), 3)
+
+
+@contextmanager
+def _without_shardings(model: KerasModel) -> Generator[None]:
+    """Let the steps of older versions of Keras keep no notes of shardings, which only its own fit has written."""
+    if not hasattr(model, ENFORCE):
+        yield
+        return
+    vars(model)[ENFORCE] = lambda *parts, **named: tuple(part or [] for part in (*parts, *named.values()))
+    try:
+        yield
+    finally:
+        del vars(model)[ENFORCE]
 
 
 def _packed(batch: DeviceBatch) -> PyTree:
