@@ -55,7 +55,7 @@ class KerasSteps:
         """Return the state after a batch, and what the batch logs."""
         logs, after = train_step(self.model, state, batch)
         params, other, optimizer, metrics = map(_like, _parts(state), after)
-        row = self.columns.flat(logs)
+        row = self.columns.flat(flattened(logs))
         average = state.average
         if (decay := self.decay) is not None:
             average = map_pairs(lambda a, p: decay * a + (1 - decay) * p, average, params)
@@ -67,7 +67,7 @@ class KerasSteps:
     def test(self, state: KerasState, batch: DeviceBatch) -> tuple[KerasState, LoggedValues]:
         """Return the state after a batch of an evaluation, and what the batch logs."""
         logs, (_, other, metrics) = test_step(self.model, state, batch)
-        row = self.test_columns.flat(logs)
+        row = self.test_columns.flat(flattened(logs))
         new = replace(
             state, other=_like(state.other, other), test_metrics=_like(state.test_metrics, metrics), test_logs=row
         )
@@ -82,17 +82,29 @@ class KerasSteps:
 
     # Metrics
 
-    def fresh_metrics(self, metrics: Named) -> Named:
-        """Return what the metrics' variables hold before the first batch."""
-        with self._metrics_as(metrics) as scope:
+    def reset_metrics(self, state: KerasState, metrics: Named) -> tuple[Named, Named, Named]:
+        """Return what the metrics' variables hold before the first batch, and the weights: a model may reset more.
+
+        Args:
+            state: The state.
+            metrics: What the metrics' variables hold.
+        """
+        given = (metrics, state.params, state.other)
+        kinds = (self.variables.metrics, self.variables.params, self.variables.other)
+        mapping = [(own[name], values[name]) for own, values in zip(kinds, given, strict=True) for name in own]
+        with keras.StatelessScope(mapping) as scope:
             self.model.reset_metrics()
-        fresh = {name: scope.get_current_value(variable) for name, variable in self.variables.metrics.items()}
-        return cast("Named", fresh)
+        after = ([scope.get_current_value(variable) for variable in own.values()] for own in kinds)
+        fresh, params, other = (
+            _like(before, cast("list[Array]", new)) for before, new in zip(given, after, strict=True)
+        )
+        return fresh, params, other
 
     def metric_results(self, metrics: Named) -> dict[str, Array]:
         """Return what the model's metrics make of what they have counted, by name."""
         with self._metrics_as(metrics):
-            return {name: jnp.asarray(value) for name, value in self.model.get_metrics_result().items()}
+            found = flattened(self.model.get_metrics_result())
+        return {name: jnp.asarray(value) for name, value in found.items()}
 
     def _metrics_as(self, metrics: Named) -> keras.StatelessScope:
         return keras.StatelessScope([(variable, metrics[name]) for name, variable in self.variables.metrics.items()])
@@ -127,6 +139,14 @@ def _without_shardings(model: KerasModel) -> Generator[None]:
         yield
     finally:
         del vars(model)[ENFORCE]
+
+
+def flattened(logs: Logs) -> dict[str, Any]:
+    """Return logged values in one dict, as Keras's callbacks get them, also where a metric logs several in one."""
+    found: dict[str, Any] = {}
+    for name, value in logs.items():
+        found |= flattened(value) if isinstance(value, Mapping) else {name: value}
+    return found
 
 
 def _packed(batch: DeviceBatch) -> PyTree:
