@@ -58,7 +58,10 @@ def _described(value: object) -> object:
         return {str(name): _described(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_described(item) for item in value]
-    return _of_object(value) if hasattr(value, "get_config") else described(value)
+    if not hasattr(value, "get_config"):
+        return described(value)
+    found = _of_object(value)
+    return found | {"name": re.sub(r"_\d+$", "", str(found.get("name")))}  # which Keras numbers
 
 
 def _of_object(thing: Any) -> dict[str, object]:
@@ -68,8 +71,6 @@ def _of_object(thing: Any) -> dict[str, object]:
     except Exception:  # one that doesn't tell its settings
         config = {}
     own = {name: value for name, value in config.items() if name not in ("layers", "input_layers", "output_layers")}
-    if isinstance(own.get("name"), str):
-        own["name"] = re.sub(r"_\d+$", "", own["name"])  # Keras numbers names
     arguments = {"arguments": described(thing._fn_kwargs)} if getattr(thing, "_fn_kwargs", None) else {}
     return {"class": type(thing).__name__, **described(own), **arguments, **own_parts(thing)}
 
