@@ -37,14 +37,16 @@ class KerasEngine:
     Args:
         steps: The model's.
         compiled: Whether they are compiled; else Python runs each of them.
+        check_current: Raises an error if the model has been compiled again; called before each span.
 
     Attributes:
         steps: The argument.
         store: The values of the model's variables.
     """
 
-    def __init__(self, steps: KerasSteps, compiled: bool) -> None:
-        self.steps, self._compiled = steps, compiled
+    def __init__(self, steps: KerasSteps, compiled: bool, check_current: Callable[[], None]) -> None:
+        self.steps, self._compiled, self._check_current = steps, compiled, check_current
+        self._epoch_begins = False
         state = steps.variables.state(steps.columns.count, steps.test_columns.count)
         self._state = DeviceState(state)
         self.store = VariableStore(steps.variables, self._state, warns=compiled)
@@ -70,8 +72,8 @@ class KerasEngine:
         """Raise a ValueError if the model has other variables than when the engine was made."""
         if not self.steps.variables.is_of(self.steps.model):
             raise ValueError(
-                "the model has other variables than when the fit began: layers are added, or frozen, before it. "
-                "Compile the model again."
+                "the model has other variables than when the fit began: layers are added, frozen or thawed before it, "
+                "and the model is compiled again then. In a hook, end the fit first: model.stop_training = True."
             )
 
     def fits(self, arrays: Nest) -> bool:
@@ -95,6 +97,10 @@ class KerasEngine:
     def _run(
         self, phase: DataPhase, span: Span, stop_when_not_finite: bool, behind: KerasResult | None = None
     ) -> KerasResult:
+        self._check_current()
+        if self._epoch_begins:
+            self._epoch_begins = False
+            self.check_structure()
         self.store.enter(phase)
         with self.store.consuming():
             changing, fixed = StatePart(self._state, self._places[phase]), self._places[phase].rest(self._state.leaves)
@@ -144,12 +150,12 @@ class KerasEngine:
     def reset_metrics(self, phase: str) -> None:
         """Begin an epoch ("train") or an evaluation ("test") for the model's metrics."""
         self.store.enter(cast("DataPhase", phase))
-        state = self._state.tree()
-        if phase == "train":
-            new = dataclasses.replace(state, metrics=self.steps.fresh_metrics(state.metrics))
-        else:
-            new = dataclasses.replace(state, test_metrics=self.steps.fresh_metrics(state.test_metrics))
-        self._state.replace(map_leaves(copied, new))
+        self._epoch_begins = True
+        state, name = self._state.tree(), "metrics" if phase == "train" else "test_metrics"
+        metrics, params, other = self.steps.reset_metrics(state, getattr(state, name))
+        self._state.replace(
+            dataclasses.replace(state, params=params, other=other, **{name: map_leaves(copied, metrics)})
+        )
         self.store.hide()
 
     def metric_results(self, phase: str) -> dict[str, float | np.ndarray]:

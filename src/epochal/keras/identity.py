@@ -5,17 +5,19 @@
 from __future__ import annotations
 
 import json
+import re
+from types import FunctionType
 from typing import Any
 
 from ..core.identity import code_of, described
 from ..core.user_code import is_users, package_of
 from .types import KerasModel
 
-METHODS = (
-    "call", "train_step", "test_step", "compute_loss", "compute_metrics", "compute_loss_and_updates", "update_state",
-    "result",
-)  # fmt: skip
-"""Methods of a user's own classes that become part of the compiled step."""
+APART = ("get_config", "from_config", "build", "fit", "summary")
+"""Methods that a user's own classes may have, and that don't become part of a step."""
+
+CHANGING = ("stop_training", "stop_evaluating", "stop_predicting", "data_wait", "built", "trainable", "name")
+"""Attributes that change while a model trains, or that are told elsewhere."""
 
 LIBRARIES = ("epochal", "keras", "builtins")
 
@@ -36,7 +38,7 @@ def identity_of(model: KerasModel, declared_rate: object) -> dict[str, object]:
         name: _described(compiled.get(name)) for name in ("loss", "loss_weights", "metrics", "weighted_metrics")
     }
     return {
-        "model": {"class": type(model).__name__, **_code(model)},
+        "model": {"class": type(model).__name__, **own_parts(model)},
         "layers": _renamed(
             {f"{at} {type(layer).__name__}": _of_object(layer) for at, layer in enumerate(_layers(model))}, names
         ),
@@ -56,7 +58,10 @@ def _described(value: object) -> object:
         return {str(name): _described(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_described(item) for item in value]
-    return _of_object(value) if hasattr(value, "get_config") else described(value)
+    if not hasattr(value, "get_config"):
+        return described(value)
+    found = _of_object(value)
+    return found | {"name": re.sub(r"_\d+$", "", str(found.get("name")))}  # which Keras numbers
 
 
 def _of_object(thing: Any) -> dict[str, object]:
@@ -66,20 +71,29 @@ def _of_object(thing: Any) -> dict[str, object]:
     except Exception:  # one that doesn't tell its settings
         config = {}
     own = {name: value for name, value in config.items() if name not in ("layers", "input_layers", "output_layers")}
-    return {"class": type(thing).__name__, **described(own), **_code(thing)}
+    arguments = {"arguments": described(thing._fn_kwargs)} if getattr(thing, "_fn_kwargs", None) else {}
+    return {"class": type(thing).__name__, **described(own), **arguments, **own_parts(thing)}
 
 
-def _code(owner: object) -> dict[str, object]:
-    """Return digests of the methods of a user's own class that become part of the step."""
-    kind = type(owner)
-    if not is_users(kind):
-        return {}
-    found: dict[str, Any] = {}
-    for base in reversed(kind.__mro__):
+def own_parts(owner: object) -> dict[str, object]:
+    """Return what a user has given a thing beside its config: functions; of an own class code and settings."""
+    given: dict[str, Any] = dict(vars(owner))
+    functions = {name: value for name, value in given.items() if isinstance(value, FunctionType) and is_users(value)}
+    own = {name: described(value) for name, value in functions.items() if package_of(value) not in LIBRARIES}
+    if package_of(type(owner)) in LIBRARIES:
+        return own
+    for name, value in given.items():
+        if not name.startswith("_") and name not in CHANGING and isinstance(value, (bool, int, float, str, tuple)):
+            own[name] = described(value)
+    for base in reversed(type(owner).__mro__):
         if package_of(base) not in LIBRARIES:
-            found |= {name: vars(base)[name] for name in METHODS if name in vars(base)}
-    codes = {name: code_of(function) for name, function in found.items()}
-    return {f"{name}.code": code for name, code in codes.items() if code is not None}
+            methods = ((name, value) for name, value in vars(base).items() if isinstance(value, FunctionType))
+            own |= {f"{name}.code": code_of(value) for name, value in methods if _is_in_step(name)}
+    return own
+
+
+def _is_in_step(method: str) -> bool:
+    return method not in APART and (method == "__call__" or not method.startswith("__"))
 
 
 def _wiring(model: KerasModel) -> object:

@@ -64,7 +64,7 @@ def _instead_of(own: Callable[..., Any], ours: Callable[..., Any]) -> Callable[.
     def call(self: KerasModel, *args: Any, **kwargs: Any) -> Any:
         if "_use_cached_eval_dataset" in kwargs:  # Keras's own fit evaluates
             return own(self, *args, **kwargs)
-        if (reason := reason_against(self)) is None:
+        if (reason := reason_against(self, own.__name__)) is None:
             return run(self, *args, **kwargs)
         if any(isinstance(callback, Callback) for callback in flat(kwargs.get("callbacks"))):
             raise ValueError(

@@ -10,8 +10,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import keras
 
 from ..messages.arguments import NamesArguments
+from ..messages.printing import warn
 from ..training.trainer import Trainer
-from .running import trainer_of, with_trainer
+from .running import overrides, trainer_of, with_trainer
 from .types import KerasModel
 
 P = ParamSpec("P")
@@ -19,7 +20,15 @@ R = TypeVar("R")
 
 
 def _on_loop(method: Callable[Concatenate[Trainer, P], R]) -> Callable[Concatenate[Model, P], R]:
-    return with_trainer(method, lambda wrapper: wrapper.model)
+    name = method.__name__
+
+    def model_of(wrapper: Model) -> KerasModel:
+        if overrides(wrapper.model, name):
+            kind = type(wrapper.model).__name__
+            warn(f"{kind} has a {name} of its own, which isn't called here: call it itself, after install().")
+        return wrapper.model
+
+    return with_trainer(method, model_of)
 
 
 class Model(NamesArguments):
@@ -59,7 +68,12 @@ class Model(NamesArguments):
         object.__setattr__(self, "model", model)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "model":  # a copy that isn't made yet
+            raise AttributeError(name)
         return getattr(self.model, name)
+
+    def __reduce__(self) -> tuple[type[Model], tuple[KerasModel]]:
+        return Model, (self.model,)
 
     def __setattr__(self, name: str, value: object) -> None:
         setattr(self.model, name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from .identity import own_parts
 from .types import KerasModel
 
 RATE = "_learning_rate"
@@ -18,9 +19,10 @@ def settings_of(optimizer: Any) -> dict[str, object] | None:
     config: dict[str, object] = {}
     with contextlib.suppress(Exception):  # an own optimizer that doesn't tell its settings
         config = dict(optimizer.get_config())
-    config.pop("learning_rate", None)
+    if not isinstance(config.get("learning_rate"), dict):  # a schedule's settings
+        config.pop("learning_rate", None)
     config.pop("name", None)
-    return {"class": type(optimizer).__name__, **config}
+    return {"class": type(optimizer).__name__, **config, **own_parts(optimizer)}
 
 
 def rate_of(optimizer: Any) -> float | None:

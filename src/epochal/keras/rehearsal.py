@@ -16,7 +16,7 @@ from ..data.nests import Batch
 from ..engines.jax.trees import PyTree
 from .log_columns import LogColumns
 from .state import ModelVariables
-from .steps import KerasSteps, test_step, train_step
+from .steps import KerasSteps, flattened, test_step, train_step
 from .types import KerasModel
 
 
@@ -38,7 +38,7 @@ def logged_by(
     step = train_step if phase == "train" else test_step
 
     def logs_of(state: Any, batch: Any) -> PyTree:
-        return dict(step(model, state, batch)[0])
+        return flattened(step(model, state, batch)[0])
 
     if not any(is_own(model, name) for name in (f"{phase}_step", "compute_metrics")):
         steps = KerasSteps(model, variables, LogColumns({}), LogColumns({}))

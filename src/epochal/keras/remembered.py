@@ -16,6 +16,7 @@ ATTRIBUTES: dict[type, tuple[str, ...]] = {
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best", "epochs_since_last_save", "_batches_seen_since_last_saving",
                                       "_last_batch_seen", "_current_epoch"),
+    keras.callbacks.SwapEMAWeights: ("_ema_weights_in_model",),
     keras.callbacks.History: ("history", "epoch"),
     keras.callbacks.LearningRateScheduler: (),
     keras.callbacks.LambdaCallback: (),

@@ -38,13 +38,19 @@ def trainer_of(model: KerasModel) -> Trainer:
     return found
 
 
-def reason_against(model: KerasModel) -> str | None:
-    """Return why only Keras's own loop can run a model; None if ours can."""
+def reason_against(model: KerasModel, method: str) -> str | None:
+    """Return why only Keras's own loop can run a method of a model; None if ours can."""
     if keras.distribution.distribution() is not None:
         return "keras.distribution has set a distribution"
     kind = type(model)
-    own = next((name for name in FUNCTIONS if getattr(kind, name) is not getattr(keras.Model, name)), None)
+    names = (*FUNCTIONS, "evaluate") if method == "fit" else FUNCTIONS  # with which Keras's fit validates
+    own = next((name for name in names if overrides(model, name)), None)
     return None if own is None else f"{kind.__name__} overrides {own}"
+
+
+def overrides(model: KerasModel, method: str) -> bool:
+    """Return whether the class of a model has a method of its user's."""
+    return getattr(type(model), method) is not getattr(keras.Model, method)
 
 
 def with_trainer(
@@ -60,7 +66,7 @@ def with_trainer(
     @functools.wraps(method)
     def call(self: Owner, *args: P.args, **kwargs: P.kwargs) -> R:
         model = model_of(self)
-        if (reason := reason_against(model)) is not None:
+        if (reason := reason_against(model, method.__name__)) is not None:
             raise ValueError(
                 f"{model.name}: {reason}, which only Keras's own loop can take into account; call {model.name}."
                 f"{method.__name__}() of Keras itself."

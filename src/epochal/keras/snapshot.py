@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Sequence
@@ -96,8 +97,9 @@ def _know_attributes() -> None:
     """
     for kind in KINDS:
         if global_state.get_global_attribute(f"saving_attr_skiplist_{kind}") is None:
-            names = saving_lib.get_attr_skipset(kind)
-            global_state.set_global_attribute(f"saving_attr_skiplist_{kind}", names)
+            with contextlib.suppress(ValueError):  # a kind that an older version doesn't know
+                names = saving_lib.get_attr_skipset(kind)
+                global_state.set_global_attribute(f"saving_attr_skiplist_{kind}", names)
 
 
 def _save_quietly(model: KerasModel, path: Path) -> None:

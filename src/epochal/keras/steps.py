@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -27,6 +28,9 @@ from .state import KerasState, ModelVariables, Named
 from .types import KerasModel
 
 Logs = Mapping[str, Any]
+
+ENFORCE = "_enforce_jax_state_sharding"
+"""The method of older Keras models, up to 3.12 or so, that their steps call at the end, with the parts of the state."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class KerasSteps:
         """Return the state after a batch, and what the batch logs."""
         logs, after = train_step(self.model, state, batch)
         params, other, optimizer, metrics = map(_like, _parts(state), after)
-        row = self.columns.flat(logs)
+        row = self.columns.flat(flattened(logs))
         average = state.average
         if (decay := self.decay) is not None:
             average = map_pairs(lambda a, p: decay * a + (1 - decay) * p, average, params)
@@ -63,7 +67,7 @@ class KerasSteps:
     def test(self, state: KerasState, batch: DeviceBatch) -> tuple[KerasState, LoggedValues]:
         """Return the state after a batch of an evaluation, and what the batch logs."""
         logs, (_, other, metrics) = test_step(self.model, state, batch)
-        row = self.test_columns.flat(logs)
+        row = self.test_columns.flat(flattened(logs))
         new = replace(
             state, other=_like(state.other, other), test_metrics=_like(state.test_metrics, metrics), test_logs=row
         )
@@ -72,23 +76,35 @@ class KerasSteps:
     def predict(self, state: KerasState, x: PyTree) -> tuple[PyTree, Named]:
         """Return a batch's outputs, and the non-trainable variables after it."""
         given = _list(state.evaluated_params), _list(state.other)
-        with traced(self.model, "predict_step", given):
+        with traced(self.model, "predict_step", given), _without_shardings(self.model):
             outputs, other = self.model.predict_step(given, pack_x_y_sample_weight(x))
         return outputs, _like(state.other, other)
 
     # Metrics
 
-    def fresh_metrics(self, metrics: Named) -> Named:
-        """Return what the metrics' variables hold before the first batch."""
-        with self._metrics_as(metrics) as scope:
+    def reset_metrics(self, state: KerasState, metrics: Named) -> tuple[Named, Named, Named]:
+        """Return what the metrics' variables hold before the first batch, and the weights: a model may reset more.
+
+        Args:
+            state: The state.
+            metrics: What the metrics' variables hold.
+        """
+        given = (metrics, state.params, state.other)
+        kinds = (self.variables.metrics, self.variables.params, self.variables.other)
+        mapping = [(own[name], values[name]) for own, values in zip(kinds, given, strict=True) for name in own]
+        with keras.StatelessScope(mapping) as scope:
             self.model.reset_metrics()
-        fresh = {name: scope.get_current_value(variable) for name, variable in self.variables.metrics.items()}
-        return cast("Named", fresh)
+        after = ([scope.get_current_value(variable) for variable in own.values()] for own in kinds)
+        fresh, params, other = (
+            _like(before, cast("list[Array]", new)) for before, new in zip(given, after, strict=True)
+        )
+        return fresh, params, other
 
     def metric_results(self, metrics: Named) -> dict[str, Array]:
         """Return what the model's metrics make of what they have counted, by name."""
         with self._metrics_as(metrics):
-            return {name: jnp.asarray(value) for name, value in self.model.get_metrics_result().items()}
+            found = flattened(self.model.get_metrics_result())
+        return {name: jnp.asarray(value) for name, value in found.items()}
 
     def _metrics_as(self, metrics: Named) -> keras.StatelessScope:
         return keras.StatelessScope([(variable, metrics[name]) for name, variable in self.variables.metrics.items()])
@@ -101,15 +117,36 @@ def train_step(model: KerasModel, state: KerasState, batch: DeviceBatch) -> tupl
         TypeError: If it returns anything but `(logs, state)`.
     """
     given = tuple(map(_list, _parts(state)))
-    with traced(model, "train_step", given):
+    with traced(model, "train_step", given), _without_shardings(model):
         return _logs_and_state("train_step", model.train_step(given, _packed(batch)), 4)
 
 
 def test_step(model: KerasModel, state: KerasState, batch: DeviceBatch) -> tuple[Logs, Sequence[Sequence[Array]]]:
     """Call a model's own `test_step`, as `train_step`; its state has no optimizer."""
     given = _list(state.evaluated_params), _list(state.other), _list(state.test_metrics)
-    with traced(model, "test_step", given):
+    with traced(model, "test_step", given), _without_shardings(model):
         return _logs_and_state("test_step", model.test_step(given, _packed(batch)), 3)
+
+
+@contextmanager
+def _without_shardings(model: KerasModel) -> Generator[None]:
+    """Let the steps of older versions of Keras keep no notes of shardings, which only its own fit has written."""
+    if not hasattr(model, ENFORCE):
+        yield
+        return
+    vars(model)[ENFORCE] = lambda *parts, **named: tuple(part or [] for part in (*parts, *named.values()))
+    try:
+        yield
+    finally:
+        del vars(model)[ENFORCE]
+
+
+def flattened(logs: Logs) -> dict[str, Any]:
+    """Return logged values in one dict, as Keras's callbacks get them, also where a metric logs several in one."""
+    found: dict[str, Any] = {}
+    for name, value in logs.items():
+        found |= flattened(value) if isinstance(value, Mapping) else {name: value}
+    return found
 
 
 def _packed(batch: DeviceBatch) -> PyTree:

@@ -157,7 +157,16 @@ class KerasTrainee:
         if trains:
             columns = logged_by(model, variables, batch, "train", compiled)
             test_columns = logged_by(model, variables, batch, "test", compiled)
-        return KerasEngine(KerasSteps(model, variables, columns, test_columns), compiled)
+        return KerasEngine(KerasSteps(model, variables, columns, test_columns), compiled, self._check_current)
+
+    def _check_current(self) -> None:
+        """Raise a RuntimeError if the model was compiled again, or got another optimizer, since the fit began."""
+        *parts, _ = self._parts(True)
+        if any(a is not b for a, b in zip(parts, self._made_for, strict=False)):
+            raise RuntimeError(
+                f"{self.name} was compiled again, or got another optimizer or step, while it is being trained or "
+                "evaluated: end that first (model.stop_training = True), then change the model and call fit again."
+            )
 
     def values(self) -> list[tuple[Variable, Array]]:
         """Return all variables of the model that a file holds, each with its current value."""
