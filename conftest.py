@@ -6,10 +6,12 @@ import tempfile
 import numpy as np
 import pytest
 
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # but for tests with the fixture `optimized`
+
 
 def pytest_configure(config):
     """Let all processes of a session, those that tests start too, compile each program once."""
-    os.environ.setdefault("KERAS_BACKEND", "jax")
     if not hasattr(config, "workerinput"):
         config.compiled = tempfile.TemporaryDirectory(prefix="epochal-compiled-")
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", config.compiled.name)

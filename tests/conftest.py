@@ -4,7 +4,6 @@ import sys
 
 import jax
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from killed_runs import Forks, outcome
 from monitoring import browser, serving
 
@@ -23,21 +22,12 @@ def ctrl_c_is_heard():
 
 
 @pytest.fixture(scope="module")
-def compiled_fast(tmp_path_factory):
-    """Compile without optimizations, and equal programs once: for tests that run their steps a few times only."""
-    wanted = {
-        "jax_disable_most_optimizations": True,
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
-        "jax_persistent_cache_min_compile_time_secs": 0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-    }
-    before = {setting: jax.config.values[setting] for setting in wanted}
-    for settings in (wanted, before):
-        for setting, value in settings.items():
-            jax.config.update(setting, value)
-        compilation_cache.reset_cache()  # it keeps the folder that it has first seen
-        if settings is wanted:
-            yield
+def optimized():
+    """Compile as users do; other tests, which run their steps a few times only, leave most optimizations out."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

@@ -205,7 +205,7 @@ KINDS = (
 )  # fmt: skip
 
 
-VALIDATED = (convolutional, recurrent, several_outputs, own_step)
+VALIDATED = (several_outputs, own_step)
 """Those that are validated, too."""
 
 

@@ -15,6 +15,7 @@ class Forks:
     def __init__(self, cache):
         compiled = {
             "JAX_COMPILATION_CACHE_DIR": str(cache),
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "0",
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }

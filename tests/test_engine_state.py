@@ -78,7 +78,7 @@ def test_the_modules_own_arrays_are_the_users_and_stay():
 class MeanSquares:
     names = ("loss",)
 
-    def __call__(self, module, batch, training):
+    def __call__(self, module, batch, training, weights):
         x, y, _ = batch
         y_pred = module(x)
         return [jnp.mean((y_pred - y) ** 2)], y_pred, None

@@ -12,8 +12,6 @@ from epochal.callbacks import BackupAndRestore, Callback
 from epochal.layers import LSTM, BatchNormalization, Dense, Flatten, GlobalAveragePooling1D, Input
 from epochal.models import Model, load_model
 
-pytestmark = pytest.mark.usefixtures("compiled_fast")
-
 ONE = lambda layer, x: layer(x)
 TWICE = lambda layer, x: layer(x, x)
 LIST = lambda layer, x: layer([x, x])
@@ -150,7 +148,7 @@ class Stopped(Callback):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory, compiled_fast):
+def models(tmp_path_factory):
     """Return a function of a sample's shape: how a model was made, the model, and its predictions."""
 
     @functools.cache

@@ -20,7 +20,6 @@ from epochal.preprocessing.text import Tokenizer, tokenizer_from_json
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # Keras's own
-    pytest.mark.usefixtures("compiled_fast"),
 ]
 keras = pytest.importorskip("keras")
 sequence = pytest.importorskip("keras.src.legacy.preprocessing.sequence")

@@ -12,6 +12,8 @@ from epochal.core.wakes import ThroughputEstimate
 from epochal.layers import BatchNormalization, Dense, Dropout
 from epochal.models import Sequential
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 RNG = np.random.default_rng(4)
 X, Y = RNG.normal(size=(46, 3)).astype(np.float32), RNG.integers(0, 2, size=(46, 1))
 BATCHES = [(X[at : at + 4], Y[at : at + 4]) for at in range(0, 46, 4)]  # the last one is smaller

@@ -15,7 +15,6 @@ from epochal.models import Model, Sequential, load_model
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # Keras's own
-    pytest.mark.usefixtures("compiled_fast"),
 ]
 keras = pytest.importorskip("keras")
 
@@ -97,7 +96,7 @@ def with_weights(ours, theirs):
 
 
 @pytest.fixture(scope="module", params=CASES, ids=["vectors", "sequences", "images"])
-def models(request, compiled_fast):
+def models(request):
     """Our model of all cases and Keras's, the inputs, and Keras's outputs."""
     shape = request.param
     ours, theirs = with_weights(model_of(layers, Model, shape), model_of(keras.layers, keras.Model, shape))

@@ -12,6 +12,8 @@ from epochal.callbacks import Callback, Every, LambdaCallback
 from epochal.layers import Dense, Input
 from epochal.models import Model
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 
 class Looking(Callback):
     """Keeps what a function returns after some batches; a subclass is woken at each batch."""

@@ -10,8 +10,6 @@ import pytest
 
 PROGRAMS = sorted((Path(__file__).parent / "old_keras").glob("*.py"))
 
-pytestmark = pytest.mark.usefixtures("compiled_fast")
-
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.stem)
 def test_a_program_of_its_day_runs(program, tmp_path, monkeypatch):

@@ -13,6 +13,8 @@ from epochal.layers import BatchNormalization, Dense, Dropout
 from epochal.models import Sequential
 from epochal.optimizers import SGD
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 
 def layers(seed=3):
     set_random_seed(seed)

@@ -20,7 +20,6 @@ from epochal.models import load_model
 
 pytestmark = [
     pytest.mark.filterwarnings("default"),  # Keras's own
-    pytest.mark.usefixtures("compiled_fast"),
 ]
 keras = pytest.importorskip("keras")
 

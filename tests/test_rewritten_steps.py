@@ -10,6 +10,8 @@ from jax import lax
 
 from epochal.engines.jax.canonical import canonical, multiplications
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 RNG = np.random.default_rng(0)
 
 

@@ -16,6 +16,8 @@ from epochal.engines.jax.engine import JaxEngine
 from epochal.engines.jax.programs import uses_blocks
 from epochal.layers import BatchNormalization, Dense, Dropout
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 # Spans
 
 

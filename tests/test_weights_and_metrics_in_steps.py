@@ -8,6 +8,8 @@ from seeded_models import CLASSES, X, Y, compiled, linear
 from epochal import metrics
 from epochal.layers import Dense
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 RNG = np.random.default_rng(0)
 
 

@@ -11,7 +11,7 @@ from epochal.callbacks import BackupAndRestore, Callback
 from epochal.storage import files
 
 # Without the process's number, so that whoever makes its calls fail knows it before
-files._temporary = lambda path: path.with_name(f".{path.name}.partial")
+files._temporary = lambda path, suffix: path.with_name(f".{path.name}.partial")
 
 
 class Waits(Callback):
