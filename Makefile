@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TESTS := -n auto --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo test check format faults peers bench clean
+.PHONY: demo test check format faults peers bench bench-keras clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -34,6 +34,9 @@ peers:
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+bench-keras: $(READY)
+	$(BIN)/python -m benchmarks keras_models
 
 clean:
 	rm -rf $(VENV) $(VENV)-peers

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -106,7 +107,7 @@ class KerasTrainee:
         if engine is None or not self._fits(made_for) or not engine.steps.variables.is_of(self.model):
             if engine is not None and not engine.lost:
                 engine.store.write_back()
-            self.engine = engine = self._new_engine(batch, trains)
+            self.engine = engine = self._new_engine(batch, made_for)
             self._made_for = made_for
         return engine
 
@@ -143,9 +144,9 @@ class KerasTrainee:
         """Whether the model's steps are compiled; before `compile` was called, they are."""
         return not self.model.run_eagerly and bool(self.model.jit_compile)
 
-    def _new_engine(self, batch: Batch, trains: bool) -> KerasEngine:
+    def _new_engine(self, batch: Batch, made_for: list[object]) -> KerasEngine:
         model, variables = self.model, ModelVariables.of(self.model)
-        compiled = self._is_compiled
+        compiled, trains = (bool(flag) for flag in made_for[-2:])
         if trains and not compiled:
             why = (
                 "run_eagerly=True" if model.run_eagerly else "jit_compile=False, or has a layer that can't be compiled"
@@ -157,12 +158,15 @@ class KerasTrainee:
         if trains:
             columns = logged_by(model, variables, batch, "train", compiled)
             test_columns = logged_by(model, variables, batch, "test", compiled)
-        return KerasEngine(KerasSteps(model, variables, columns, test_columns), compiled, self._check_current)
+        return KerasEngine(
+            KerasSteps(model, variables, columns, test_columns),
+            compiled,
+            functools.partial(self._check_current, made_for),
+        )
 
-    def _check_current(self) -> None:
-        """Raise a RuntimeError if the model was compiled again, or got another optimizer, since the fit began."""
-        *parts, _ = self._parts(True)
-        if any(a is not b for a, b in zip(parts, self._made_for, strict=False)):
+    def _check_current(self, made_for: list[object]) -> None:
+        """Raise a RuntimeError if the model has other parts than those that an engine was made for."""
+        if any(a is not b for a, b in zip(self._parts(True)[:-1], made_for[:-1], strict=True)):
             raise RuntimeError(
                 f"{self.name} was compiled again, or got another optimizer or step, while it is being trained or "
                 "evaluated: end that first (model.stop_training = True), then change the model and call fit again."
