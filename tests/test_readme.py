@@ -38,7 +38,7 @@ def test_the_blocks_about_data_run(tmp_path, monkeypatch):
 def test_the_blocks_about_keras_run(tmp_path, monkeypatch):
     pytest.importorskip("keras")
     monkeypatch.chdir(tmp_path)
-    assert len(run_blocks(KERAS, 1)["history"].epoch) == 3
+    assert len(run_blocks(KERAS, 2)["history"].epoch) == 3
 
 
 def test_readme_names_every_callback():
