@@ -206,7 +206,7 @@ def test_methods_of_ones_own_are_called_or_it_is_told():
     model = own(Evaluates)
     with pytest.raises(ValueError, match="Evaluates overrides evaluate, which only Keras's own loop"):
         fit(model)
-    with pytest.warns(UserWarning, match="Evaluates has a evaluate of its own, which isn't called here"):
+    with pytest.warns(UserWarning, match="Evaluates has its own evaluate, which isn't called here"):
         Model(model).evaluate(X, Y, verbose=0)
     epochal_keras.install()
     try:

@@ -25,7 +25,7 @@ def _on_loop(method: Callable[Concatenate[Trainer, P], R]) -> Callable[Concatena
     def model_of(wrapper: Model) -> KerasModel:
         if overrides(wrapper.model, name):
             kind = type(wrapper.model).__name__
-            warn(f"{kind} has a {name} of its own, which isn't called here: call it itself, after install().")
+            warn(f"{kind} has its own {name}, which isn't called here: call that one, after install().")
         return wrapper.model
 
     return with_trainer(method, model_of)
