@@ -4,9 +4,11 @@ import copy
 import pickle
 
 import h5py
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from killed_runs import outcome
 from regression import X, Y
 
@@ -158,6 +160,26 @@ def test_frozen_inside_an_own_layer_stays_as_it_is():
         "dense/kernel",
         "dense/bias",
     }
+
+
+class Shaken(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.rngs = nnx.Rngs(0)
+
+    def call(self, x):
+        return x + 0.1 * jax.random.normal(self.rngs.noise(), x.shape)
+
+
+def test_a_layer_that_keeps_an_rngs_is_saved_and_its_streams_are_no_weights(tmp_path):
+    model = Sequential([Input((3,)), Shaken(), Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X[:, :3], Y, verbose=0)
+    model.save(tmp_path / "shaken.h5")
+    loaded = load_model(tmp_path / "shaken.h5", custom_objects={"Shaken": Shaken})
+    assert list(loaded.named_weights()) == ["dense/kernel", "dense/bias"]
+    for saved, held in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        assert np.array_equal(saved, held)
 
 
 @pytest.mark.parametrize("death", [[9, 23], [15, 40]])

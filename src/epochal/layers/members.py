@@ -46,7 +46,7 @@ def _members_in(value: Nest, path: Path, place: str) -> Iterator[Member]:
         yield from _members_in_items(dict(enumerate(value)), path, place)
     elif _is_dict(value):
         yield from _members_in_items(dict(value.items()), path, place)
-    elif graphlib.is_graph_node(value):
+    elif graphlib.is_graph_node(value) and not isinstance(value, nnx.Rngs):  # which has no weights, and any attribute
         yield Member(path, place, value)
 
 
