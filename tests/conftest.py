@@ -11,7 +11,7 @@ import epochal
 from epochal.core import logs
 from epochal.core.wakes import ThroughputEstimate
 
-collect_ignore = ["data", "scripts"]  # programs, not tests
+collect_ignore = ["data", "old_keras", "scripts"]  # programs, not tests
 
 
 @pytest.fixture(autouse=True, scope="session")
