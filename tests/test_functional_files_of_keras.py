@@ -10,8 +10,6 @@ from folders import DATA
 from epochal import losses
 from epochal.models import load_model
 
-pytestmark = pytest.mark.usefixtures("seeded")
-
 
 @pytest.fixture(scope="module")
 def keras_outputs():

@@ -14,8 +14,6 @@ from epochal import losses, optimizers
 from epochal.layers import Dense, Input
 from epochal.models import Sequential, load_model
 
-pytestmark = pytest.mark.usefixtures("seeded")
-
 
 @pytest.fixture(scope="module")
 def keras_outputs():

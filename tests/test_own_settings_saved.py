@@ -9,8 +9,6 @@ from epochal.layers import Dense
 from epochal.models import Sequential, load_model
 from epochal.saving.sealed import BYTES as SEAL
 
-pytestmark = pytest.mark.usefixtures("seeded")
-
 X = np.ones((2, 3), "float32")
 Y = np.full((2, 2), 0.3, "float32")
 

@@ -13,9 +13,6 @@ from epochal.models import Model, Sequential, load_model
 from epochal.saving import LayerWeights, guard
 from epochal.saving.keras_h5 import KerasH5
 
-pytestmark = pytest.mark.usefixtures("seeded")
-
-
 # Weights
 
 

@@ -16,8 +16,6 @@ from epochal.layers import Add, Dense, Input, Layer
 from epochal.models import Model, Sequential, load_model
 from epochal.models.modules import layers_of
 
-pytestmark = pytest.mark.usefixtures("seeded")
-
 
 def compiled_settings(model):
     """Return what a model was compiled with, less its optimizer, of which there are never two equal ones."""

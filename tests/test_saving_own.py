@@ -13,8 +13,6 @@ from epochal import layers, losses, metrics, optimizers
 from epochal.layers import Dense, Input, Layer
 from epochal.models import Sequential, load_model
 
-pytestmark = pytest.mark.usefixtures("seeded")
-
 
 class Scale(Layer):
     def __init__(self, factor, **kwargs):

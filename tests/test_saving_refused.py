@@ -7,8 +7,6 @@ from comparing import same
 from epochal.layers import Dense, Input
 from epochal.models import Sequential, load_model
 
-pytestmark = pytest.mark.usefixtures("seeded")
-
 
 @pytest.mark.parametrize("name", ["m.txt", "m", "m.keras", "m.h5.tmp"])
 def test_an_unknown_suffix_is_an_error_that_lists_the_known_ones(tmp_path, name):

@@ -3,14 +3,11 @@
 import threading
 
 import numpy as np
-import pytest
 from classifiers import classifier, fit, trained
 from comparing import same
 
 from epochal.callbacks import ModelCheckpoint
 from epochal.models import load_model
-
-pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def test_a_snapshot_is_of_its_moment_and_may_be_written_while_training_goes_on(tmp_path):
