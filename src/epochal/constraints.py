@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
-from .messages.arguments import NamesArguments
 from .messages.extras import needed_by
 from .messages.numeric import real, whole
-from .registry import Config, Registry, arguments_of, check_hash, serialized
+from .registry import Config, Configured, Registry, check_hash, serialized
 
 with needed_by(__name__):
     import jax.numpy as jnp
@@ -32,7 +31,7 @@ EPSILON = 1e-7
 """Added to a norm that a weight is divided by, as Keras does."""
 
 
-class Constraint(NamesArguments):
+class Constraint(Configured):
     """The base of all constraints, also of your own: `__call__` returns what a weight becomes.
 
     A file holds the constructor's arguments that are attributes, or what your own `get_config` returns; it is loaded
@@ -53,16 +52,6 @@ class Constraint(NamesArguments):
     def __call__(self, w: Array) -> Array:
         """Return what a weight becomes, an array of the same shape."""
         raise NotImplementedError(f"{type(self).__name__} has no `__call__(self, w)`, which returns what w becomes.")
-
-    def get_config(self) -> Config:
-        """Return the constructor's arguments, as Keras saves them."""
-        config = arguments_of(self)
-        return {name: list(cast("Any", v)) if isinstance(v, tuple) else v for name, v in config.items()}
-
-    @classmethod
-    def from_config(cls, config: Config) -> Self:
-        """Return a constraint with the settings that `get_config` returned."""
-        return cls(**config)
 
 
 CONSTRAINTS: Registry[Projection] = Registry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 from .messages.arguments import NamesArguments, keywords_of
 from .messages.names import snake_case, unknown
@@ -13,11 +13,6 @@ Entry = TypeVar("Entry", bound=Callable[..., object])
 
 Config = dict[str, Any]
 """The constructor's arguments by name, as Keras saves them."""
-
-
-def arguments_of(thing: object) -> Config:
-    """Return the arguments of an object's constructor that are among its attributes, as Keras saves them."""
-    return {name: getattr(thing, name) for name in keywords_of(type(thing).__init__)[0] if hasattr(thing, name)}
 
 
 def check_hash(kind: str, thing: object) -> None:
@@ -36,7 +31,33 @@ def serialized(thing: Callable[..., object] | None) -> Config | None:
     return {"class_name": "function", "config": getattr(thing, "__name__", type(thing).__name__)}
 
 
-class Named(NamesArguments):
+class Configured(NamesArguments):
+    """The base of what tells the arguments that it was made with, and can be made of them again.
+
+    Example:
+        >>> class Circle(Configured):
+        ...     def __init__(self, radius, centre=(0, 0)):
+        ...         self.radius, self.centre = radius, centre
+        >>> Circle.from_config(Circle(2).get_config()).get_config()
+        {'radius': 2, 'centre': [0, 0]}
+    """
+
+    def get_config(self) -> Config:
+        """Return the constructor's arguments that are attributes, as Keras saves them."""
+        found = {name: getattr(self, name) for name in self._saved_names() if hasattr(self, name)}
+        return {name: list(cast("Any", value)) if isinstance(value, tuple) else value for name, value in found.items()}
+
+    def _saved_names(self) -> list[str]:
+        """Return the names of the constructor's arguments."""
+        return keywords_of(type(self).__init__)[0]
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Return one with the settings that `get_config` returned."""
+        return cls(**config)
+
+
+class Named(Configured):
     """The base of losses and metrics: each has a name, and tells the arguments that it was made with.
 
     Args:
@@ -61,12 +82,9 @@ class Named(NamesArguments):
     def __init__(self, name: str | None = None) -> None:
         self.name = name or getattr(type(self), "name", snake_case(type(self).__name__))
 
-    def get_config(self) -> Config:
-        """Return the constructor's arguments that are attributes, as Keras saves them."""
+    def _saved_names(self) -> list[str]:
         names, open_ended = keywords_of(type(self).__init__)
-        if open_ended and "name" not in names:  # it is passed on to the base
-            names.append("name")
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+        return [*names, "name"] if open_ended and "name" not in names else names  # it is passed on to the base
 
 
 class Registry(Generic[T]):

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
-from .messages.arguments import NamesArguments
 from .messages.extras import needed_by
 from .messages.numeric import real
-from .registry import Config, Registry, arguments_of, check_hash, serialized
+from .registry import Config, Configured, Registry, check_hash, serialized
 
 with needed_by(__name__):
     import jax.numpy as jnp
@@ -25,7 +24,7 @@ Penalty: TypeAlias = Callable[[Array], Array]
 """A function of an array of any shape that returns one number; a `Regularizer` is one."""
 
 
-class Regularizer(NamesArguments):
+class Regularizer(Configured):
     """The base of all regularizers, also of your own: `__call__` returns the penalty of an array, one number.
 
     A file holds the constructor's arguments that are attributes, or what your own `get_config` returns; it is loaded
@@ -50,15 +49,6 @@ class Regularizer(NamesArguments):
             x: A weight, of any shape; an output `(batch, …)` where it is an `activity_regularizer`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no `__call__(self, x)`, which returns the penalty of x.")
-
-    def get_config(self) -> Config:
-        """Return the constructor's arguments, as Keras saves them."""
-        return arguments_of(self)
-
-    @classmethod
-    def from_config(cls, config: Config) -> Self:
-        """Return a regularizer with the settings that `get_config` returned."""
-        return cls(**config)
 
 
 REGULARIZERS: Registry[Penalty] = Registry(

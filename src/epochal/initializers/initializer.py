@@ -17,9 +17,8 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import DTypeLike
 
-from ..messages.arguments import NamesArguments
 from ..messages.numeric import real, whole
-from ..registry import Config, Registry
+from ..registry import Configured, Registry
 from .draws import Numbers, Shape
 
 InitializerFunction = Callable[..., Array]
@@ -39,7 +38,7 @@ def zeros_instead() -> Generator[None]:
 
 
 @dataclass(frozen=True)
-class Initializer(NamesArguments):
+class Initializer(Configured):
     """The base of all initializers. For one of your own, pass a function ``(key, shape, dtype)`` instead.
 
     Initializers that draw at random have a `seed`. With None they draw with the key of the call, which differs from
@@ -105,10 +104,6 @@ class Initializer(NamesArguments):
 
     def _values(self, rng: np.random.Generator, shape: Shape, dtype: np.dtype[Any]) -> Numbers:
         raise NotImplementedError
-
-    def get_config(self) -> Config:
-        """Return the constructor's arguments, as Keras saves them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def _is_traced(key: object) -> bool:

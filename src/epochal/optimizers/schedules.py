@@ -8,7 +8,7 @@ Source: keras/src/optimizers/schedules/learning_rate_schedule.py of Keras 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -47,11 +47,6 @@ class LearningRateSchedule(Named):
         """Return the rate of a step, counted from 0."""
         raise NotImplementedError(f"{type(self).__name__} says no rate: write __call__(self, step), which returns it.")
 
-    @classmethod
-    def from_config(cls, config: Config) -> Self:
-        """Return a schedule with the settings that `get_config` returned."""
-        return cls(**config)
-
 
 SCHEDULES: Registry[LearningRateSchedule] = Registry(
     "learning rate schedule", "a schedule is a LearningRateSchedule", LearningRateSchedule
@@ -76,12 +71,32 @@ class _Decay(LearningRateSchedule):
         self.decay_steps = whole("decay_steps", decay_steps, 1)
 
 
+class _RateDecay(_Decay):
+    """The base of those that have a rate of their own, and may go in steps."""
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(initial_learning_rate, decay_steps, name)
+        self.decay_rate, self.staircase = not_negative("decay_rate", decay_rate), bool(staircase)
+
+    def _times(self, step: ArrayLike) -> Array:
+        """Return how often `decay_steps` have passed before a step."""
+        times = _float(step) / self.decay_steps
+        return jnp.floor(times) if self.staircase else times
+
+
 def _float(step: ArrayLike) -> Array:
     return jnp.array(step, jnp.float32)
 
 
 @SCHEDULES.register()
-class ExponentialDecay(_Decay):
+class ExponentialDecay(_RateDecay):
     """`initial_learning_rate × decay_rate^(step / decay_steps)`.
 
         >>> float(ExponentialDecay(0.5, 100, 0.5)(200))
@@ -95,25 +110,13 @@ class ExponentialDecay(_Decay):
         name: The class's in snake case if None.
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps, name)
-        self.decay_rate, self.staircase = not_negative("decay_rate", decay_rate), bool(staircase)
-
     def __call__(self, step: ArrayLike) -> Array:
         """Return the rate of a step, counted from 0."""
-        times = _float(step) / self.decay_steps
-        return self.initial_learning_rate * self.decay_rate ** (jnp.floor(times) if self.staircase else times)
+        return self.initial_learning_rate * self.decay_rate ** self._times(step)
 
 
 @SCHEDULES.register()
-class InverseTimeDecay(_Decay):
+class InverseTimeDecay(_RateDecay):
     """`initial_learning_rate / (1 + decay_rate × step / decay_steps)`.
 
         >>> float(InverseTimeDecay(0.5, 100, 1.0)(300))
@@ -127,21 +130,9 @@ class InverseTimeDecay(_Decay):
         name: The class's in snake case if None.
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps, name)
-        self.decay_rate, self.staircase = not_negative("decay_rate", decay_rate), bool(staircase)
-
     def __call__(self, step: ArrayLike) -> Array:
         """Return the rate of a step, counted from 0."""
-        times = _float(step) / self.decay_steps
-        return self.initial_learning_rate / (1 + self.decay_rate * (jnp.floor(times) if self.staircase else times))
+        return self.initial_learning_rate / (1 + self.decay_rate * self._times(step))
 
 
 @SCHEDULES.register()
