@@ -14,6 +14,7 @@ from ..core.logs import fetch
 from ..core.wakes import Phase
 from ..data.batches import Span
 from ..data.nests import Nest
+from ..engines.jax.compatible import restore_compatible
 from ..engines.jax.device_state import DeviceState
 from ..engines.jax.lookout import StateLookout
 from ..engines.jax.placement import fits
@@ -21,7 +22,6 @@ from ..engines.jax.program_cache import DataPhase, Programs
 from ..engines.jax.results import PredictionResult, SpanResult
 from ..engines.jax.state_part import Places, StatePart
 from ..engines.jax.trees import PyTree, copied, map_leaves
-from ..messages.names import first_few
 from .log_columns import KerasResult
 from .optimizer import RATE, settings_of, uses_average
 from .steps import KerasSteps, programs_of
@@ -244,17 +244,7 @@ class KerasEngine:
             state: What `state_dict` returned.
             keeps_rate: Whether the learning rate stays as it is here.
         """
-        arrays: dict[str, np.ndarray] = dict(state["arrays"])
-        left_out: list[str] = []
-        optimizer = {path: array for path, array in arrays.items() if path.startswith("optimizer/")}
-        matches = self._state.matches(optimizer, "optimizer/")
-        if not matches:
-            left_out.append("the optimizer's state is left out: it is another optimizer, or of other weights")
-        kept = (path for path in optimizer if not matches or (keeps_rate and path.endswith(RATE)))
-        for path in kept:
-            del arrays[path]
-        if other_shapes := self._state.restore_compatible(arrays):
-            left_out.append(f"these have other shapes and start afresh: {first_few(sorted(other_shapes), 6)}")
+        _, left_out = restore_compatible(self._state, state["arrays"], lambda path: keeps_rate and path.endswith(RATE))
         self.store.hide_old()
         return left_out
 

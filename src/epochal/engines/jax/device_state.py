@@ -152,35 +152,6 @@ class DeviceState(Generic[T]):
         for path in self.paths:
             self.write(path, arrays[path])
 
-    def matches(self, arrays: Mapping[str, np.ndarray], prefix: str) -> bool:
-        """Return whether arrays have the names, shapes and dtypes of all leaves whose paths begin with `prefix`."""
-        own = {path for path in self.paths if path.startswith(prefix)}
-        return own == {*arrays} and all(self._takes(path, array) for path, array in arrays.items())
-
-    def restore_compatible(self, arrays: Mapping[str, np.ndarray]) -> list[str]:
-        """Restore the arrays that have the name, shape and dtype of a leaf; return the names of weights that don't.
-
-        A weight may have been trained then and be frozen now, or the reverse.
-        """
-        destinations = {path: self._destination(path, array) for path, array in arrays.items()}
-        for path, destination in destinations.items():
-            if destination is not None:
-                self.write(destination, arrays[path])
-        homeless = {path for path, destination in destinations.items() if destination is None}
-        missing = {*self.paths} - {*destinations.values()}
-        return [path for path in homeless | missing if path.startswith(("params/", "other/"))]
-
-    def _destination(self, path: str, array: np.ndarray) -> str | None:
-        part, _, rest = path.partition("/")
-        counterpart = {"params": "other", "other": "params"}.get(part, part)
-        return next((own for own in (path, f"{counterpart}/{rest}") if self._takes(own, array)), None)
-
-    def _takes(self, path: str, array: np.ndarray) -> bool:
-        if path not in self:
-            return False
-        own = self.device_value(path)
-        return (own.shape, own.dtype) == (array.shape, array.dtype)
-
     def describe(self) -> dict[str, str]:
         """Return each leaf's dtype and shape by path."""
         return {path: f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in zip(self.paths, self.leaves, strict=True)}

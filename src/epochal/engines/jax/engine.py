@@ -16,7 +16,7 @@ from ...core.logs import fetch
 from ...core.wakes import Phase
 from ...data.batches import Span
 from ...data.nests import Nest
-from ...messages.names import first_few
+from .compatible import restore_compatible
 from .device_state import DeviceState
 from .logged_metrics import LoggedMetric
 from .lookout import StateLookout
@@ -278,16 +278,9 @@ class JaxEngine:
             state: What `state_dict` returned.
             keeps_rate: Whether the learning rate stays as it is here.
         """
-        arrays: Mapping[str, np.ndarray] = state["arrays"]
-        optimizer = {path: array for path, array in arrays.items() if path.startswith("optimizer/")}
-        left_out: list[str] = []
-        if not self._state.matches(optimizer, "optimizer/"):
-            left_out.append("the optimizer's state is left out: it is another optimizer, or of other weights")
-            arrays = {path: array for path, array in arrays.items() if path not in optimizer}
-        elif self._rates is not None:
+        optimizer_fits, left_out = restore_compatible(self._state, state["arrays"])
+        if optimizer_fits and self._rates is not None:
             self._rates.restore({} if keeps_rate else state["learning_rates"])
-        if other_shapes := self._state.restore_compatible(arrays):
-            left_out.append(f"these have other shapes and start afresh: {first_few(sorted(other_shapes), 6)}")
         self.weights.mark_dirty()
         return left_out
 
