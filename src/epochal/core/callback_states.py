@@ -21,6 +21,7 @@ from ..messages.printing import warn
 from ..storage.generation import PlainState
 from .callback import HOOKS, Callback, overridden
 from .run_state import CallbackIdentity, CallbackStates
+from .user_code import is_users
 
 NOT_REMEMBERED = frozenset(Callback.__annotations__)
 """The attributes that every callback has: what a fit gives it, and settings."""
@@ -134,8 +135,9 @@ def _keeps_state(callback: object) -> bool:
 
 
 def _remembers(callback: object) -> bool:
-    """Return whether a callback has hooks and attributes of its own, so that it may have something to remember."""
-    return bool(set(vars(callback)) - NOT_REMEMBERED) and any(overridden(callback, hook) for hook in HOOKS)
+    """Return whether a user's callback has hooks and attributes of its own, so that it may remember something."""
+    has_own = bool(set(vars(callback)) - NOT_REMEMBERED)
+    return has_own and is_users(type(callback)) and any(overridden(callback, hook) for hook in HOOKS)
 
 
 def frozen(value: Any) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from types import CodeType, FunctionType
-from typing import Any, cast
+from typing import cast
 
 _NOTHING = ("RESUME", "NOP", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_")
 """How the names of the instructions begin that a function with an empty body has."""
@@ -39,19 +39,39 @@ def is_idle(hook: Callable[..., None], names: Collection[str]) -> bool:
 
 def reads_clock(hook: Callable[..., None]) -> bool:
     """Return whether a hook asks what time it is, or a function of its own module that it calls by name."""
-    first: Any = inspect.unwrap(getattr(hook, "__func__", hook))
     owner = cast("type", getattr(hook, "__self__", None).__class__)
-    pending, seen = [first], set[object]()
+    return any(name.removesuffix("_ns") in CLOCKS for name in names_used([hook], owner))
+
+
+def names_used(functions: Iterable[object], owner: type) -> set[str]:
+    """Return the names that functions look up, those of attributes too, and so do others that they call by name.
+
+    Followed are methods of their owner and functions of their own modules.
+
+    Args:
+        functions: What is looked into if it is written in Python.
+        owner: The class whose methods they may call.
+    """
+    pending, seen, names = [_unwrapped(function) for function in functions], set[object](), set[str]()
+    modules = [function.__globals__ for function in pending if isinstance(function, FunctionType)]
     while pending:
         function = pending.pop()
-        if not isinstance(function, FunctionType) or function in seen or function.__globals__ is not first.__globals__:
+        if not isinstance(function, FunctionType) or function in seen:
+            continue
+        if not any(function.__globals__ is module for module in modules):
             continue
         seen.add(function)
-        names = set(_names_in(function.__code__))
-        if any(name.removesuffix("_ns") in CLOCKS for name in names):
-            return True
-        pending += [inspect.getattr_static(owner, name, None) or function.__globals__.get(name) for name in names]
-    return False
+        found = set(_names_in(function.__code__))
+        names |= found
+        called = (inspect.getattr_static(owner, name, None) or function.__globals__.get(name) for name in found)
+        pending += [thing.fget if isinstance(thing, property) else thing for thing in called]
+    return names
+
+
+def _unwrapped(function: object) -> object:
+    """Return the function that a method, or a wrapped function, stands for."""
+    inner = getattr(function, "__func__", function)
+    return inspect.unwrap(inner) if callable(inner) else inner
 
 
 def _names_in(code: CodeType) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..core.callback import Callback
 from ..core.logs import Logs
-from ..storage.generation import PlainState
 from .optimizer import finish
 
 
@@ -22,7 +21,3 @@ class FinishedWeights(Callback):
     def on_exception(self, error: BaseException) -> None:
         """Give the weights after an error, too."""
         finish(self.model)
-
-    def state_dict(self) -> PlainState:
-        """Return an empty state: the averages are part of the optimizer's."""
-        return {}

@@ -66,13 +66,21 @@ def _described(value: object) -> object:
 
 def _of_object(thing: Any) -> dict[str, object]:
     """Return the class and the settings of a layer, a loss or a metric, and the code of a user's own one."""
-    try:
-        config = thing.get_config()
-    except Exception:  # one that doesn't tell its settings
-        config = {}
-    own = {name: value for name, value in config.items() if name not in ("layers", "input_layers", "output_layers")}
+    own = {
+        name: value
+        for name, value in config_of(thing).items()
+        if name not in ("layers", "input_layers", "output_layers")
+    }
     arguments = {"arguments": described(thing._fn_kwargs)} if getattr(thing, "_fn_kwargs", None) else {}
     return {"class": type(thing).__name__, **described(own), **arguments, **own_parts(thing)}
+
+
+def config_of(thing: Any) -> dict[str, object]:
+    """Return what a thing of Keras says that it is made of; nothing if it doesn't tell."""
+    try:
+        return dict(thing.get_config())
+    except Exception:  # of a class that takes what a config can't hold
+        return {}
 
 
 def own_parts(owner: object) -> dict[str, object]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
-from .identity import own_parts
+from .identity import config_of, own_parts
 from .types import KerasModel
 
 RATE = "_learning_rate"
@@ -16,9 +15,7 @@ def settings_of(optimizer: Any) -> dict[str, object] | None:
     """Return an optimizer's settings less its learning rate, which is part of the state; None without one."""
     if optimizer is None:
         return None
-    config: dict[str, object] = {}
-    with contextlib.suppress(Exception):  # an own optimizer that doesn't tell its settings
-        config = dict(optimizer.get_config())
+    config = config_of(optimizer)
     if not isinstance(config.get("learning_rate"), dict):  # a schedule's settings
         config.pop("learning_rate", None)
     config.pop("name", None)

@@ -20,6 +20,7 @@ from ..engines.jax.trees import Array
 from ..messages.names import first_few
 from ..messages.printing import warn
 from ..training.activity import Activity
+from ..training.compiled_settings import CompiledSettings, watching
 from ..training.declared_rate import DeclaredRate
 from .callbacks import FinishedWeights
 from .engine import KerasEngine
@@ -28,6 +29,7 @@ from .log_columns import LogColumns
 from .optimizer import rate_of, uses_average
 from .purity import BRANCHES, EAGERLY
 from .rehearsal import is_own, logged_by
+from .settings import settings_of
 from .state import ModelVariables
 from .steps import KerasSteps
 from .types import KerasModel, Variable
@@ -52,6 +54,7 @@ class KerasTrainee:
         self.example: Batch | None = None
         self._made_for: list[object] = []
         self._rate = DeclaredRate()
+        self._compiled_settings = CompiledSettings(self.name, lambda: ())
 
     validates_when_stopped = True
 
@@ -109,6 +112,9 @@ class KerasTrainee:
                 engine.store.write_back()
             self.engine = engine = self._new_engine(batch, made_for)
             self._made_for = made_for
+            self._compiled_settings = CompiledSettings(
+                self.name, lambda: settings_of(self.model) if self._is_compiled else ()
+            )
         return engine
 
     def _build(self, batch: Batch, trains: bool) -> None:
@@ -188,19 +194,22 @@ class KerasTrainee:
 
     def own_callbacks(self, callbacks: Sequence[object]) -> list[object]:
         """Return what gives the model averaged weights at the end of a fit, if its optimizer keeps them."""
-        return [FinishedWeights()] if uses_average(self.model.optimizer) else []
+        finished = [FinishedWeights()] if uses_average(self.model.optimizer) else []
+        return [*watching(self._compiled_settings, callbacks), *finished]
 
     @contextmanager
     def around_fit(self) -> Generator[None]:
         """Warn of what has no effect; whatever ends the fit, let the model's variables hold the trained values."""
         optimizer = self.model.optimizer
         self._warn_of_late_freezing()
+        self._compiled_settings.fit_begins()
         self._rate.fit_begins(optimizer, rate_of(optimizer))
         try:
             yield
         finally:
             self.write_back()
             self._rate.fit_ends(optimizer, rate_of(optimizer))
+        self._compiled_settings.warn_of_changes()
 
     def _warn_of_late_freezing(self) -> None:
         """Warn if `trainable` of a layer was changed after `compile`."""

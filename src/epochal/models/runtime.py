@@ -22,7 +22,6 @@ from .layer_stack import not_built
 from .modules import call, layers_of
 from .network import Network
 from .plan import Plan
-from .settings import Settings, changed, settings_of
 
 
 class Runtime:
@@ -41,7 +40,6 @@ class Runtime:
         self.engine: JaxEngine | None = None
         self._trains = False
         self.loaded_optimizer: Mapping[str, np.ndarray] = {}
-        self._compiled_with: Settings | None = None  # settings of layers, as they were
         self.pull()  # its layers may be those of a model that nobody will have any more
 
     # The module
@@ -97,7 +95,6 @@ class Runtime:
             module, objective, call, logged, config.optimizer, config.dtype, config.accumulate,
             self._network.cast, trained, at_rest,
         )  # fmt: skip
-        self._compiled_with = settings_of(module)
         if self.loaded_optimizer:
             engine.weights.load_optimizer(self.loaded_optimizer)
             self.loaded_optimizer = {}
@@ -105,14 +102,10 @@ class Runtime:
 
     def drop_engine(self) -> None:
         """Let the module hold the weights again, and forget the optimizer's state."""
-        self.loaded_optimizer, self._compiled_with = {}, None
+        self.loaded_optimizer = {}
         if self.engine is not None:
             self.engine.weights.write_back()
             self.engine, self._trains = None, False
-
-    def late_settings(self) -> list[str]:
-        """Return in words which settings of layers are others than they were when the steps were compiled."""
-        return [] if self._compiled_with is None else changed(self.built_module, self._compiled_with)
 
     # Weights
 

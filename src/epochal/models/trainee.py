@@ -24,6 +24,7 @@ from ..messages.names import first_few
 from ..messages.printing import warn
 from ..optimizers.lookup import OptimizerIdentifier
 from ..training.activity import Activity
+from ..training.compiled_settings import CompiledSetting, CompiledSettings, settings_of_objects, settings_read, watching
 from ..training.declared_rate import DeclaredRate
 from .attributes import check_fixed
 from .compile_config import CompileConfig, Filter, Setting
@@ -32,6 +33,7 @@ from .network import LayerLike, Network
 from .own_loss import OwnLoss
 from .plan import Plan
 from .runtime import Runtime
+from .settings import settings_of
 from .show_module import showing
 
 
@@ -59,6 +61,7 @@ class Trainee:
         self.selection = Selection({}, True, None)
         self.declared_rate = DeclaredRate()
         self.added_losses: list[Array] = []
+        self._compiled_settings = CompiledSettings(self.name, lambda: ())
 
     validates_when_stopped = False
 
@@ -260,8 +263,21 @@ class Trainee:
 
     def engine_for(self, batch: Batch, trains: bool) -> JaxEngine:
         """Return the engine; it is made at the first use, when shapes are known."""
-        dtype = None if self.config is None else self.config.dtype
-        return self.runtime.engine_for(self.plan if trains else None, self.selection, batch[1], dtype)
+        dtype, before = None if self.config is None else self.config.dtype, self.runtime.training_engine
+        engine = self.runtime.engine_for(self.plan if trains else None, self.selection, batch[1], dtype)
+        if trains and engine is not before:
+            self._compiled_settings = CompiledSettings(self.name, self._settings)
+        return engine
+
+    def _settings(self) -> Iterator[CompiledSetting]:
+        """Yield what the training step is compiled with."""
+        yield from settings_of(self.runtime.built_module)
+        if self.own_loss.is_overridden:
+            yield from settings_read(self.own_loss.model, self.name, ["compute_loss"])
+        config = self.compiled_plan.config
+        yield from settings_of_objects(config.loss, ["call", "__call__"], "loss")
+        for metrics in (config.metrics, config.weighted_metrics):
+            yield from settings_of_objects(metrics, ["init", "update", "result", "__call__"], "metrics")
 
     def identity(self) -> dict[str, object]:
         """Return a description of the model and its steps, as JSON values."""
@@ -277,7 +293,8 @@ class Trainee:
         """Return callbacks that show arrays of a user's own module, if the user's hooks may look there unnoticed."""
         engine = self.runtime.engine
         is_needed = self.network.graph is None and engine is not None and engine.weights.hides_looks
-        return showing(callbacks, self.runtime.show) if is_needed else []
+        shown = showing(callbacks, self.runtime.show) if is_needed else []
+        return [*watching(self._compiled_settings, callbacks), *shown]
 
     @contextmanager
     def around_fit(self) -> Generator[None]:
@@ -286,7 +303,7 @@ class Trainee:
         module = self.runtime.built_module
         if self.selection.is_empty(module):
             warn(f"{self.name} has no weights to train: trainable is False for all of them.")
-        self._warn_of_late_settings()
+        self._compiled_settings.fit_begins()
         engine, optimizer = self.runtime.engine, self.compiled_plan.config.optimizer
         if engine is not None:
             engine.check_structure()
@@ -297,7 +314,7 @@ class Trainee:
             self.declared_rate.fit_ends(*current_rate(optimizer))
             if engine is not None and not engine.lost:
                 engine.weights.write_back()
-        self._warn_of_late_settings()
+        self._compiled_settings.warn_of_changes()
 
     @contextmanager
     def around_batch(self) -> Generator[None]:
@@ -312,14 +329,6 @@ class Trainee:
             warn(
                 f"trainable of {first_few(names, 3)} was changed after compile, which takes it up: compile "
                 f"{self.name} again, or it goes on training what it did."
-            )
-
-    def _warn_of_late_settings(self) -> None:
-        """Warn if a setting of a layer is another one than the steps are compiled with."""
-        if late := self.runtime.late_settings():
-            warn(
-                f"{first_few(late, 3)}: the steps of {self.name} were compiled before that change, so it has no effect "
-                "on them. Compile the model again."
             )
 
 
