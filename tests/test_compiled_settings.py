@@ -62,6 +62,14 @@ def test_what_no_step_reads_may_change():
     assert warned(lambda: model.fit(X, Y, epochs=3, verbose=0, callbacks=[setting(model, "notes")])) == []
 
 
+def test_what_is_set_before_the_first_step_is_compiled_holds():
+    model = annealed()
+    begins = LambdaCallback(on_train_begin=lambda logs: setattr(model, "beta", 5.0))
+    found = []
+    assert warned(lambda: found.append(model.fit(X, Y, epochs=2, verbose=0, callbacks=[begins]))) == []
+    assert found[0].history["loss"] == [10.0, 10.0]
+
+
 class Tabled(nnx.Module):
     def __init__(self):
         self.linear, self.table = nnx.Linear(X.shape[1], 1, rngs=nnx.Rngs(0)), np.ones(1, np.float32)
@@ -146,6 +154,14 @@ def test_what_the_step_of_an_own_keras_model_reads_is_told():
     assert warned(lambda: OfKeras(model).fit(X, Y, epochs=3, verbose=0, callbacks=[setting(model, "notes")])) == []
     with pytest.warns(UserWarning, match=r"beta of annealed_keras\w* \(1.0 then, 0.0 now\)"):
         OfKeras(model).fit(X, Y, epochs=3, verbose=0, callbacks=[setting(model, "beta")])
+
+
+def test_what_is_set_before_the_first_step_of_a_keras_model_is_compiled_holds():
+    model, found = AnnealedKeras(), []
+    model.compile("sgd")
+    begins = LambdaCallback(on_train_begin=lambda logs: setattr(model, "beta", 5.0))
+    assert warned(lambda: found.append(OfKeras(model).fit(X, Y, epochs=2, verbose=0, callbacks=[begins]))) == []
+    np.testing.assert_allclose(found[0].history["loss"], [5.0, 5.0])
 
 
 def test_steps_that_python_runs_read_what_is_set():

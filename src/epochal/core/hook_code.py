@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dis
 import inspect
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import cast
+
+from .identity import LIBRARIES
+from .user_code import package_of
 
 _NOTHING = ("RESUME", "NOP", "LOAD_CONST", "LOAD_SMALL_INT", "RETURN_")
 """How the names of the instructions begin that a function with an empty body has."""
@@ -44,21 +48,21 @@ def reads_clock(hook: Callable[..., None]) -> bool:
 
 
 def names_used(functions: Iterable[object], owner: type) -> set[str]:
-    """Return the names that functions look up, those of attributes too, and so do others that they call by name.
+    """Return the names that functions look up, themselves and in what they call by name.
 
-    Followed are methods of their owner and functions of their own modules.
+    Followed are methods of their owner and functions, in the modules of these functions and of the owner's own classes.
 
     Args:
         functions: What is looked into if it is written in Python.
         owner: The class whose methods they may call.
     """
     pending, seen, names = [_unwrapped(function) for function in functions], set[object](), set[str]()
-    modules = [function.__globals__ for function in pending if isinstance(function, FunctionType)]
+    modules = {id(function.__globals__) for function in pending if isinstance(function, FunctionType)}
+    own = (sys.modules.get(base.__module__) for base in owner.__mro__ if package_of(base) not in LIBRARIES)
+    modules |= {id(vars(module)) for module in own if module is not None}
     while pending:
         function = pending.pop()
-        if not isinstance(function, FunctionType) or function in seen:
-            continue
-        if not any(function.__globals__ is module for module in modules):
+        if not isinstance(function, FunctionType) or function in seen or id(function.__globals__) not in modules:
             continue
         seen.add(function)
         found = set(_names_in(function.__code__))

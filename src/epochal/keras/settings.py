@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
+from weakref import ref
 
 from ..core.user_code import package_of
-from ..training.compiled_settings import CompiledSetting, is_plain, settings_of_objects, settings_read
-from .identity import CHANGING, LIBRARIES, config_of
-from .optimizer import settings_of as settings_of_optimizer
+from ..messages.arguments import constructor_arguments
+from ..training.compiled_settings import CompiledSetting, attribute_of, is_plain, settings_of_objects, settings_read
+from .identity import CHANGING, LIBRARIES
 from .types import KerasModel
 
 IN_STEPS = (
@@ -18,31 +21,34 @@ IN_STEPS = (
 )  # fmt: skip
 """Methods of models and layers that become part of a step."""
 
+arguments_of = functools.lru_cache(1000)(constructor_arguments)
+"""Returns the names of the arguments of a class's constructor."""
+
 
 def settings_of(model: KerasModel) -> Iterator[CompiledSetting]:
-    """Yield the numbers, texts and truth values that the steps of a compiled model are made of.
+    """Yield the numbers, texts, truth values and functions that the steps of a compiled model are made of.
 
-    Of Keras's own layers these are their configurations; of a user's own, the attributes that their methods read.
+    Those are what layers and the optimizer were made with; of a user's own classes, the attributes that their methods
+    read. No variable is looked at.
     """
-    for at, layer in enumerate(model._flatten_layers()):
-        name, kind = str(layer.name), type(layer)
+    for layer in model._flatten_layers():
+        name = str(layer.name)
         if layer is not model:
-            found = config_of(layer)
-            yield from _plain(found, name, ("layer", at))
-        if package_of(kind) not in LIBRARIES:
-            yield from (item for item in settings_read(layer, name, IN_STEPS, ("own", at)) if _stays(item.key[-1]))
-    yield from _plain(settings_of_optimizer(getattr(model, "optimizer", None)) or {}, "the optimizer", "optimizer")
+            yield from _made_with(layer, name)
+        if package_of(type(layer)) not in LIBRARIES:
+            yield from (setting for setting in settings_read(layer, name, IN_STEPS) if setting.name not in CHANGING)
+    if model.optimizer is not None:
+        yield from _made_with(model.optimizer, "the optimizer")
     compiled: dict[str, Any] = dict(getattr(getattr(model, "_compile_config", None), "config", None) or {})
-    yield from settings_of_objects(compiled.get("loss"), ["call", "__call__"], "loss")
+    yield from settings_of_objects(compiled.get("loss"), ["call", "__call__"])
     for name in ("metrics", "weighted_metrics"):
-        yield from settings_of_objects(compiled.get(name), ["update_state", "result"], name)
+        yield from settings_of_objects(compiled.get(name), ["update_state", "result"])
 
 
-def _plain(config: dict[str, object], owner: str, key: object) -> Iterator[CompiledSetting]:
-    for name, value in config.items():
-        if is_plain(value) and _stays(name):
-            yield CompiledSetting((key, name), owner, value)
-
-
-def _stays(name: object) -> bool:
-    return name not in CHANGING
+def _made_with(thing: object, owner: str) -> Iterator[CompiledSetting]:
+    """Yield the attributes of a thing that have the names of its constructor's arguments."""
+    read = functools.partial(attribute_of, ref(thing))
+    for name in arguments_of(type(thing)):
+        value = read(name)
+        if name not in CHANGING and (is_plain(value) or isinstance(value, FunctionType)):
+            yield CompiledSetting(owner, name, value, read)

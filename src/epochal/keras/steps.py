@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -43,6 +43,7 @@ class KerasSteps:
         columns: What a batch of training logs.
         test_columns: What one of evaluation logs.
         decay: How much of the averaged weights a training step keeps; None if there is no average.
+        tracing: Called for a context in which a step of training is compiled.
     """
 
     model: KerasModel
@@ -50,10 +51,12 @@ class KerasSteps:
     columns: LogColumns
     test_columns: LogColumns
     decay: float | None = None
+    tracing: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def train(self, state: KerasState, batch: DeviceBatch) -> tuple[KerasState, LoggedValues]:
         """Return the state after a batch, and what the batch logs."""
-        logs, after = train_step(self.model, state, batch)
+        with self.tracing():
+            logs, after = train_step(self.model, state, batch)
         params, other, optimizer, metrics = map(_like, _parts(state), after)
         row = self.columns.flat(flattened(logs))
         average = state.average

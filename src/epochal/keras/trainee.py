@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import jax
@@ -54,7 +54,7 @@ class KerasTrainee:
         self.example: Batch | None = None
         self._made_for: list[object] = []
         self._rate = DeclaredRate()
-        self._compiled_settings = CompiledSettings(self.name, lambda: ())
+        self._compiled_settings = CompiledSettings(self.name)
 
     validates_when_stopped = True
 
@@ -112,9 +112,7 @@ class KerasTrainee:
                 engine.store.write_back()
             self.engine = engine = self._new_engine(batch, made_for)
             self._made_for = made_for
-            self._compiled_settings = CompiledSettings(
-                self.name, lambda: settings_of(self.model) if self._is_compiled else ()
-            )
+            self._compiled_settings = CompiledSettings(self.name, traced=lambda: settings_of(self.model))
         return engine
 
     def _build(self, batch: Batch, trains: bool) -> None:
@@ -165,10 +163,14 @@ class KerasTrainee:
             columns = logged_by(model, variables, batch, "train", compiled)
             test_columns = logged_by(model, variables, batch, "test", compiled)
         return KerasEngine(
-            KerasSteps(model, variables, columns, test_columns),
+            KerasSteps(model, variables, columns, test_columns, tracing=self._tracing if compiled else nullcontext),
             compiled,
             functools.partial(self._check_current, made_for),
         )
+
+    def _tracing(self) -> AbstractContextManager[None]:
+        """Return a context in which a step is compiled."""
+        return self._compiled_settings.tracing()
 
     def _check_current(self, made_for: list[object]) -> None:
         """Raise a RuntimeError if the model has other parts than those that an engine was made for."""

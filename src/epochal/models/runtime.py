@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 from flax import nnx
@@ -22,6 +23,7 @@ from .layer_stack import not_built
 from .modules import call, layers_of
 from .network import Network
 from .plan import Plan
+from .traced_objective import TracedObjective
 
 
 class Runtime:
@@ -64,7 +66,10 @@ class Runtime:
 
     # The engine
 
-    def engine_for(self, plan: Plan | None, selection: Selection, y: Nest, dtype: np.dtype | None) -> JaxEngine:
+    def engine_for(
+        self, plan: Plan | None, selection: Selection, y: Nest, dtype: np.dtype | None,
+        tracing: Callable[[], AbstractContextManager[None]],
+    ) -> JaxEngine:  # fmt: skip
         """Return the engine, holding what others have written into the module.
 
         Args:
@@ -72,12 +77,13 @@ class Runtime:
             selection: Which variables it trains.
             y: Arranged targets, whose shapes say which metrics names mean; None if there are none.
             dtype: What floats are computed in; None: as they come.
+            tracing: Called for a context in which a step of training is compiled.
         """
         if self.engine is None or (plan is not None and self.training_engine is None):
             if plan is None:
                 self.engine = JaxEngine(self.module, None, call, dtype=dtype, adapt=self._network.cast)
             else:
-                self.engine = self._made_to_train(plan, selection, y)
+                self.engine = self._made_to_train(plan, selection, y, tracing)
             self._trains = plan is not None
         self.engine.weights.pull_external_writes()
         return self.engine
@@ -87,9 +93,11 @@ class Runtime:
         """The engine, if it can train and not only predict."""
         return self.engine if self._trains else None
 
-    def _made_to_train(self, plan: Plan, selection: Selection, y: Nest) -> JaxEngine:
+    def _made_to_train(
+        self, plan: Plan, selection: Selection, y: Nest, tracing: Callable[[], AbstractContextManager[None]]
+    ) -> JaxEngine:
         config, logged = plan.config, plan.metrics(y)
-        objective, module = plan.objective(logged), self.module
+        objective, module = TracedObjective(plan.objective(logged), tracing), self.module
         trained, at_rest = selection.of(module)
         engine = JaxEngine(
             module, objective, call, logged, config.optimizer, config.dtype, config.accumulate,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 
 from flax import nnx
 
+from ..layers.types import Variable
+from ..layers.untyped import is_variable
 from ..training.compiled_settings import CompiledSetting, is_plain
 
 OTHERS = {
@@ -25,10 +28,15 @@ def settings_of(module: nnx.Module) -> Iterator[CompiledSetting]:
             owner = str(getattr(node, "name", None) or "/".join(map(str, path)) or type(node).__name__)
             for name, value in vars(node).items():
                 if name not in OTHERS and not name.startswith("_") and _is_setting(value):
-                    yield CompiledSetting((*path, name), owner, value)
-        elif isinstance(node, nnx.Variable):
+                    yield CompiledSetting(owner, name, value, vars(node).get)
+        elif is_variable(node):
+            read = functools.partial(_metadata, node)
             for name in ("regularizer", "constraint"):
-                yield CompiledSetting((*path, name), "/".join(map(str, path)), node.get_metadata(name, None))
+                yield CompiledSetting("/".join(map(str, path)), name, read(name), read)
+
+
+def _metadata(variable: Variable, name: str) -> object:
+    return variable.get_metadata(name, None)
 
 
 def _is_setting(value: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Trainee:
         self.selection = Selection({}, True, None)
         self.declared_rate = DeclaredRate()
         self.added_losses: list[Array] = []
-        self._compiled_settings = CompiledSettings(self.name, lambda: ())
+        self._compiled_settings = CompiledSettings(self.name)
 
     validates_when_stopped = False
 
@@ -264,20 +264,25 @@ class Trainee:
     def engine_for(self, batch: Batch, trains: bool) -> JaxEngine:
         """Return the engine; it is made at the first use, when shapes are known."""
         dtype, before = None if self.config is None else self.config.dtype, self.runtime.training_engine
-        engine = self.runtime.engine_for(self.plan if trains else None, self.selection, batch[1], dtype)
+        engine = self.runtime.engine_for(self.plan if trains else None, self.selection, batch[1], dtype, self._tracing)
         if trains and engine is not before:
-            self._compiled_settings = CompiledSettings(self.name, self._settings)
+            self._compiled_settings = CompiledSettings(
+                self.name, settings_of(self.runtime.built_module), self._settings_of_loss
+            )
         return engine
 
-    def _settings(self) -> Iterator[CompiledSetting]:
-        """Yield what the training step is compiled with."""
-        yield from settings_of(self.runtime.built_module)
+    def _tracing(self) -> AbstractContextManager[None]:
+        """Return a context in which a step is compiled."""
+        return self._compiled_settings.tracing()
+
+    def _settings_of_loss(self) -> Iterator[CompiledSetting]:
+        """Yield what a step reads beside the module, while it is compiled."""
         if self.own_loss.is_overridden:
             yield from settings_read(self.own_loss.model, self.name, ["compute_loss"])
         config = self.compiled_plan.config
-        yield from settings_of_objects(config.loss, ["call", "__call__"], "loss")
+        yield from settings_of_objects(config.loss, ["call", "__call__"])
         for metrics in (config.metrics, config.weighted_metrics):
-            yield from settings_of_objects(metrics, ["init", "update", "result", "__call__"], "metrics")
+            yield from settings_of_objects(metrics, ["init", "update", "result", "__call__"])
 
     def identity(self) -> dict[str, object]:
         """Return a description of the model and its steps, as JSON values."""

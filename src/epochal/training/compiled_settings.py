@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
+from weakref import ref
 
 from ..core.callback import Callback
 from ..core.hook_code import names_used
@@ -18,17 +21,30 @@ from ..messages.printing import warn
 
 @dataclass(frozen=True)
 class CompiledSetting:
-    """An attribute of a model, of a layer, or of another part of a step.
+    """An attribute of a model, of a layer, or of another part of a step, and the value that a step was compiled with.
 
     Attributes:
-        key: Tells it from all others, as long as the model has the same parts.
         owner: What has it, as warnings call that.
+        name: The attribute's.
         value: A number, a text, a truth value, a function or None.
+        read: Returns the value of now, for the name.
     """
 
-    key: tuple[object, ...]
     owner: str
+    name: str
     value: Any
+    read: Callable[[str], object]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the attribute has been changed since."""
+        now = self.read(self.name)
+        return now is not self.value and bool(now != self.value)
+
+    def __str__(self) -> str:
+        """Return the change in words, such as `rate of dropout (0.5 then, 0.1 now)`."""
+        now = self.read(self.name)
+        return f"{self.name} of {self.owner}" + (f" ({self.value!r} then, {now!r} now)" if is_plain(now) else "")
 
 
 def is_plain(value: object) -> TypeGuard[bool | int | float | str | None]:
@@ -36,34 +52,39 @@ def is_plain(value: object) -> TypeGuard[bool | int | float | str | None]:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def settings_read(
-    thing: object, owner: str, methods: Iterable[str], key: object = "model"
-) -> Iterator[CompiledSetting]:
+def settings_read(thing: object, owner: str, methods: Iterable[str]) -> Iterator[CompiledSetting]:
     """Yield the numbers, texts and truth values among the attributes of a thing that some of its methods may read.
 
     Args:
         thing: Has the attributes, or its class has.
         owner: What warnings call it.
         methods: The names of those that become part of a step; what isn't written in Python doesn't count.
-        key: Tells the thing from others.
     """
-    kind = type(thing)
-    used = names_used((inspect.getattr_static(kind, method, None) for method in methods), kind)
-    for name in sorted(used):
-        if is_plain(value := inspect.getattr_static(thing, name, ...)):
-            yield CompiledSetting((key, name), owner, value)
+    read = functools.partial(attribute_of, ref(thing))
+    for name in _names_read(type(thing), tuple(methods)):
+        if is_plain(value := read(name)):
+            yield CompiledSetting(owner, name, value, read)
 
 
-def settings_of_objects(nest: object, methods: Iterable[str], key: object) -> Iterator[CompiledSetting]:
+def attribute_of(thing: ref[Any], name: str) -> object:
+    """Return an attribute of a thing or of its class, without running any code of theirs; `...` if there is none."""
+    return inspect.getattr_static(thing(), name, ...)
+
+
+@functools.lru_cache(1000)
+def _names_read(kind: type, methods: tuple[str, ...]) -> list[str]:
+    return sorted(names_used((inspect.getattr_static(kind, method, None) for method in methods), kind))
+
+
+def settings_of_objects(nest: object, methods: Iterable[str]) -> Iterator[CompiledSetting]:
     """Yield what some methods of the losses, or the metrics, in a nest may read, if these are of a user's classes."""
     if isinstance(nest, Mapping):
-        for name, part in cast("Mapping[object, object]", nest).items():
-            yield from settings_of_objects(part, methods, (key, name))
-    elif isinstance(nest, (list, tuple)):
-        for at, part in enumerate(cast("list[object]", nest)):
-            yield from settings_of_objects(part, methods, (key, at))
+        nest = [*cast("Mapping[object, object]", nest).values()]
+    if isinstance(nest, (list, tuple)):
+        for part in cast("list[object]", nest):
+            yield from settings_of_objects(part, methods)
     elif package_of(type(nest)) not in LIBRARIES:
-        yield from settings_read(nest, type(nest).__name__, methods, key)
+        yield from settings_read(nest, type(nest).__name__, methods)
 
 
 class CompiledSettings:
@@ -71,13 +92,28 @@ class CompiledSettings:
 
     Args:
         name: What warnings call the model.
-        read: Returns the settings as they are.
+        taken: What they have had since they were made.
+        traced: Returns what they read while they are compiled.
     """
 
-    def __init__(self, name: str, read: Callable[[], Iterable[CompiledSetting]]) -> None:
-        self._name, self._read = name, read
-        self._compiled = {setting.key: setting.value for setting in read()}
-        self._told: set[tuple[object, ...]] = set()
+    def __init__(
+        self,
+        name: str,
+        taken: Iterable[CompiledSetting] = (),
+        traced: Callable[[], Iterable[CompiledSetting]] = tuple,
+    ) -> None:
+        self._name, self._traced = name, traced
+        self._compiled = list(taken)
+        self._is_traced = False
+        self._told: list[CompiledSetting] = []
+
+    @contextmanager
+    def tracing(self) -> Generator[None]:
+        """Note what a step that is compiled within reads, the first time; what it changes itself is told elsewhere."""
+        before = [] if self._is_traced else [*self._traced()]
+        yield
+        self._compiled += [setting for setting in before if not setting.is_late]
+        self._is_traced = True
 
     def fit_begins(self) -> None:
         """Warn of what was changed before."""
@@ -86,25 +122,13 @@ class CompiledSettings:
 
     def warn_of_changes(self) -> None:
         """Warn of each setting, once in a fit, that is another one than the steps were compiled with."""
-        late = [setting for setting in self._read() if self._is_late(setting)]
-        if late:
-            self._told.update(setting.key for setting in late)
+        late = [setting for setting in self._compiled if setting.is_late]
+        if new := [str(setting) for setting in late if setting not in self._told]:
+            self._told = late
             warn(
-                f"{first_few(map(self._change, late), 3)}: the steps of {self._name} were compiled before that change, "
-                "so it has no effect on them. Compile the model again; what is to change while it trains must be a "
-                "variable."
+                f"{first_few(new, 3)}: the steps of {self._name} were compiled before that change, so it has no effect "
+                "on them. Compile the model again; what is to change while it trains must be a variable."
             )
-
-    def _is_late(self, setting: CompiledSetting) -> bool:
-        key, value = setting.key, setting.value
-        if key not in self._compiled or key in self._told:
-            return False
-        return bool(self._compiled[key] is not value and self._compiled[key] != value)
-
-    def _change(self, setting: CompiledSetting) -> str:
-        """Return a change in words, such as `rate of dropout (0.5 then, 0.1 now)`."""
-        values = f" ({self._compiled[setting.key]!r} then, {setting.value!r} now)" if is_plain(setting.value) else ""
-        return f"{setting.key[-1]} of {setting.owner}{values}"
 
 
 class WarnsOfChanges(Callback):
