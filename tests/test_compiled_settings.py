@@ -1,6 +1,7 @@
 """What is changed after steps were compiled with it has no effect on them, and a warning says so."""
 
 import warnings
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -94,12 +95,23 @@ class Scaled(losses.Loss):
         return self.factor * (y_true - y_pred) ** 2
 
 
-def test_what_an_own_loss_reads_is_told():
-    loss = Scaled(1.0)
+@dataclass(frozen=True)
+class Power:
+    factor: float = 1.0
+
+    def __call__(self, y_true, y_pred):
+        return self.factor * (y_true - y_pred) ** 2
+
+
+@pytest.mark.parametrize("loss", [Scaled(1.0), Power()], ids=["a loss", "a callable"])
+def test_what_an_own_loss_reads_is_told(loss):
     model = Sequential([Input(X.shape[1:]), Dense(1)])
     model.compile("sgd", loss)
-    with pytest.warns(UserWarning, match=r"factor of Scaled \(1.0 then, 2.0 now\): the steps of sequential were"):
-        model.fit(X, Y, epochs=2, verbose=0, callbacks=[setting(loss, "factor", lambda epoch: 2.0)])
+    changes = LambdaCallback(on_epoch_end=lambda epoch, logs: object.__setattr__(loss, "factor", 2.0))
+    with pytest.warns(
+        UserWarning, match=r"factor of (Scaled|Power) \(1.0 then, 2.0 now\): the steps of sequential were"
+    ):
+        model.fit(X, Y, epochs=2, verbose=0, callbacks=[changes])
 
 
 def test_a_setting_of_an_optimizer_is_told_or_refused():

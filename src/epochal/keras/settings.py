@@ -8,11 +8,10 @@ import functools
 from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
-from weakref import ref
 
 from ..core.user_code import package_of
 from ..messages.arguments import constructor_arguments
-from ..training.compiled_settings import CompiledSetting, attribute_of, is_plain, settings_of_objects, settings_read
+from ..training.compiled_settings import CompiledSetting, attributes_of, is_plain, settings_of_objects, settings_read
 from .identity import CHANGING, LIBRARIES
 from .types import KerasModel
 
@@ -47,7 +46,7 @@ def settings_of(model: KerasModel) -> Iterator[CompiledSetting]:
 
 def _made_with(thing: object, owner: str) -> Iterator[CompiledSetting]:
     """Yield the attributes of a thing that have the names of its constructor's arguments."""
-    read = functools.partial(attribute_of, ref(thing))
+    read = attributes_of(thing)
     for name in arguments_of(type(thing)):
         value = read(name)
         if name not in CHANGING and (is_plain(value) or isinstance(value, FunctionType)):

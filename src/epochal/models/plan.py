@@ -23,6 +23,7 @@ from ..losses import Loss
 from ..messages.printing import warn
 from ..metrics.lookup import MetricIdentifier
 from ..per_output import is_listed
+from ..training.compiled_settings import CompiledSetting, settings_of_objects, settings_read
 from .compile_config import CompileConfig
 from .modules import Forward
 from .network import Network
@@ -98,6 +99,14 @@ class Plan:
             objective = self._own_loss.objective(self.outputs.names, by_name, needs_outputs=bool(logged))
         _check_names(objective.names, logged)
         return objective
+
+    def settings(self) -> Iterator[CompiledSetting]:
+        """Yield what a step reads while it is compiled from the user's own `compute_loss`, losses and metrics."""
+        if self._own_loss.is_overridden:
+            yield from settings_read(self._own_loss.model, self._network.name, ["compute_loss"])
+        yield from settings_of_objects(self.config.loss, ["call", "__call__"])
+        for given in (self.config.metrics, self.config.weighted_metrics):
+            yield from settings_of_objects(given, ["init", "update", "result", "__call__"])
 
     def compiled_loss(self, module: nnx.Module, args: tuple[PyTree, ...], kwargs: Mapping[str, PyTree]) -> PyTree:
         """Return the compiled loss for the arguments of `compute_loss`, in either of its forms.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from flax import nnx
@@ -19,10 +18,12 @@ from ..layers.frozen import Selection
 from ..layers.listing import weights_of
 from ..layers.types import AnyWeight
 from ..messages.names import path_name
+from ..training.compiled_settings import CompiledSettings
 from .layer_stack import not_built
 from .modules import call, layers_of
 from .network import Network
 from .plan import Plan
+from .settings import settings_of
 from .traced_objective import TracedObjective
 
 
@@ -35,6 +36,7 @@ class Runtime:
     Attributes:
         engine: Runs the steps; None as long as nobody has needed it.
         loaded_optimizer: An optimizer's state from a file, by path, which waits for an engine that trains.
+        compiled_settings: What the steps of an engine that trains were compiled with.
     """
 
     def __init__(self, network: Network) -> None:
@@ -42,6 +44,7 @@ class Runtime:
         self.engine: JaxEngine | None = None
         self._trains = False
         self.loaded_optimizer: Mapping[str, np.ndarray] = {}
+        self.compiled_settings = CompiledSettings(network.name)
         self.pull()  # its layers may be those of a model that nobody will have any more
 
     # The module
@@ -66,10 +69,7 @@ class Runtime:
 
     # The engine
 
-    def engine_for(
-        self, plan: Plan | None, selection: Selection, y: Nest, dtype: np.dtype | None,
-        tracing: Callable[[], AbstractContextManager[None]],
-    ) -> JaxEngine:  # fmt: skip
+    def engine_for(self, plan: Plan | None, selection: Selection, y: Nest, dtype: np.dtype | None) -> JaxEngine:
         """Return the engine, holding what others have written into the module.
 
         Args:
@@ -77,13 +77,12 @@ class Runtime:
             selection: Which variables it trains.
             y: Arranged targets, whose shapes say which metrics names mean; None if there are none.
             dtype: What floats are computed in; None: as they come.
-            tracing: Called for a context in which a step of training is compiled.
         """
         if self.engine is None or (plan is not None and self.training_engine is None):
             if plan is None:
                 self.engine = JaxEngine(self.module, None, call, dtype=dtype, adapt=self._network.cast)
             else:
-                self.engine = self._made_to_train(plan, selection, y, tracing)
+                self.engine = self._made_to_train(plan, selection, y)
             self._trains = plan is not None
         self.engine.weights.pull_external_writes()
         return self.engine
@@ -93,11 +92,10 @@ class Runtime:
         """The engine, if it can train and not only predict."""
         return self.engine if self._trains else None
 
-    def _made_to_train(
-        self, plan: Plan, selection: Selection, y: Nest, tracing: Callable[[], AbstractContextManager[None]]
-    ) -> JaxEngine:
-        config, logged = plan.config, plan.metrics(y)
-        objective, module = TracedObjective(plan.objective(logged), tracing), self.module
+    def _made_to_train(self, plan: Plan, selection: Selection, y: Nest) -> JaxEngine:
+        config, logged, module = plan.config, plan.metrics(y), self.module
+        self.compiled_settings = CompiledSettings(self._network.name, settings_of(module), plan.settings)
+        objective = TracedObjective(plan.objective(logged), self.compiled_settings)
         trained, at_rest = selection.of(module)
         engine = JaxEngine(
             module, objective, call, logged, config.optimizer, config.dtype, config.accumulate,

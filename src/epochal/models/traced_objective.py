@@ -1,26 +1,28 @@
-"""An objective that tells when a step is compiled with it."""
+"""An objective that notes what a step is compiled with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
+from weakref import ref
 
 from flax import nnx
 
 from ..engines.jax.objective import Objective
 from ..engines.jax.trees import Array, DeviceBatch, PyTree
+from ..training.compiled_settings import CompiledSettings
 
 
 class TracedObjective:
-    """An objective that tells when a step of training is compiled with it, which is when it is called.
+    """An objective that notes what a step of training is compiled with: it is called then, and never else.
 
     Args:
         objective: What it is.
-        tracing: Called then, for a context in which the objective is called.
+        settings: Where that is noted; compiled steps hold it weakly, since it knows the model's layers.
     """
 
-    def __init__(self, objective: Objective, tracing: Callable[[], AbstractContextManager[None]]) -> None:
-        self._objective, self._tracing = objective, tracing
+    def __init__(self, objective: Objective, settings: CompiledSettings) -> None:
+        self._objective, self._settings = objective, ref(settings)
 
     @property
     def names(self) -> Sequence[str]:
@@ -31,5 +33,6 @@ class TracedObjective:
         self, module: nnx.Module, batch: DeviceBatch, training: bool, weights: PyTree
     ) -> tuple[Sequence[Array], PyTree, PyTree]:
         """Return the values, the outputs and their masks."""
-        with self._tracing() if training else nullcontext():
+        settings = self._settings()
+        with settings.tracing() if training and settings is not None else nullcontext():
             return self._objective(module, batch, training, weights)

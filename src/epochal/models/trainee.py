@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from ..messages.names import first_few
 from ..messages.printing import warn
 from ..optimizers.lookup import OptimizerIdentifier
 from ..training.activity import Activity
-from ..training.compiled_settings import CompiledSetting, CompiledSettings, settings_of_objects, settings_read, watching
+from ..training.compiled_settings import watching
 from ..training.declared_rate import DeclaredRate
 from .attributes import check_fixed
 from .compile_config import CompileConfig, Filter, Setting
@@ -33,7 +33,6 @@ from .network import LayerLike, Network
 from .own_loss import OwnLoss
 from .plan import Plan
 from .runtime import Runtime
-from .settings import settings_of
 from .show_module import showing
 
 
@@ -61,7 +60,6 @@ class Trainee:
         self.selection = Selection({}, True, None)
         self.declared_rate = DeclaredRate()
         self.added_losses: list[Array] = []
-        self._compiled_settings = CompiledSettings(self.name)
 
     validates_when_stopped = False
 
@@ -263,26 +261,8 @@ class Trainee:
 
     def engine_for(self, batch: Batch, trains: bool) -> JaxEngine:
         """Return the engine; it is made at the first use, when shapes are known."""
-        dtype, before = None if self.config is None else self.config.dtype, self.runtime.training_engine
-        engine = self.runtime.engine_for(self.plan if trains else None, self.selection, batch[1], dtype, self._tracing)
-        if trains and engine is not before:
-            self._compiled_settings = CompiledSettings(
-                self.name, settings_of(self.runtime.built_module), self._settings_of_loss
-            )
-        return engine
-
-    def _tracing(self) -> AbstractContextManager[None]:
-        """Return a context in which a step is compiled."""
-        return self._compiled_settings.tracing()
-
-    def _settings_of_loss(self) -> Iterator[CompiledSetting]:
-        """Yield what a step reads beside the module, while it is compiled."""
-        if self.own_loss.is_overridden:
-            yield from settings_read(self.own_loss.model, self.name, ["compute_loss"])
-        config = self.compiled_plan.config
-        yield from settings_of_objects(config.loss, ["call", "__call__"])
-        for metrics in (config.metrics, config.weighted_metrics):
-            yield from settings_of_objects(metrics, ["init", "update", "result", "__call__"])
+        dtype = None if self.config is None else self.config.dtype
+        return self.runtime.engine_for(self.plan if trains else None, self.selection, batch[1], dtype)
 
     def identity(self) -> dict[str, object]:
         """Return a description of the model and its steps, as JSON values."""
@@ -299,7 +279,7 @@ class Trainee:
         engine = self.runtime.engine
         is_needed = self.network.graph is None and engine is not None and engine.weights.hides_looks
         shown = showing(callbacks, self.runtime.show) if is_needed else []
-        return [*watching(self._compiled_settings, callbacks), *shown]
+        return [*watching(self.runtime.compiled_settings, callbacks), *shown]
 
     @contextmanager
     def around_fit(self) -> Generator[None]:
@@ -308,7 +288,7 @@ class Trainee:
         module = self.runtime.built_module
         if self.selection.is_empty(module):
             warn(f"{self.name} has no weights to train: trainable is False for all of them.")
-        self._compiled_settings.fit_begins()
+        self.runtime.compiled_settings.fit_begins()
         engine, optimizer = self.runtime.engine, self.compiled_plan.config.optimizer
         if engine is not None:
             engine.check_structure()
@@ -319,7 +299,7 @@ class Trainee:
             self.declared_rate.fit_ends(*current_rate(optimizer))
             if engine is not None and not engine.lost:
                 engine.weights.write_back()
-        self._compiled_settings.warn_of_changes()
+        self.runtime.compiled_settings.warn_of_changes()
 
     @contextmanager
     def around_batch(self) -> Generator[None]:

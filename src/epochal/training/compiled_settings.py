@@ -60,15 +60,18 @@ def settings_read(thing: object, owner: str, methods: Iterable[str]) -> Iterator
         owner: What warnings call it.
         methods: The names of those that become part of a step; what isn't written in Python doesn't count.
     """
-    read = functools.partial(attribute_of, ref(thing))
+    read = attributes_of(thing)
     for name in _names_read(type(thing), tuple(methods)):
         if is_plain(value := read(name)):
             yield CompiledSetting(owner, name, value, read)
 
 
-def attribute_of(thing: ref[Any], name: str) -> object:
-    """Return an attribute of a thing or of its class, without running any code of theirs; `...` if there is none."""
-    return inspect.getattr_static(thing(), name, ...)
+def attributes_of(thing: object) -> Callable[[str], object]:
+    """Return what returns attributes of a thing, or of its class, and `...` for none; no code of theirs is run."""
+    if getattr(type(thing), "__weakrefoffset__", 0) == 0:
+        return lambda name: inspect.getattr_static(thing, name, ...)
+    weakly = ref(thing)  # models have what has this
+    return lambda name: inspect.getattr_static(weakly(), name, ...)
 
 
 @functools.lru_cache(1000)
@@ -85,6 +88,9 @@ def settings_of_objects(nest: object, methods: Iterable[str]) -> Iterator[Compil
             yield from settings_of_objects(part, methods)
     elif package_of(type(nest)) not in LIBRARIES:
         yield from settings_read(nest, type(nest).__name__, methods)
+    else:  # what was no loss, or metric, before it was made one
+        for wrapped in (getattr(nest, "fn", None), getattr(nest, "function", None)):
+            yield from () if wrapped is None else settings_of_objects(wrapped, ["__call__"])
 
 
 class CompiledSettings:
