@@ -1,4 +1,5 @@
 import json
+import math
 import signal
 import sys
 
@@ -40,7 +41,8 @@ def seeded():
 
 @pytest.fixture
 def spans_of(monkeypatch):
-    """Return a function that fixes how many batches a span has as long as nobody must be woken."""
+    """Return a function that fixes how many batches a span has as long as nobody must be woken, however slow they are."""
+    monkeypatch.setattr("epochal.core.batch_hooks.LONG_STEP_SECONDS", math.inf)
     return lambda batches: monkeypatch.setattr(ThroughputEstimate, "batches_in", lambda self, seconds: batches)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flax import nnx
 
@@ -28,11 +28,17 @@ def settings_of(module: nnx.Module) -> Iterator[CompiledSetting]:
             owner = str(getattr(node, "name", None) or "/".join(map(str, path)) or type(node).__name__)
             for name, value in vars(node).items():
                 if name not in OTHERS and not name.startswith("_") and _is_setting(value):
-                    yield CompiledSetting(owner, name, value, vars(node).get)
+                    yield CompiledSetting(owner, name, value, functools.partial(_attribute, vars(node), value))
         elif is_variable(node):
             read = functools.partial(_metadata, node)
             for name in ("regularizer", "constraint"):
                 yield CompiledSetting("/".join(map(str, path)), name, read(name), read)
+
+
+def _attribute(attributes: Mapping[str, object], before: object, name: str) -> object:
+    """Return an attribute; `...` if there is none now, or a weight or a layer."""
+    value = attributes.get(name, ...)
+    return value if value is before or _is_setting(value) else ...
 
 
 def _metadata(variable: Variable, name: str) -> object:
@@ -40,4 +46,4 @@ def _metadata(variable: Variable, name: str) -> object:
 
 
 def _is_setting(value: object) -> bool:
-    return is_plain(value) or (callable(value) and not isinstance(value, nnx.Pytree))
+    return is_plain(value) or (callable(value) and not isinstance(value, nnx.Pytree) and not is_variable(value))

@@ -27,7 +27,7 @@ class CompiledSetting:
         owner: What has it, as warnings call that.
         name: The attribute's.
         value: A number, a text, a truth value, a function or None.
-        read: Returns the value of now, for the name.
+        read: Returns the value of now, for the name; `...` if that is no such value any more.
     """
 
     owner: str
@@ -39,7 +39,7 @@ class CompiledSetting:
     def is_late(self) -> bool:
         """Whether the attribute has been changed since."""
         now = self.read(self.name)
-        return now is not self.value and bool(now != self.value)
+        return now is not self.value and now is not ... and bool(now != self.value)
 
     def __str__(self) -> str:
         """Return the change in words, such as `rate of dropout (0.5 then, 0.1 now)`."""
