@@ -8,6 +8,7 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # but for tests with the fixture `optimized`
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")  # simulated; a test asks for them
 
 
 def pytest_configure(config):

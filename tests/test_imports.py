@@ -43,9 +43,10 @@ MAY_IMPORT = {
     "preprocessing": {"messages", "data", "utils"},
     "saving": {*BASE, "initializers", "activations", "regularizers", "constraints", "layers", "losses", "metrics",
                "optimizers", "per_output"},
-    "models": {*BASE, "callbacks", "engines", "training", "saving", "activations", "initializers", "layers", "losses",
+    "distribution": BASE,
+    "models": {*BASE, "callbacks", "distribution", "engines", "training", "saving", "activations", "initializers", "layers", "losses",
                "metrics", "optimizers", "per_output"},
-    "keras": {*BASE, "engines", "training"},
+    "keras": {*BASE, "distribution", "engines", "training"},
     **{room: {"messages"} for room in ("applications", "datasets", "ops", "random")},
     "cli": {*BASE, "callbacks", "engines", "saving", "tensorboard", "monitor", "models"},
 }  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from seeded_models import CLASSES, X, Y, compiled, linear
 
+from epochal.engines.jax.devices import ONE_DEVICE
 from epochal.engines.jax.placement import fits, one_hot_labels
 from epochal.layers import Dense
 
@@ -41,8 +42,8 @@ def test_one_hot_labels_train_as_the_user_gave_them():
 def test_a_memory_mapped_file_is_not_held_on_the_device(tmp_path):
     np.save(tmp_path / "x.npy", X)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    assert fits((X, Y, None))
-    assert not fits((mapped, Y, None))
+    assert fits([X, Y], ONE_DEVICE)
+    assert not fits([mapped, Y], ONE_DEVICE)
     models = [linear(), linear()]
     for model, x in zip(models, (X, mapped), strict=True):
         model.fit(x, Y, batch_size=8, epochs=2, verbose=0, seed=3)

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from .nests import Batch
+from .nests import Batch, leaves
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -42,6 +42,11 @@ class Chunk:
     size: int
     count: int
     capacity: int
+
+    @property
+    def rows_count(self) -> int:
+        """How many rows there are."""
+        return len(leaves(self.rows.arrays)[0])
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import numpy as np
 from ..core.logs import fetch
 from ..core.wakes import Phase
 from ..data.batches import Span
-from ..data.nests import Nest
+from ..data.nests import Nest, leaves
 from ..engines.jax.compatible import restore_compatible
 from ..engines.jax.device_state import DeviceState
+from ..engines.jax.devices import ONE_DEVICE, Devices
 from ..engines.jax.lookout import StateLookout
 from ..engines.jax.placement import fits
 from ..engines.jax.program_cache import DataPhase, Programs
@@ -38,17 +39,20 @@ class KerasEngine:
         steps: The model's.
         compiled: Whether they are compiled; else Python runs each of them.
         check_current: Raises an error if the model has been compiled again; called before each span.
+        devices: Where the state and the data lie.
 
     Attributes:
         steps: The argument.
         store: The values of the model's variables.
     """
 
-    def __init__(self, steps: KerasSteps, compiled: bool, check_current: Callable[[], None]) -> None:
+    def __init__(
+        self, steps: KerasSteps, compiled: bool, check_current: Callable[[], None], devices: Devices = ONE_DEVICE
+    ) -> None:
         self.steps, self._compiled, self._check_current = steps, compiled, check_current
         self._epoch_begins = False
         state = steps.variables.state(steps.columns.count, steps.test_columns.count)
-        self._state = DeviceState(state)
+        self._state = DeviceState(state, devices)
         self.store = VariableStore(steps.variables, self._state, warns=compiled)
         self._programs = self._new_programs()
 
@@ -57,7 +61,8 @@ class KerasEngine:
         training = Places(tuple(not path.startswith("test_") for path in paths))
         testing = Places(tuple(path.startswith(TESTED) for path in paths))
         self._places: dict[str, Places] = {"train": training, "test": testing}
-        return programs_of(self.steps, self._state.structure, training, testing, self._compiled)
+        state = self._state
+        return programs_of(self.steps, state.structure, training, testing, state.devices, self._compiled)
 
     def names(self, phase: Phase) -> list[str]:
         """Return the names of what a batch logs in training or in evaluation."""
@@ -78,7 +83,7 @@ class KerasEngine:
 
     def fits(self, arrays: Nest) -> bool:
         """Return whether arrays can stay on the device beside what else may be needed there."""
-        return fits(arrays)
+        return fits(leaves(arrays), self._state.devices)
 
     def joined(self, outputs: Sequence[PyTree]) -> PyTree:
         """Return the outputs of several batches, one after the other, in one nest of NumPy arrays."""

@@ -40,8 +40,6 @@ def trainer_of(model: KerasModel) -> Trainer:
 
 def reason_against(model: KerasModel, method: str) -> str | None:
     """Return why only Keras's own loop can run a method of a model; None if ours can."""
-    if keras.distribution.distribution() is not None:
-        return "keras.distribution has set a distribution"
     kind = type(model)
     names = (*FUNCTIONS, "evaluate") if method == "fit" else FUNCTIONS  # with which Keras's fit validates
     own = next((name for name in names if overrides(model, name)), None)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import keras
 from keras.utils import pack_x_y_sample_weight
 
+from ..engines.jax.devices import Devices
 from ..engines.jax.logged_metrics import LoggedValues
 from ..engines.jax.placement import Layout
 from ..engines.jax.program_cache import Programs, Step
@@ -192,7 +193,9 @@ def _logs_and_state(what: str, returned: Any, parts: int) -> tuple[Logs, Sequenc
 # As programs have them: flat lists of arrays
 
 
-def programs_of(steps: KerasSteps, state: Structure, training: Places, testing: Places, compiled: bool) -> Programs:
+def programs_of(
+    steps: KerasSteps, state: Structure, training: Places, testing: Places, devices: Devices, compiled: bool
+) -> Programs:
     """Return the programs for some steps.
 
     Args:
@@ -200,6 +203,7 @@ def programs_of(steps: KerasSteps, state: Structure, training: Places, testing: 
         state: The structure of a `KerasState`.
         training: Which of its leaves training changes.
         testing: Which of them an evaluation changes.
+        devices: Where they lie.
         compiled: Whether the steps are compiled.
     """
 
@@ -214,6 +218,7 @@ def programs_of(steps: KerasSteps, state: Structure, training: Places, testing: 
             "test": Step(functools.partial(_flat, steps.test, state, testing), steps.test_columns.count),
         },
         outputs,
+        devices,
         compiled,
     )
 

@@ -27,6 +27,7 @@ from .engine import KerasEngine
 from .identity import identity_of
 from .log_columns import LogColumns
 from .optimizer import rate_of, uses_average
+from .placing import current, devices_of
 from .purity import BRANCHES, EAGERLY
 from .rehearsal import is_own, logged_by
 from .settings import settings_of
@@ -135,7 +136,7 @@ class KerasTrainee:
         model = self.model
         compiled = [getattr(model, name, None) for name in ("optimizer", "_compile_loss", "_compile_metrics")]
         own = [vars(model).get(name) for name in ("train_step", "test_step", "predict_step")]
-        return [*compiled, *own, self._is_compiled, trains]
+        return [*compiled, *own, current(), self._is_compiled, trains]
 
     def _fits(self, made_for: list[object]) -> bool:
         """Return whether the engine has the parts that are asked for; one that trains predicts, too."""
@@ -166,6 +167,7 @@ class KerasTrainee:
             KerasSteps(model, variables, columns, test_columns, tracing=self._tracing if compiled else nullcontext),
             compiled,
             functools.partial(self._check_current, made_for),
+            devices_of(variables),
         )
 
     def _tracing(self) -> AbstractContextManager[None]:

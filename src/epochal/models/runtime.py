@@ -10,6 +10,8 @@ from jax.typing import ArrayLike
 
 from ..core.engine import WeightStore
 from ..data.nests import Nest
+from ..distribution import Distribution, distribution
+from ..engines.jax.devices import Devices
 from ..engines.jax.engine import JaxEngine
 from ..engines.jax.module_store import ModuleWeightStore
 from ..engines.jax.trees import Array
@@ -22,6 +24,7 @@ from ..training.compiled_settings import CompiledSettings
 from .layer_stack import not_built
 from .modules import call, layers_of
 from .network import Network
+from .placing import devices_of
 from .plan import Plan
 from .settings import settings_of
 from .traced_objective import TracedObjective
@@ -43,6 +46,7 @@ class Runtime:
         self._network = network
         self.engine: JaxEngine | None = None
         self._trains = False
+        self._distribution: Distribution | None = None  # the engine's
         self.loaded_optimizer: Mapping[str, np.ndarray] = {}
         self.compiled_settings = CompiledSettings(network.name)
         self.pull()  # its layers may be those of a model that nobody will have any more
@@ -78,9 +82,12 @@ class Runtime:
             y: Arranged targets, whose shapes say which metrics names mean; None if there are none.
             dtype: What floats are computed in; None: as they come.
         """
+        self._check_distribution()
         if self.engine is None or (plan is not None and self.training_engine is None):
             if plan is None:
-                self.engine = JaxEngine(self.module, None, call, dtype=dtype, adapt=self._network.cast)
+                self.engine = JaxEngine(
+                    self.module, None, call, dtype=dtype, adapt=self._network.cast, devices=self._devices()
+                )
             else:
                 self.engine = self._made_to_train(plan, selection, y)
             self._trains = plan is not None
@@ -99,12 +106,31 @@ class Runtime:
         trained, at_rest = selection.of(module)
         engine = JaxEngine(
             module, objective, call, logged, config.optimizer, config.dtype, config.accumulate,
-            self._network.cast, trained, at_rest,
+            self._network.cast, trained, at_rest, self._devices(),
         )  # fmt: skip
         if self.loaded_optimizer:
             engine.weights.load_optimizer(self.loaded_optimizer)
             self.loaded_optimizer = {}
         return engine
+
+    def _devices(self) -> Devices:
+        self._distribution = distribution()
+        return devices_of(self._distribution, self.built_module, self.weights())
+
+    def _check_distribution(self) -> None:
+        """Let an engine that only predicts go if another distribution was set; one that trains holds more than weights.
+
+        Raises:
+            ValueError: If the model has been trained with another one.
+        """
+        if self.engine is None or self._distribution is distribution():
+            return
+        if self._trains:
+            raise ValueError(
+                f"{self._network.name} was compiled for {self._distribution}, and now {distribution()} is set: "
+                f"set_distribution comes before the first fit; compile {self._network.name} again."
+            )
+        self.drop_engine()
 
     def drop_engine(self) -> None:
         """Let the module hold the weights again, and forget the optimizer's state."""

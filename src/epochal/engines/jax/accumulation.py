@@ -64,11 +64,12 @@ def in_parts(evaluate: Evaluate, parts: int) -> Evaluate:
             means = map_pairs(lambda total, value: total + share * value, means, (found.gradients, found.values))
             return (means, (found.params, found.other)), found.predicted
 
-        stacked = map_leaves(lambda a: a[: whole * size].reshape(whole, size, *a.shape[1:]), batch)
+        # Part k has the rows k, k + whole, …: devices that a batch is dealt out over have their shares of every part
+        stacked = map_leaves(lambda a: a[: whole * size].reshape(size, whole, *a.shape[1:]).swapaxes(0, 1), batch)
         like = jax.eval_shape(evaluate, params, other, map_leaves(lambda a: a[0], stacked))
         zeros = map_leaves(lambda a: jnp.zeros(a.shape, a.dtype), (like.gradients, like.values))
         carry, predicted = lax.scan(add, (zeros, (params, other)), stacked)
-        predicted = map_leaves(lambda a: a.reshape(whole * size, *a.shape[2:]), predicted)
+        predicted = map_leaves(lambda a: a.swapaxes(0, 1).reshape(whole * size, *a.shape[2:]), predicted)
         if samples > whole * size:
             carry, last = add(carry, map_leaves(lambda a: a[whole * size :], batch))
             predicted = map_pairs(lambda first, end: jnp.concatenate([first, end]), predicted, last)

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from ...core.logs import fetch
 from ...messages.names import first_few
+from .devices import ONE_DEVICE, Devices
 from .trees import Array, PyTree, Structure, by_path, copied
 
 LARGE = 1_000_000
@@ -29,8 +29,10 @@ class DeviceState(Generic[T]):
 
     Args:
         tree: A nest of arrays, which others may have too.
+        devices: Where they are to lie.
 
     Attributes:
+        devices: The argument.
         structure: How they make up the nest.
         paths: A name for each leaf, such as `params/dense/kernel`.
         on_use: Called before anybody uses the leaves; None if nobody wants to know.
@@ -40,7 +42,8 @@ class DeviceState(Generic[T]):
     paths: list[str]
     on_use: Callable[[], None] | None = None
 
-    def __init__(self, tree: T) -> None:
+    def __init__(self, tree: T, devices: Devices = ONE_DEVICE) -> None:
+        self.devices = devices
         self.reset(tree)
 
     @property
@@ -61,7 +64,7 @@ class DeviceState(Generic[T]):
         self.paths = list(by_path(tree))
         self._at = {path: at for at, path in enumerate(self.paths)}
         leaves, self.structure = jax.tree.flatten(tree)
-        self.leaves = [jnp.asarray(leaf) for leaf in leaves]
+        self.leaves = list(map(self.devices.leaf, self.paths, leaves))
         self._lent: set[int] = set(map(id, self.leaves))  # that of an array that is gone costs a copy, and no harm
 
     def lend(self, tree: PyTree) -> None:
@@ -83,14 +86,14 @@ class DeviceState(Generic[T]):
 
     def replace(self, tree: T) -> None:
         """Hold the arrays of another nest of the same structure; nobody else may use them."""
-        self.leaves = jax.tree.leaves(tree)
+        self.leaves = list(map(self.devices.leaf, self.paths, jax.tree.leaves(tree)))
 
     def __contains__(self, path: str) -> bool:
         return path in self._at
 
     def read(self, path: str) -> np.ndarray:
         """Return a host copy of a leaf. A view of a device buffer would silently turn off its donation."""
-        return np.array(fetch(self.device_value(path)))
+        return np.array(self.devices.read(self.device_value(path)))
 
     def device_value(self, path: str) -> Array:
         """Return a leaf as it is on the device, random keys as their numbers; the next step consumes it."""
@@ -110,7 +113,7 @@ class DeviceState(Generic[T]):
             if array.shape != old.shape:
                 raise ValueError(f"{path} has shape {old.shape}; got an array of shape {array.shape}.")
             new = copied(array)
-        self.leaves[self._at[path]] = new
+        self.leaves[self._at[path]] = self.devices.leaf(path, new)
 
     def write_from_module(self, path: str, value: ArrayLike) -> None:
         """Replace a leaf's value by an array that the module has, on the device or not.
@@ -121,7 +124,8 @@ class DeviceState(Generic[T]):
         old, value = self.leaves[self._at[path]], jnp.asarray(value)
         if value.shape != old.shape:
             raise ValueError(f"{path} has shape {old.shape}; the module now has one of shape {value.shape}.")
-        self.leaves[self._at[path]] = new = value if value.dtype == old.dtype else value.astype(old.dtype)
+        value = value if value.dtype == old.dtype else value.astype(old.dtype)
+        self.leaves[self._at[path]] = new = self.devices.leaf(path, value)
         self.lend(new)
 
     def load_owned(self, path: str, value: np.ndarray) -> None:
@@ -130,7 +134,7 @@ class DeviceState(Generic[T]):
         Its shape and dtype must be the leaf's. It counts as lent: where it is the host's memory, it can't be donated.
         """
         at = self._at[path]
-        self.leaves[at] = new = device_array(value, self.leaves[at])
+        self.leaves[at] = new = self.devices.leaf(path, device_array(value, self.leaves[at]))
         self.lend(new)
 
     def snapshot(self) -> dict[str, np.ndarray]:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .devices import Devices
 from .placement import Layout
 from .span_loop import FlatStep
 from .trees import Array
@@ -24,6 +24,7 @@ class EagerProgram:
         step: What a batch does to the leaves that change.
         layout: Of the rows.
         columns: How many values a step logs.
+        devices: Where the leaves and the rows lie.
 
     Attributes:
         go_on: A true bool.
@@ -32,9 +33,9 @@ class EagerProgram:
         traces: Nothing is ever compiled.
     """
 
-    def __init__(self, step: FlatStep, layout: Layout, columns: int) -> None:
-        self._step, self._layout, self._columns = step, layout, columns
-        self.go_on: Array = jax.device_put(np.bool_(True))
+    def __init__(self, step: FlatStep, layout: Layout, columns: int, devices: Devices) -> None:
+        self._step, self._layout, self._columns, self._devices = step, layout, columns, devices
+        self.go_on: Array = devices.everywhere(np.bool_(True))
         self.counts: tuple[int, ...] = (0,) * columns
         self.has_effects = True
         self.traces = 0
@@ -52,7 +53,7 @@ class EagerProgram:
             table.append(np.asarray(values.numbers, np.float32))
             goes_on = math.isfinite(table[-1][0]) or not stop_when_not_finite
         table[0][0] = len(table) - 1
-        return leaves, jnp.asarray(np.stack(table)), jax.device_put(np.bool_(goes_on))
+        return leaves, jnp.asarray(np.stack(table)), self._devices.everywhere(np.bool_(goes_on))
 
     @property
     def _size(self) -> int:
@@ -60,4 +61,6 @@ class EagerProgram:
 
     def _rows(self, arrays: list[Array], order: Array | None, start: int) -> list[Array]:
         rows = slice(start, start + self._size)
+        if self._layout.by_batch:
+            return [array[start // self._size] for array in arrays]
         return [array[rows] if order is None else array[order[rows]] for array in arrays]

@@ -15,9 +15,10 @@ from jax.typing import DTypeLike
 from ...core.logs import fetch
 from ...core.wakes import Phase
 from ...data.batches import Span
-from ...data.nests import Nest
+from ...data.nests import Nest, leaves
 from .compatible import restore_compatible
 from .device_state import DeviceState
+from .devices import ONE_DEVICE, Devices
 from .logged_metrics import LoggedMetric
 from .lookout import StateLookout
 from .module_split import AtPaths, node_ids, split_module
@@ -49,6 +50,7 @@ class JaxEngine:
         adapt: Brings inputs into the dtypes that the module takes.
         trained: The paths of the variables that are trained; None for all parameters.
         at_rest: The paths of the modules that stay in inference mode, also in training.
+        devices: Where the state and the data lie.
 
     Attributes:
         is_trained: An nnx filter for the variables that are trained.
@@ -67,6 +69,7 @@ class JaxEngine:
         adapt: Callable[[PyTree], PyTree] = lambda x: x,
         trained: Collection[Path] | None = None,
         at_rest: Collection[Path] = (),
+        devices: Devices = ONE_DEVICE,
     ) -> None:
         self.module, self.optimizer, self.metrics = module, optimizer, list(metrics)
         self._names = [*(objective.names if objective else ()), *(metric.name for metric in metrics)]
@@ -79,8 +82,8 @@ class JaxEngine:
         )  # fmt: skip
         average = split.params if self._steps.averages else None
         fresh = self._steps.initial_metrics
-        self._state = DeviceState(TrainState(split.params, split.other, optimizer_state, average, fresh()))
-        self._test_metrics = DeviceState(fresh())
+        state = TrainState(split.params, split.other, optimizer_state, average, fresh())
+        self._state, self._test_metrics = DeviceState(state, devices), DeviceState(fresh(), devices)
         self._test_metrics.own()
         self._nodes = node_ids(module)
         self._programs = self._new_programs()
@@ -90,7 +93,8 @@ class JaxEngine:
             optimizer.count_by(self.iterations)
 
     def _new_programs(self) -> Programs:
-        return programs_of(self._steps, self._state.structure, self._test_metrics.structure, len(self._names))
+        state, metrics = self._state, self._test_metrics
+        return programs_of(self._steps, state.structure, metrics.structure, len(self._names), state.devices)
 
     @property
     def objective(self) -> Objective:
@@ -122,7 +126,7 @@ class JaxEngine:
 
     def fits(self, arrays: Nest) -> bool:
         """Return whether arrays can stay on the device beside what else may be needed there."""
-        return fits(arrays)
+        return fits(leaves(arrays), self._state.devices)
 
     def joined(self, outputs: Sequence[PyTree]) -> PyTree:
         """Return the outputs of several batches, one after the other, in one nest of NumPy arrays."""

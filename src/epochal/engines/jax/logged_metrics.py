@@ -62,6 +62,10 @@ class Output:
         return cast("Sequence[PyTree]", nest)[self.number]
 
 
+EXACT = 1 << 24
+"""Up to this, float32 has all integers."""
+
+
 @dataclass(frozen=True)
 class LoggedMetric:
     """A metric as a fit logs it.
@@ -104,7 +108,9 @@ class LoggedMetric:
         values = mean.per_sample(y, y_pred)
         if values.ndim == 0 or not mean.adds_up:
             return values.mean(), 0
-        return values.sum(dtype=jnp.int32 if values.dtype == bool else None), values.size // values.shape[0]
+        # A count in floats, which are exact up to 2**24, goes over the devices with the gradients; integers don't
+        counts = None if values.dtype != bool else jnp.float32 if values.size < EXACT else jnp.int32
+        return values.sum(dtype=counts), values.size // values.shape[0]
 
     def updated(self, state: PyTree, y: PyTree, predicted: Predicted, weight: PyTree) -> PyTree:
         """Return the state after one more batch."""

@@ -76,7 +76,7 @@ class StateLookout:
     def is_possible(self) -> bool:
         """Whether the state can go back: steps have no effects outside, and there is space for a copy."""
         if self._has_space is None:
-            self._has_space = self._changing is None or fits(self._changing.leaves)
+            self._has_space = self._changing is None or fits(self._changing.leaves, self._watched[0].devices)
         return self._has_space and self._is_repeatable()
 
     def remember(self, span: Span, stop_when_not_finite: bool) -> None:

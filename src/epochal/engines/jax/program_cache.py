@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
-import jax
 import numpy as np
 
 from ...data.batches import Chunk, HostArrays, Span
 from ...data.nests import Batch, map_arrays
+from .devices import Devices
 from .eager import EagerProgram
 from .placement import Layout, Placement, check_width
 from .programs import Program
@@ -55,16 +55,19 @@ class Programs:
     Args:
         steps: What a batch does, in training and in a test.
         outputs: What a batch's outputs are.
+        devices: Where the leaves lie, and the rows are to lie.
         compiled: Whether steps are compiled; else Python runs them, one after the other.
     """
 
-    def __init__(self, steps: Mapping[DataPhase, Step], outputs: Outputs, compiled: bool = True) -> None:
-        self._steps, self._compiled = steps, compiled
-        self._placement = Placement()
+    def __init__(
+        self, steps: Mapping[DataPhase, Step], outputs: Outputs, devices: Devices, compiled: bool = True
+    ) -> None:
+        self._steps, self._devices, self._compiled = steps, devices, compiled
+        self._placement = Placement(devices)
         self._by_layout: dict[tuple[DataPhase, Layout], Program | EagerProgram] = {}
         self._by_chunk: WeakKeyDictionary[Chunk, tuple[DataPhase, Ready]] = WeakKeyDictionary()
         self._checked: WeakSet[HostArrays[Batch]] = WeakSet()  # data to predict on
-        self.predict = Prediction(outputs, compiled)
+        self.predict = Prediction(outputs, devices, compiled)
 
     def run(
         self, phase: DataPhase, span: Span, stop_when_not_finite: bool, behind: SpanResult | None, changing: Leaves,
@@ -115,7 +118,7 @@ class Programs:
         if (program := self._by_layout.get((phase, layout))) is None:
             make, columns = self._steps[phase]
             kind = Program if self._compiled else EagerProgram
-            program = self._by_layout[phase, layout] = kind(make(layout), layout, columns)
+            program = self._by_layout[phase, layout] = kind(make(layout), layout, columns, self._devices)
         return program
 
     @property
@@ -132,20 +135,21 @@ class Prediction:
 
     Args:
         outputs: What is compiled.
+        devices: Where the leaves lie, and the inputs are to lie.
         compiled: Whether it is; else Python runs it.
 
     Attributes:
         traces: How often it was compiled.
     """
 
-    def __init__(self, outputs: Outputs, compiled: bool = True) -> None:
-        self._outputs = outputs
-        self._run: Outputs = jax.jit(self._counted) if compiled else outputs
+    def __init__(self, outputs: Outputs, devices: Devices, compiled: bool = True) -> None:
+        self._outputs, self._devices = outputs, devices
+        self._run: Outputs = devices.jit_outputs(self._counted) if compiled else outputs
         self.traces = 0
 
     def __call__(self, leaves: list[Array], x: PyTree) -> PyTree:
         """Return a batch's outputs; compile first if its inputs have other shapes than before."""
-        return self._run(leaves, x)
+        return self._run(leaves, self._devices.batch(x))
 
     def _counted(self, leaves: list[Array], x: PyTree) -> PyTree:
         self.traces += 1  # a trace is a compilation

@@ -15,6 +15,7 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from ...core.wakes import MOST_BATCHES
 from .canonical import canonical, multiplications
+from .devices import Devices
 from .logged_metrics import LoggedValues
 from .placement import Layout
 from .span_loop import FIXED_BLOCK, FIXED_BLOCKS, Carry, Control, FlatStep, SpanLoop
@@ -35,6 +36,7 @@ class Program:
         step: What a batch does to the leaves that change.
         layout: Of the rows.
         columns: How many values a step logs.
+        devices: Where the leaves and the rows lie.
 
     Calling it with `(leaves, fixed, control, go_on, order, arrays)` consumes `leaves` and returns the new ones,
     a float32 table `(2 + capacity, columns)`, and whether the span after this one may run. The table's corner holds the
@@ -49,12 +51,12 @@ class Program:
         traces: How often it was compiled.
     """
 
-    def __init__(self, step: FlatStep, layout: Layout, columns: int) -> None:
-        self._step, self._layout, self._columns = step, layout, columns
+    def __init__(self, step: FlatStep, layout: Layout, columns: int, devices: Devices) -> None:
+        self._step, self._layout, self._columns, self._devices = step, layout, columns, devices
         self._capacity = min(layout.capacity, MOST_BATCHES)
         self._loop: Compiled | None = None
         self._in_blocks: Compiled | None = None
-        self.go_on = jax.device_put(np.bool_(True))
+        self.go_on = devices.everywhere(np.bool_(True))
         self.counts: tuple[int, ...] = ()
         self.has_effects = False
         self.traces = 0
@@ -75,7 +77,8 @@ class Program:
         self, leaves: list[Array], fixed: list[Array], arrays: list[Array]
     ) -> tuple[Compiled, Compiled | None]:
         """Return the span program, and one in blocks of a fixed length where there is a use for it."""
-        rows = [jax.ShapeDtypeStruct((self._layout.size, *a.shape[1:]), a.dtype) for a in arrays]
+        before = 2 if self._layout.by_batch else 1
+        rows = [jax.ShapeDtypeStruct((self._layout.size, *a.shape[before:]), a.dtype) for a in arrays]
         traced, shapes = jax.make_jaxpr(self._step, return_shape=True)(leaves, fixed, rows)
         self.counts, self.has_effects = shapes[1].counts, bool(traced.effects)
         structure = cast("Structure", jax.tree.structure(shapes))
@@ -88,9 +91,12 @@ class Program:
             return jax.tree.unflatten(structure, evaluate(*jax.tree.leaves(args)))
 
         lean = backend == "cpu" and multiplications(traced.jaxpr) < LEAN_MULTIPLICATIONS
-        jit = functools.partial(jax.jit, donate_argnums=(0,), compiler_options=LEAN if lean else None)
-        in_blocks = jit(functools.partial(self._span, step, True)) if uses_blocks(backend, traced) else None
-        return jit(functools.partial(self._span, step, False)), in_blocks
+
+        def jit(in_blocks: bool) -> Compiled:
+            span, options = functools.partial(self._span, step, in_blocks), LEAN if lean else None
+            return self._devices.jit(span, leaves, donate_argnums=(0,), compiler_options=options)
+
+        return jit(False), jit(True) if uses_blocks(backend, traced) else None
 
     def _span(
         self, step: FlatStep, in_blocks: bool, leaves: list[Array], fixed: list[Array], control: Array, go_on: Array,
@@ -98,7 +104,8 @@ class Program:
     ) -> tuple[list[Array], Array, Array]:  # fmt: skip
         """Return the leaves after a span, its table of logs, and whether to go on; what is compiled."""
         self.traces += 1  # a trace is a compilation
-        loop = SpanLoop(step, fixed, Control(*control), arrays, order, self._layout.size)
+        layout, dealt = self._layout, self._devices.dealt
+        loop = SpanLoop(step, fixed, Control(*control), arrays, order, layout.size, layout.by_batch, dealt)
         table = jnp.zeros((2 + self._capacity, self._columns), jnp.float32)
         carry = Carry(jnp.int32(0), leaves, table, go_on)
         if in_blocks:

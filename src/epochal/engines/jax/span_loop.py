@@ -65,6 +65,8 @@ class SpanLoop:
         arrays: The rows of all batches.
         order: In which they are used; None as they lie.
         size: Rows a batch.
+        by_batch: Whether arrays have an axis of batches before the one of their rows.
+        dealt: Deals arrays out over devices along the axis of their rows, which is given.
     """
 
     step: FlatStep
@@ -73,6 +75,8 @@ class SpanLoop:
     arrays: list[Array]
     order: Array | None
     size: int
+    by_batch: bool
+    dealt: Callable[[list[Array], int], list[Array]]
 
     def run(self, carry: Carry, block: int) -> Carry:
         """Run the steps in a loop, of which only the running program knows how long it is.
@@ -97,16 +101,19 @@ class SpanLoop:
         return (carry.done < self.control.steps) & carry.go_on
 
     def _one_in_place(self, carry: Carry) -> Carry:
-        return self._one(carry, self.control.start + carry.done * self.size, self.arrays)
+        start = self.control.start + carry.done * self.size
+        if self.by_batch:
+            return self._one(carry, self._picked(self.arrays, start // self.size))
+        return self._one(carry, [lax.dynamic_slice_in_dim(a, start, self.size) for a in self.arrays])
 
     def _one_block(self, order: Array, carry: Carry, block: int) -> Carry:
         first, gathered = carry.done, self._gathered(order, carry.done, block)
         if block == 1:
-            return self._one(carry, 0, gathered)
+            return self._one(carry, self._picked(gathered, 0))
         stop = jnp.minimum(self.control.steps, first + block)
         return lax.while_loop(
             lambda inner: self._is_unfinished(inner) & (inner.done < stop),
-            lambda inner: self._one(inner, (inner.done - first) * self.size, gathered),
+            lambda inner: self._one(inner, self._picked(gathered, inner.done - first)),
             carry,
         )
 
@@ -114,7 +121,7 @@ class SpanLoop:
         gathered = None if self.order is None else self._gathered(self.order, carry.done, block)
 
         def one_if_unfinished(at: Array, carry: Carry) -> Carry:
-            after = self._one_in_place(carry) if gathered is None else self._one(carry, at * self.size, gathered)
+            after = self._one_in_place(carry) if gathered is None else self._one(carry, self._picked(gathered, at))
             active = self._is_unfinished(carry)
             kept: Any = map_pairs(
                 lambda new, old: jnp.where(active, new, old),
@@ -127,15 +134,20 @@ class SpanLoop:
         return cast("Carry", lax.fori_loop(0, block, one_if_unfinished, carry))
 
     def _gathered(self, order: Array, first: Array, batches: int) -> list[Array]:
-        """Return the rows of some batches in an order, which has space for a block after its end."""
+        """Return the rows of some batches in an order, which has space for a block after its end, by batch."""
         start = self.control.start + first * self.size
-        rows = lax.dynamic_slice_in_dim(order, start, batches * self.size)
-        return lax.optimization_barrier([a.at[rows].get(mode="promise_in_bounds") for a in self.arrays])
+        ordered = lax.dynamic_slice_in_dim(order, start, batches * self.size).reshape(batches, self.size)
+        [rows] = self.dealt([ordered], 1)  # each device gathers its own
+        gathered = [a.at[rows].get(mode="promise_in_bounds") for a in self.arrays]
+        return lax.optimization_barrier(self.dealt(gathered, 1))
 
-    def _one(self, carry: Carry, row: Array | int, arrays: list[Array]) -> Carry:
-        """Do one step on the batch that begins at a row."""
-        # Without the barrier XLA repeats the gather in each use of the batch.
-        rows = lax.optimization_barrier([lax.dynamic_slice_in_dim(a, row, self.size) for a in arrays])
+    def _picked(self, batches: list[Array], at: Array | int) -> list[Array]:
+        """Return the rows of one of several batches."""
+        return [lax.dynamic_index_in_dim(a, at, keepdims=False) for a in batches]
+
+    def _one(self, carry: Carry, rows: list[Array]) -> Carry:
+        """Do one step on the rows of a batch."""
+        rows = lax.optimization_barrier(self.dealt(rows, 0))  # or XLA repeats the gather in each use of the batch
         leaves, values = self.step(carry.leaves, self.fixed, rows)
         table = lax.dynamic_update_slice(carry.table, values.numbers[None], (carry.done + 1, 0))
         go_on = jnp.isfinite(values.numbers[0]) | (self.control.stop_when_not_finite == 0)

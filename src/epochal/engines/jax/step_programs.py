@@ -8,6 +8,7 @@ import functools
 
 import jax
 
+from .devices import Devices
 from .logged_metrics import LoggedValues
 from .placement import Layout
 from .program_cache import Programs, Step
@@ -16,7 +17,7 @@ from .steps import Steps
 from .trees import Array, PyTree, Structure
 
 
-def programs_of(steps: Steps, state: Structure, metrics: Structure, columns: int) -> Programs:
+def programs_of(steps: Steps, state: Structure, metrics: Structure, columns: int, devices: Devices) -> Programs:
     """Return the programs for some steps.
 
     Args:
@@ -24,6 +25,7 @@ def programs_of(steps: Steps, state: Structure, metrics: Structure, columns: int
         state: The structure of a `TrainState`.
         metrics: The structure of the metrics' states in a test.
         columns: How many values a step logs.
+        devices: Where the state lies.
     """
 
     def outputs(leaves: list[Array], x: PyTree) -> PyTree:
@@ -31,7 +33,7 @@ def programs_of(steps: Steps, state: Structure, metrics: Structure, columns: int
 
     train = Step(functools.partial(training_step, steps, state), columns)
     test = Step(functools.partial(test_step, steps, state, metrics), columns)
-    return Programs({"train": train, "test": test}, outputs)
+    return Programs({"train": train, "test": test}, outputs, devices)
 
 
 def training_step(steps: Steps, state: Structure, layout: Layout) -> FlatStep:

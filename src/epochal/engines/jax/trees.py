@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeAlias, cast
 
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from ...messages.names import path_name
@@ -32,8 +33,22 @@ Keys: TypeAlias = tuple[Any, ...]
 
 def copied(array: ArrayLike) -> Array:
     """Return a copy on the device, for whoever may donate it. (`jnp.copy` would compile a program for each shape.)"""
+    if isinstance(array, jax.Array) and is_keys(array) and is_spread(array):
+        # `device_put` would bring random keys to one device
+        numbers = copied(jax.random.key_data(array))
+        return cast("Array", jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(array)))
     placed = jax.device_put(array)  # may share the memory of a NumPy array, whatever `may_alias` says
     return cast("Array", jax.device_put(placed, may_alias=False))
+
+
+def is_spread(array: Array) -> bool:
+    """Return whether an array lies on several devices."""
+    return len(cast("set[object]", array.sharding.device_set)) > 1
+
+
+def is_keys(array: Array) -> bool:
+    """Return whether an array holds random keys."""
+    return jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
 
 
 def map_leaves(function: Callable[[Array], PyTree], tree: PyTree) -> PyTree:
