@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "wire": set(),
     "tensorboard": {"messages", "storage", "core"},
     "training": {*BASE, "callbacks"},
+    "distribution": BASE,
     "engines": BASE,
     "activations": {"messages", "registry"},
     "initializers": {"messages", "registry"},
