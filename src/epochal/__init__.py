@@ -15,8 +15,8 @@ from .messages.missing import missing
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "backend", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "models",
-    "optimizers", "preprocessing", "regularizers", "utils",
+    "activations", "backend", "callbacks", "constraints", "distribution", "initializers", "layers", "losses", "metrics",
+    "models", "optimizers", "preprocessing", "regularizers", "utils",
 )  # fmt: skip
 _NAMES = {"Input": "layers", "Model": "models", "Sequential": "models"}
 

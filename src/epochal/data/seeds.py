@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 _sequence = np.random.default_rng()
@@ -28,3 +30,13 @@ def set_random_seed(seed: int) -> None:
 def fresh_seed() -> int:
     """Return a new random seed, for a model or a fit: at least 0, less than 2**31."""
     return int(_sequence.integers(2**31))
+
+
+def seed_state() -> dict[str, Any]:
+    """Return where the sequence of seeds is, in values for JSON; `set_seed_state` takes them, in any process."""
+    return _sequence.bit_generator.state  # pyright: ignore[reportReturnType]
+
+
+def set_seed_state(state: dict[str, Any]) -> None:
+    """Let the sequence of seeds go on where another one was."""
+    _sequence.bit_generator.state = state

@@ -14,7 +14,7 @@ KERAS_NAMES = frozenset(
     re.split(
         r"\s+",
         """
-        applications config datasets device distillation distribution dtype_policies export legacy mixed_precision
+        applications config datasets device distillation dtype_policies export legacy mixed_precision
         name_scope ops quantizers random remat saving tree visualization wrappers
 
         celu glu hard_shrink hard_tanh log_sigmoid log_softmax mish relu6 soft_shrink sparse_plus sparse_sigmoid
