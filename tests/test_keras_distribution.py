@@ -1,19 +1,14 @@
 """A Keras model on several devices: a distribution that is set here, or with `keras.distribution`, is taken over."""
 
-import os
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
-
 import jax
 import numpy as np
 import pytest
-
-keras = pytest.importorskip("keras", minversion="3.10")
-
 from distributed import LABELS, X, on
 
-import epochal.keras as ek
 from epochal.distribution import DataParallel, LayoutMap, ModelParallel
+
+keras = pytest.importorskip("keras", minversion="3.10")
+ek = pytest.importorskip("epochal.keras")
 
 pytestmark = pytest.mark.skipif(jax.device_count() < 8, reason="eight devices, which XLA_FLAGS simulates on a CPU")
 
@@ -33,7 +28,12 @@ def of_keras(rules):
 def trained():
     """Train a model; return its logs, its weights, its predictions, and how its first kernel and the momentum lie."""
     keras.utils.set_random_seed(3)
-    layers = [keras.layers.Dense(16, name="first"), keras.layers.BatchNormalization(), keras.layers.Dropout(0.3), keras.layers.Dense(3)]
+    layers = [
+        keras.layers.Dense(16, name="first"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.3),
+        keras.layers.Dense(3),
+    ]
     model = keras.Sequential([keras.Input((8,)), *layers])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, metrics=["accuracy"])
@@ -80,7 +80,12 @@ def test_on_a_distribution_of_keras(alone, let_keras):
 
 def test_what_can_not_be_right(let_keras):
     let_keras(of_keras({"first/kernel": (None, "model")}))  # Keras compares whole paths, and says nothing
-    with pytest.raises(ValueError, match="rules for no variable: 'first/kernel'; .* whole path. .* sequential.*/first/kernel"):
+    with pytest.raises(
+        ValueError, match="rules for no variable: 'first/kernel'; .* whole path. .* sequential.*/first/kernel"
+    ):
         trained()
-    with on(DataParallel()), pytest.raises(ValueError, match="epochal.distribution has set <DataParallel on 8 .*, and keras"):
+    with (
+        on(DataParallel()),
+        pytest.raises(ValueError, match="epochal.distribution has set <DataParallel on 8 .*, and keras"),
+    ):
         trained()

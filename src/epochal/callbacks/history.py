@@ -26,6 +26,7 @@ class History(Callback):
     """
 
     is_sink = True
+    primary_only = False
 
     def __init__(self) -> None:
         self.epoch: list[int] = []

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from ..data.batches import Span
+from .accord import Accord
 from .cadence import WhenNotFinite
 from .engine import Lookout
+from .first_change import FirstChange
 from .log_readers import kept_from_model
 from .logs import Logs
 from .looks import LookForecast
@@ -28,13 +30,17 @@ class BatchHookCaller:
         lookout: Notices who looks at the model.
         signals: Deliver what came while a span was run.
         names: What a batch logs.
+        accord: Lets several processes decide alike.
 
     Attributes:
         is_begun: Whether the followers' begin hooks of the next batch have been called.
     """
 
-    def __init__(self, wakes: WakeSchedule, lookout: Lookout, signals: Signals, names: Sequence[str]) -> None:
+    def __init__(
+        self, wakes: WakeSchedule, lookout: Lookout, signals: Signals, names: Sequence[str], accord: Accord
+    ) -> None:
         self._wakes, self._lookout, self._signals = wakes, lookout, signals
+        self._accord, self._changes = accord, FirstChange(accord, lookout)
         self._names, self._keys = names, ("batch", "size", *names)
         self._begins = [watcher for watcher in wakes.followers if watcher.begin]
         self._ends = [watcher.end for watcher in wakes.followers if watcher.end]
@@ -49,6 +55,7 @@ class BatchHookCaller:
     def begin_epoch(self) -> None:
         """Begin an epoch."""
         self._forecast.begin_epoch()
+        self._changes.begin_epoch()
 
     def batches(self, count: int, batch: int, pace: ThroughputEstimate) -> int:
         """Return how many batches may run now.
@@ -77,9 +84,10 @@ class BatchHookCaller:
             woken: Those who aren't followers.
         """
         begun, self.is_begun = self.is_begun, False
-        called = woken if begun else self._wakes.in_order(woken + self._begins)
-        if not called:
+        begins = [] if begun else self._begins
+        if not (woken or begins):
             return
+        called = self._wakes.in_order(woken + ([] if batch < self._changes.begun else begins))
         logs = Logs({"batch": batch, "size": size})
         if not self.follows:  # nothing runs ahead, so nobody's look matters
             _call_begin(called, batch, logs)
@@ -88,7 +96,8 @@ class BatchHookCaller:
         try:
             with kept_from_model(called):
                 _call_begin(called, batch, logs)
-            if self._lookout.has_changed() and self._begins:
+            looked = self._lookout.has_changed()
+            if self._begins and self._changes.any_looked(looked, f"before batch {count + 1}"):
                 self._forecast.note(count, batch)
         finally:
             self._lookout.end(stays_ahead=False)
@@ -106,8 +115,8 @@ class BatchHookCaller:
         """Go back to the batch whose hooks come next."""
         self._lookout.return_to_hooks()
 
-    def wake(self, span: StartedSpan, count: int, is_finite: bool) -> None:
-        """Call the end hooks of those who are woken where a span ended.
+    def wake(self, span: StartedSpan, count: int, is_finite: bool) -> bool:
+        """Call the end hooks of those who are woken where a span ended; return whether there are any.
 
         Args:
             span: It may still be running: it is waited for when somebody reads the logs.
@@ -117,6 +126,7 @@ class BatchHookCaller:
         if woken := self._wakes.in_order(self._wakes.ending(count, is_finite)):
             batch, facts = span.end - 1, {"batch": span.end - 1, "size": span.size}
             _call_end(woken, batch, facts, Logs(facts, self._names, lambda: span.rows()[-1]))
+        return bool(woken)
 
     def follow(self, span: StartedSpan, count: int, is_finite: bool, interrupted: Callable[[], bool]) -> bool:
         """Call the followers' hooks for each batch of a span that has run, and where it ended those that are woken.
@@ -131,32 +141,46 @@ class BatchHookCaller:
             interrupted: Returns whether what is ahead is to be forgotten; called after each batch.
         """
         lookout, asked, since, stays_ahead = self._lookout, span.count, time.perf_counter(), False
+        self._changes.begin(f"at the hooks of batches {count - asked + 1} to {count}")
         lookout.begin(asked)
         try:
             with kept_from_model(self._wakes.followers):
                 stays_ahead = self._follow(span, count, is_finite, interrupted) and is_finite
+            looked, stays_ahead = self._settle(span.first, stays_ahead, is_finite)
         finally:
             span.count = lookout.at
             lookout.end(stays_ahead)
-        if lookout.looked:
+        if looked:
             self._forecast.note(count - asked + span.count, span.end)
         else:
             self._forecast.note_none()
-            self._pace.learn(span.count, time.perf_counter() - since)
+            self._accord.learn(self._pace, span.count, time.perf_counter() - since)
         return stays_ahead
+
+    def _settle(self, first: int, stays_ahead: bool, is_finite: bool) -> tuple[bool, bool]:
+        """Return whether hooks have looked at the model, and whether the state may stay ahead; agree on it."""
+        if self._accord.is_alone:
+            return self._lookout.looked, stays_ahead
+        place = self._changes.settle(changed=is_finite and not stays_ahead, first=first)
+        self.is_begun = self._changes.in_begin
+        return place is not None, stays_ahead and place is None
 
     def _follow(self, span: StartedSpan, count: int, is_finite: bool, interrupted: Callable[[], bool]) -> bool:
         """Return whether all hooks were called and changed nothing."""
         lookout, signals, size, first = self._lookout, self._signals, span.size, span.first
-        last, has_changed = span.end - 1, lookout.has_changed
+        last, has_changed, changes = span.end - 1, lookout.has_changed, self._changes
         signals.deliver_early()  # what came while the span was run; from now on it is delivered as it comes
         for batch, row in enumerate(span.rows(), first):
-            if self._begins and batch > first:
+            if self._begins and first < batch >= changes.begun:
+                changes.in_begin = True
                 _call_begin(self._begins, batch, Logs({"batch": batch, "size": size}))
                 if has_changed():
                     self.is_begun = True
                     return False
+                changes.in_begin = False
             lookout.at = batch + 1 - first
+            if batch < changes.ended:
+                continue  # its hooks were called before all processes went back
             logs = Logs(zip(self._keys, (batch, size, *row), strict=True))
             woken = self._wakes.ending(count, is_finite) if batch == last else ()
             if woken:

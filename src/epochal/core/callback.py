@@ -29,6 +29,8 @@ from .cadence import Cadence, Every
 from .hook_code import is_idle, reads_clock
 from .keras_logs import is_of_keras, without_facts
 from .logs import Logs
+from .primary_only import here
+from .processes import THIS
 from .protocols import Model, ModelTools
 from .wakes import BatchHooks, Phase
 
@@ -60,7 +62,9 @@ class Callback(NamesArguments):
             asks for the time, each batch waits for them, as with `Every(1, "batch")`.
         replay: True promises that batch hooks only read logs: both may then be called after many batches
             have run. Such a hook may set `model.stop_training`; anything else it asks of the model is an error.
-        is_sink: True says "I only record": run after all callbacks that are no sinks.
+        is_sink: True says "I only record": run after all callbacks that are no sinks, and of several processes in the
+            primary only.
+        primary_only: Whether of several processes only the primary calls the hooks; None for what `is_sink` says.
         calls_user_functions: Whether hooks of this class call functions that a user passed.
 
     `logs` is always passed. Values a hook writes into epoch logs are seen by the callbacks after it
@@ -74,6 +78,7 @@ class Callback(NamesArguments):
     cadence: Cadence | None = None
     replay: bool = False
     is_sink: bool = False
+    primary_only: bool | None = None
     calls_user_functions: bool = False
     _tools: ModelTools | None = None
 
@@ -226,14 +231,16 @@ class Dispatcher:
 
     def __init__(self, callbacks: Iterable[Any] | None) -> None:
         self.callbacks: list[Any] = sorted(_checked(callbacks), key=lambda c: bool(getattr(c, "is_sink", False)))
-        self._table = {hook: [f for c in self.callbacks if (f := overridden(c, hook))] for hook in HOOKS}
-        self.writer = BackgroundWriter()
+        self._table = {hook: [(c, f) for c in self.callbacks if (f := here(c, overridden(c, hook)))] for hook in HOOKS}
+        self.writer = BackgroundWriter(works=THIS.is_primary)
         self.model: Model = cast("Model", None)  # as of each callback
 
     def __call__(self, hook: str, *args: object) -> None:
         """Call a hook on everyone who overrides it; raise first what failed in the background."""
         self.writer.check()
-        for call in self._table[hook]:
+        for callback, call in self._table[hook]:
+            if THIS.count > 1:
+                THIS.at(f"in {type(callback).__name__}.{hook}")
             call(*args)
 
     def watchers(self, phase: Phase) -> list[BatchHooks]:
@@ -245,6 +252,8 @@ class Dispatcher:
         found: list[BatchHooks] = []
         for callback in self.callbacks:
             begin, end = (overridden(callback, f"on_{phase}_batch_{moment}") for moment in ("begin", "end"))
+            may_lag = may_follow(begin, end)
+            begin, end = here(callback, begin), here(callback, end)
             own_cadence, only_reads_logs = getattr(callback, "cadence", None), bool(getattr(callback, "replay", False))
             cadence = own_cadence or Every(1, "batch")
             if not isinstance(cadence, Cadence):
@@ -252,7 +261,7 @@ class Dispatcher:
                     f"{type(callback).__name__}.cadence must be Every(…) or WhenNotFinite(); got {cadence!r}."
                 )
             if (begin or end) and getattr(cadence, "unit", None) != "epoch":
-                follows = only_reads_logs or (own_cadence is None and may_follow(begin, end))
+                follows = only_reads_logs or (own_cadence is None and may_lag)
                 if is_of_keras(callback):
                     begin, end = (hook and without_facts(hook) for hook in (begin, end))
                 found.append(BatchHooks(callback, begin, end, cadence, follows, only_reads_logs))
@@ -304,7 +313,7 @@ class Dispatcher:
         """
         calls: list[Callable[[], object]] = []
         if error is not None:
-            calls += [functools.partial(hook, error) for hook in self._table["on_exception"]]
+            calls += [functools.partial(hook, error) for _, hook in self._table["on_exception"]]
         calls += [close for c in self.callbacks if callable(close := getattr(c, "close", None))]
         calls += [self.writer.close]  # the last: a callback may still have something to write
         first = error

@@ -20,6 +20,7 @@ import numpy as np
 from ..messages.printing import warn
 from ..storage.generation import PlainState
 from .callback import HOOKS, Callback, overridden
+from .primary_only import runs_here
 from .run_state import CallbackIdentity, CallbackStates
 from .user_code import is_users
 
@@ -174,7 +175,7 @@ def restore(saved: CallbackStates, callbacks: Sequence[object], folder: str) -> 
     then, now = saved.identities, identities_of(callbacks, folder)
     pairs = dict(_pairs(then, now))
     for at, mine in pairs.items():
-        if (load := getattr(callbacks[at], "load_state_dict", None)) is not None:
+        if (load := getattr(callbacks[at], "load_state_dict", None)) is not None and runs_here(callbacks[at]):
             try:
                 load(saved.states[mine.label])
             except Exception as error:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data.batches import Span
 from ..data.nests import Nest
+from .accord import Least
 from .wakes import Phase
 
 
@@ -54,6 +55,9 @@ class Lookout(Protocol):
     looked: bool
     """Whether somebody has looked since `begin`."""
 
+    before_return: Callable[[], None]
+    """Called when somebody has looked, before the state goes back."""
+
     @property
     def is_possible(self) -> bool:
         """Whether the state can go back; if not, no span runs ahead of hooks."""
@@ -92,6 +96,11 @@ class Engine(Protocol):
 
     def names(self, phase: Phase) -> Sequence[str]:
         """Return the names of what a batch logs in training or in evaluation: `loss`, then the metrics."""
+        ...
+
+    @property
+    def least(self) -> Least | None:
+        """How several processes, among whose devices the state lies, find a minimum together; None in one alone."""
         ...
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from . import callback_states, saved_run
@@ -37,11 +36,12 @@ def _train(run: Run, saved: RunState | None) -> None:
     check_validated(run)
     callback_states.warn_of_shared_paths(run.hooks.callbacks)
     run.hooks("on_train_begin", Logs())
+    run.meet("at the beginning")
     run.epoch = run.first_epoch(run.epoch)
     if saved is not None:
         saved_run.restore(run, saved)
-    if due := [saver for saver in run.savers if saver.save_due]:
-        _save(run, due, begins=saved is None)
+    if run.accord.take().save:
+        _save(run, _due(run), begins=saved is None)
     while run.epoch < run.epochs and (run.epoch_open or not run.stopped()):
         _epoch(run)
     at_last_epoch_end = saved_run.gather(run) if run.savers else None
@@ -58,10 +58,11 @@ def _epoch(run: Run) -> None:
     if not run.epoch_open:
         run.engine.reset_metrics("train")
         run.hooks("on_epoch_begin", epoch, Logs())
+        run.meet("at the beginning")
         if run.stopped():
             return  # there was no such epoch
         run.epoch_open = True
-    for _ in training.spans(run.stopped, run.is_interrupted):
+    for _ in training.spans(run.is_interrupted):
         if not training.is_amid_batch:
             _end_moment(run)
     training.end_epoch()
@@ -69,6 +70,7 @@ def _epoch(run: Run) -> None:
     if (testing := run.due_validation()) is not None and (training.ended or run.validates_when_stopped):
         logs.update({validation_name(name): value for name, value in evaluate(testing, run.hooks).items()})
     run.hooks("on_epoch_end", epoch, logs)
+    run.meet("at the end")
     run.epoch, run.epoch_open, training.batch, run.logs = epoch + 1, False, 0, logs
     _end_moment(run)
 
@@ -76,12 +78,16 @@ def _epoch(run: Run) -> None:
 def _end_moment(run: Run) -> None:
     """Save what was asked for, and let a signal take its course; every hook of the moment has been called."""
     run.hooks.writer.check()
-    pending = run.signals.pending
-    due = [saver for saver in run.savers if pending or saver.save_due]
-    if due:
-        _save(run, due)
-    if pending:
+    asked = run.accord.take()
+    if run.savers and (asked.save or asked.signal):
+        _save(run, run.savers if asked.signal else _due(run))
+    if asked.signal:
         _deliver(run)
+
+
+def _due(run: Run) -> list[RunSaver]:
+    """Return the callbacks that are to save the run: all, if it is another process in which they want to."""
+    return [saver for saver in run.savers if saver.save_due] or run.savers
 
 
 def _save(run: Run, savers: list[RunSaver], begins: bool = False) -> None:
@@ -126,9 +132,10 @@ def evaluate(testing: PhaseRunner, hooks: Dispatcher) -> Logs:
     hooks("on_test_begin", Logs())
     testing.engine.reset_metrics("test")
     testing.begin(0)
-    stopped = _stopped_by(hooks, "stop_evaluating")
+    testing.clear_stop()
     with testing:
-        for _ in testing.spans(stopped, stopped):
+        testing.meet("at the beginning of an evaluation")
+        for _ in testing.spans():
             pass
         testing.end_epoch()
     logs = epoch_logs(testing, "test")
@@ -140,16 +147,10 @@ def predict(predicting: PhaseRunner, hooks: Dispatcher) -> list[Any]:
     """Return the output of each batch, on the host, calling the predict hooks."""
     hooks("on_predict_begin", Logs())
     predicting.begin(0)
-    stopped = _stopped_by(hooks, "stop_predicting")
+    predicting.clear_stop()
     with predicting:
-        outputs = [row[0] for span in predicting.spans(stopped, stopped) for row in span.rows()]
+        predicting.meet("at the beginning of a prediction")
+        outputs = [row[0] for span in predicting.spans() for row in span.rows()]
         predicting.end_epoch()
     hooks("on_predict_end", Logs())
     return outputs
-
-
-def _stopped_by(hooks: Dispatcher, flag: str) -> Callable[[], bool]:
-    """Return whether a callback has set a flag of the model since now, such as `stop_evaluating`."""
-    model: Any = hooks.model
-    setattr(model, flag, False)
-    return lambda: bool(getattr(model, flag))

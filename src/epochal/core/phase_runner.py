@@ -11,10 +11,12 @@ from typing import cast
 from ..data.batches import Span
 from ..data.cursor import CLOSE_SECONDS
 from ..messages.printing import warn
+from .accord import Accord
 from .batch_hooks import BatchHookCaller
 from .callback import Dispatcher
 from .engine import Engine, LoggedResult, Result
 from .means import Means
+from .processes import THIS
 from .protocols import Data
 from .signals import Signals
 from .started_span import StartedSpan
@@ -28,9 +30,8 @@ RUN_AHEAD = 32
 """Spans that may be under way on the device, at most, while the host goes on."""
 
 
-def never() -> bool:
-    """Return False."""
-    return False
+STOP_FLAGS: dict[Phase, str] = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
+"""The attribute of the model with which a hook ends a phase."""
 
 
 class PhaseRunner:
@@ -42,6 +43,7 @@ class PhaseRunner:
         data: Gives the batches.
         hooks: The callbacks' hooks.
         signals: Keeps Ctrl-C away while the engine's state is replaced.
+        accord: Lets several processes decide alike; that of the engine, without wishes, if None.
 
     Attributes:
         engine: Executes the spans.
@@ -50,16 +52,26 @@ class PhaseRunner:
         means: The sums for the epoch's means.
     """
 
-    def __init__(self, phase: Phase, engine: Engine, data: Data, hooks: Dispatcher, signals: Signals) -> None:
-        self.engine = engine
+    def __init__(
+        self,
+        phase: Phase,
+        engine: Engine,
+        data: Data,
+        hooks: Dispatcher,
+        signals: Signals,
+        accord: Accord | None = None,
+    ) -> None:
+        self.engine, self._accord = engine, accord or Accord(engine.least)
+        self._phase: Phase = phase
         self._execute: Callable[[Span, bool, Result | None], Result] = getattr(engine, phase)
         self._averages = phase != "predict"
         self._data, self._signals = data, signals
         self._model, self._counted = hooks.model, 0.0
         watchers = hooks.watchers(phase)
-        self._wakes, self._pace = WakeSchedule(watchers), ThroughputEstimate()
+        self._wakes, self._pace = WakeSchedule(watchers, self._accord.clock), ThroughputEstimate()
         names: Sequence[str] = engine.names(phase) if self._averages else ("outputs",)
-        self._caller = BatchHookCaller(self._wakes, engine.lookout(phase, signals.uninterrupted), signals, names)
+        lookout = engine.lookout(phase, signals.uninterrupted)
+        self._caller = BatchHookCaller(self._wakes, lookout, signals, names, self._accord)
         self._breaks = self._wakes.finds_not_finite and self._averages
         # A user's hook at a loss that isn't finite may draw random numbers, or anything, before data are read on
         self._chains = self._breaks and (self._caller.follows or not are_users(watchers))
@@ -94,17 +106,29 @@ class PhaseRunner:
             self.means = Means()
             self._caller.begin_epoch()
 
-    def spans(
-        self, stopped: Callable[[], bool] = never, interrupted: Callable[[], bool] = never
-    ) -> Iterator[StartedSpan]:
-        """Run the rest of the epoch; yield after each span, when all its hooks have been called.
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a hook has asked to end here."""
+        return bool(getattr(self._model, STOP_FLAGS[self._phase], False))
+
+    def clear_stop(self) -> None:
+        """Forget that anybody has asked to end."""
+        setattr(self._model, STOP_FLAGS[self._phase], False)
+
+    def meet(self, where: str) -> None:
+        """Agree with the other processes, if there are any, on what hooks have asked for: whether to end here."""
+        if not self._accord.is_alone and self._accord.meet(where, self.is_stopped).stop:
+            setattr(self._model, STOP_FLAGS[self._phase], True)
+
+    def spans(self, interrupted: Callable[[], bool] | None = None) -> Iterator[StartedSpan]:
+        """Run the rest of the epoch, or until a hook asks to end; yield after each span, when its hooks were called.
 
         Args:
-            stopped: Returns whether to end here; called before each span.
             interrupted: Returns whether to end here, or to do something else, before the next batch; called after each
-                batch whose hooks are called after its span.
+                batch whose hooks are called after its span. None for whether a hook has asked to end.
         """
-        while self.is_amid_batch or not stopped():
+        interrupted = interrupted or (lambda: self.is_stopped)
+        while self.is_amid_batch or not self.is_stopped:
             size = self._next_size()
             beginning = self._wakes.beginning(self.count) if size else []
             if (beginning or self._ends_run_of(size)) and (done := self._catch_up(interrupted)):
@@ -184,7 +208,7 @@ class PhaseRunner:
 
     def _is_raised_later(self, error: Exception) -> bool:
         """Return whether batches that were started come before the next one's error: their hooks, or a loss of NaN."""
-        if not (self._in_flight and (self._caller.follows or self._chains)):
+        if not (self._in_flight and (self._caller.follows or self._chains) and self._accord.is_alone):
             return False
         self._failure = self.batch, error
         return True
@@ -262,7 +286,8 @@ class PhaseRunner:
         If one ended at a loss that somebody waits for, those after it weren't run, and are forgotten.
         """
         batches, cold = 0, False
-        last.count = last.result.count()
+        with THIS.waiting():
+            last.count = last.result.count()
         now = time.perf_counter()
         while self._in_flight:
             started = self._in_flight.popleft()
@@ -277,7 +302,7 @@ class PhaseRunner:
             if started is last:
                 break
         if batches and not cold:
-            self._pace.learn(batches, now - self._since)
+            self._accord.learn(self._pace, batches, now - self._since)
         self._since = now
 
     def _add_to_means(self, span: StartedSpan) -> None:
@@ -312,7 +337,9 @@ class PhaseRunner:
 
     def _wake(self, started: StartedSpan) -> None:
         broken, self._broken = self._broken, None
-        self._caller.wake(broken or started, self.count, is_finite=broken is None)
+        woken = self._caller.wake(broken or started, self.count, is_finite=broken is None)
+        if self._accord.is_due(started.count, self._pace.batches_in(self._wakes.seconds)) or woken:
+            self.meet(f"after batch {self.count}")
 
     def _follow(self, interrupted: Callable[[], bool]) -> StartedSpan:
         """Call the followers' hooks for the oldest span; if they change anything, forget what is ahead of them."""
@@ -330,6 +357,8 @@ class PhaseRunner:
             if not stays_ahead:
                 self._in_flight.clear()
                 self._go_back_to(oldest.end)
+        if not stays_ahead:
+            self.meet(f"after batch {self.count}")
         return oldest
 
     def _return_to_hooks(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from time import monotonic
+from typing import NoReturn
 
 
 class Process:
@@ -24,6 +25,9 @@ class Process:
         waits_since: When the present wait for the others began; None while there is none.
         ended: How another process ended, a whole error text; None as long as all live.
         told: Whether that error was raised here.
+        exchange: `(topic, text)`: returns the texts of all processes, in their order; each process must call it.
+        explain: Returns the error to raise where waiting for the others raised one.
+        primary_hook: The hook that runs in this process alone, since it is the primary; None outside of such hooks.
     """
 
     def __init__(self) -> None:
@@ -33,6 +37,9 @@ class Process:
         self.waits_since: float | None = None
         self.ended: str | None = None
         self.told = False
+        self.exchange: Callable[[str, str], list[str]] = lambda topic, text: [text]
+        self.explain: Callable[[Exception], Exception] = lambda error: error
+        self.primary_hook: str | None = None
 
     @property
     def is_primary(self) -> bool:
@@ -51,7 +58,7 @@ class Process:
         part of that.
 
         Raises:
-            RuntimeError: At the beginning, if another process has ended.
+            RuntimeError: If another process has ended.
         """
         self.check()
         if self.waits_since is not None:
@@ -60,9 +67,34 @@ class Process:
         self.waits_since = monotonic()
         try:
             yield
+        except Exception as error:
+            if (told := self.explain(error)) is error:
+                raise
+            raise told from error
         finally:
             self.meetings += 1
             self.waits_since = None
+
+    def refuse_alone(self, what: str) -> None:
+        """Raise a RuntimeError in a hook that runs on the primary only, since the others don't take part in it.
+
+        Args:
+            what: What all processes must do together, such as "evaluate".
+        """
+        if self.count > 1 and self.primary_hook is not None:
+            raise RuntimeError(
+                f"{what} takes all processes, and {self.primary_hook} runs on the primary only: do it in a callback "
+                f"without primary_only, or before, and keep the result."
+            )
+
+    def differ(self, where: str) -> NoReturn:
+        """Raise the RuntimeError that says in which moments the processes are, when they should be in the same one."""
+        moments = self.exchange("moment", where)
+        found = "; ".join(f"process {index} is {moment}" for index, moment in enumerate(moments))
+        raise RuntimeError(
+            f"the processes do different things: {found}. All of them must call fit, evaluate and predict alike, in "
+            f"hooks, too; what only the primary is to do mustn't need the others."
+        )
 
     def check(self) -> None:
         """Raise the RuntimeError that names the process that has ended, if one has."""

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ..storage import files
 from ..storage.generation import PlainState
+from .accord import Accord, Wishes
 from .callback import Dispatcher
 from .engine import Engine
 from .logs import Logs
@@ -53,6 +54,7 @@ class Run:
             library may have told the model another one.
         validates_when_stopped: Whether an epoch that a callback has ended amid its batches is validated.
         savers: The callbacks that can save the run.
+        accord: Lets several processes decide alike.
         training: Runs the training batches.
         testing: Runs the validation; None if there is none.
         epoch_open: Whether `on_epoch_begin` of the epoch has been called, and its `on_epoch_end` hasn't.
@@ -77,9 +79,10 @@ class Run:
         if self.validation:
             self.validation.data.beside_hooks = are_users(self.hooks.watchers("test"))
         self.signals = Signals(can_save=bool(self.savers))
-        self.training = PhaseRunner("train", self.engine, self.data, self.hooks, self.signals)
+        self.accord = Accord(self.engine.least, self._wishes)
+        self.training = PhaseRunner("train", self.engine, self.data, self.hooks, self.signals, self.accord)
         self.testing = self.validation and PhaseRunner(
-            "test", self.engine, self.validation.data, self.hooks, self.signals
+            "test", self.engine, self.validation.data, self.hooks, self.signals, self.accord
         )
         self.epoch_open = False
         self.named_as_stateless: set[str] = set()
@@ -87,7 +90,7 @@ class Run:
 
     def stopped(self) -> bool:
         """Return whether a callback asked to end the fit."""
-        return bool(self.model.stop_training)
+        return self.training.is_stopped
 
     def is_interrupted(self) -> bool:
         """Return whether the fit is to end, a signal waits, or a callback is to save the run."""
@@ -96,6 +99,13 @@ class Run:
             or self.signals.pending
             or (bool(self.savers) and any(saver.save_due for saver in self.savers))
         )
+
+    def _wishes(self) -> Wishes:
+        return Wishes(signal=self.signals.pending, save=any(saver.save_due for saver in self.savers))
+
+    def meet(self, moment: str) -> None:
+        """Agree with the other processes, if there are any, on what hooks of a moment of this epoch have asked for."""
+        self.training.meet(f"{moment} of epoch {self.epoch + 1}")
 
     def due_validation(self) -> PhaseRunner | None:
         """Return what validates the epoch under way; None if it isn't validated."""

@@ -20,6 +20,7 @@ from ..core.processes import THIS
 from ..data.seeds import seed_state, set_seed_state
 from ..messages.numeric import real, whole
 from . import service, watch
+from .exchange import Exchange
 from .service import Place, Service
 
 JOINED = "initialize() was called before: this is process {} of {}. Call it once, as the script's first line."
@@ -88,6 +89,7 @@ def initialize(
         )
     _connect(place, heartbeat, seconds)
     THIS.index, THIS.count = int(place.index or 0), int(place.count or 1)
+    THIS.exchange, THIS.explain = Exchange(Service(), THIS), watch.explained
     watch.start(heartbeat, late)
     with THIS.waiting():
         _agree(Service(), seconds)

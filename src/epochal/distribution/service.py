@@ -112,6 +112,17 @@ class Service:
             kind = TimeoutError if str(error).startswith("DEADLINE_EXCEEDED") else ConnectionError
             raise kind(str(error)) from None
 
+    def delete(self, key: str) -> None:
+        """Forget a text, or all whose keys begin with a folder.
+
+        Raises:
+            ConnectionError: If the coordinator is gone.
+        """
+        try:
+            self._client.key_value_delete(PREFIX + key)
+        except Failure as error:
+            raise ConnectionError(str(error)) from None
+
     def list(self, folder: str) -> dict[str, str]:
         """Return the texts whose keys begin with a folder, by the rest of their keys.
 

@@ -57,18 +57,18 @@ def failed(error: BaseException) -> None:
         _watch.failed(error)
 
 
-def explained(error: BaseException) -> BaseException:
+def explained(error: Exception) -> Exception:
     """Return what a failed collective should raise: the error that names the process that has ended, if one has.
 
     Waits for word of one, somewhat longer than a heartbeat, since a collective fails before anybody knows why.
 
     Args:
-        error: What the collective raised.
+        error: What the collective raised; any other error is returned as it is.
 
     Returns:
         A RuntimeError to raise from `error`, or `error` itself if all live.
     """
-    return error if _watch is None else _watch.explained(error)
+    return error if _watch is None or not is_of_a_collective(error) else _watch.explained() or error
 
 
 class Watch:
@@ -120,10 +120,10 @@ class Watch:
             self._error = f"{type(error).__name__}: {error}"[:2000]
             self._tell()
 
-    def explained(self, error: BaseException) -> BaseException:
-        """Return the error about a process that has ended, else the error given; waits for word of one."""
+    def explained(self) -> RuntimeError | None:
+        """Return the error about a process that has ended, None if all live; waits for word of one."""
         self._settled.wait(1.5 * self._heartbeat)
-        return error if self._this.ended is None else self._this.error()
+        return None if self._this.ended is None else self._this.error()
 
     # The thread that tells
 
@@ -223,7 +223,7 @@ class Watch:
         def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
             if os.getpid() == self._pid:
                 if is_of_a_collective(error) and not self._this.told:
-                    error = self.explained(error).with_traceback(trace)
+                    error = (self.explained() or error).with_traceback(trace)
                 self.failed(error)
             hook(type(error), error, error.__traceback__)
 

@@ -43,11 +43,15 @@ class BackgroundWriter:
     The first failure is raised by the next `check` or `close`; jobs behind it are done all the same, and
     may look at `failed`.
 
+    Args:
+        works: Whether jobs are done; else they count as done at once: another process does them.
+
     Attributes:
         failed: Whether any job failed, shown or not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, works: bool = True) -> None:
+        self._works = works
         self._jobs: queue.Queue[WriteJob | None] = queue.Queue(PENDING)
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -61,6 +65,9 @@ class BackgroundWriter:
             failed: Is called there if `work` raised, before the failure is shown.
         """
         job = WriteJob(work, failed)
+        if not self._works:
+            job.done.set()
+            return job
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="epochal-writer", daemon=True)
             self._thread.start()

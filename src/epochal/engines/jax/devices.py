@@ -23,6 +23,13 @@ Compiled = Callable[..., Any]
 class Devices:
     """The one device that is used if no distribution is set; what subclasses do with several is said here, too."""
 
+    least: Callable[[np.ndarray], np.ndarray] | None = None
+    """Returns the least of each of some numbers over all processes whose devices these are; None in one alone."""
+
+    def all_have(self, condition: bool) -> bool:
+        """Return whether a condition holds in all processes, each of which must ask."""
+        return condition if self.least is None else bool(self.least(np.array([condition], np.int32))[0])
+
     def leaf(self, path: str, value: ArrayLike) -> Array:
         """Return an array of a state as it lies on the devices; not a copy if it lies there already."""
         array = jnp.asarray(value)

@@ -108,6 +108,11 @@ class JaxEngine:
         return self._steps.objective
 
     @property
+    def least(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """How several processes, among whose devices the state lies, find a minimum together; None in one alone."""
+        return self._state.devices.least
+
+    @property
     def lost(self) -> bool:
         """Whether a call that failed has consumed the state."""
         return self._state.lost
@@ -126,7 +131,8 @@ class JaxEngine:
 
     def fits(self, arrays: Nest) -> bool:
         """Return whether arrays can stay on the device beside what else may be needed there."""
-        return fits(leaves(arrays), self._state.devices)
+        devices = self._state.devices
+        return devices.all_have(fits(leaves(arrays), devices))
 
     def joined(self, outputs: Sequence[PyTree]) -> PyTree:
         """Return the outputs of several batches, one after the other, in one nest of NumPy arrays."""

@@ -71,12 +71,14 @@ class StateLookout:
         self._remembered: deque[_Remembered] = deque()  # spans that have run and whose hooks haven't been called
         self._batches = self.at = self._thread = 0
         self.looked = self._has_told = False
+        self.before_return: Callable[[], None] = lambda: None
 
     @property
     def is_possible(self) -> bool:
         """Whether the state can go back: steps have no effects outside, and there is space for a copy."""
         if self._has_space is None:
-            self._has_space = self._changing is None or fits(self._changing.leaves, self._watched[0].devices)
+            devices = self._watched[0].devices
+            self._has_space = self._changing is None or devices.all_have(fits(self._changing.leaves, devices))
         return self._has_space and self._is_repeatable()
 
     def remember(self, span: Span, stop_when_not_finite: bool) -> None:
@@ -127,6 +129,8 @@ class StateLookout:
             return  # the state can't be taken back to hooks that go on meanwhile
         with self._uninterrupted():
             self._notice_no_more()
+            if self._batches:
+                self.before_return()
             self._go_back()
             self.looked = True
 

@@ -23,6 +23,25 @@ SpecOf = Callable[[str, tuple[int, ...]], PartitionSpec]
 """`(path, shape)`: how a leaf of a state lies on the mesh."""
 
 
+class LeastOf:
+    """Finds the least of each of some int32 numbers over all processes, on their devices.
+
+    Args:
+        mesh: The devices.
+    """
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._rows = NamedSharding(mesh, PartitionSpec(mesh.axis_names))
+        self._size, self._devices = mesh.size, [d for d in mesh.devices.flat if d.process_index == jax.process_index()]
+        self._least = jax.jit(_least, out_shardings=NamedSharding(mesh, PartitionSpec()))
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the least numbers; every process must call it with as many."""
+        own = [jax.device_put(numbers[None], device) for device in self._devices]
+        rows = jax.make_array_from_single_device_arrays((self._size, len(numbers)), self._rows, own)
+        return np.asarray(self._least(rows))
+
+
 class MeshDevices(Devices):
     """The devices of a mesh: the compiler deals the steps out over them.
 
@@ -41,6 +60,8 @@ class MeshDevices(Devices):
         self._shards = int(mesh.shape.get(batch_axis, 1))
         self._whole = NamedSharding(mesh, PartitionSpec())
         self._is_local = len({device.process_index for device in mesh.devices.flat}) == 1
+        if not self._is_local:
+            self.least = LeastOf(mesh)
 
     def leaf(self, path: str, value: ArrayLike) -> Array:
         """Return an array of a state as it lies on the devices; not a copy if it lies there already."""
@@ -127,6 +148,10 @@ class MeshDevices(Devices):
         host = np.asarray(array)
         host = host.astype(jax.dtypes.canonicalize_dtype(host.dtype), copy=False)
         return jax.make_array_from_callback(host.shape, sharding, lambda at: host[at])
+
+
+def _least(rows: Array) -> Array:
+    return rows.min(axis=0)
 
 
 def _moved(array: Array, sharding: NamedSharding) -> Array:

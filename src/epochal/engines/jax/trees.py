@@ -37,6 +37,9 @@ def copied(array: ArrayLike) -> Array:
         # `device_put` would bring random keys to one device
         numbers = copied(jax.random.key_data(array))
         return cast("Array", jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(array)))
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        parts = [copied(shard.data) for shard in array.addressable_shards]
+        return jax.make_array_from_single_device_arrays(array.shape, array.sharding, parts)
     placed = jax.device_put(array)  # may share the memory of a NumPy array, whatever `may_alias` says
     return cast("Array", jax.device_put(placed, may_alias=False))
 
