@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -104,7 +104,7 @@ class Accord:
         measured, self._measured, self._batches = list(self._measured.values())[:SPEEDS], {}, 0
         speeds = [seconds for _, _, seconds in measured] + [0.0] * (SPEEDS - len(measured))
         flags = [not stop, not wishes.signal, not wishes.save, change]
-        answer = self._answer(where, [*map(int, flags), *self._of_primary([self._elapsed(), *speeds])])
+        answer = together(self._least, where, [*map(int, flags), *_of_primary([self._elapsed(), *speeds])])
         self._now += _seconds(answer[4])
         for (estimate, batches, _), seconds in zip(measured, answer[5:], strict=False):
             estimate.learn(batches, _seconds(seconds))
@@ -116,20 +116,26 @@ class Accord:
         last, self._last = self._last, time.perf_counter()
         return self._last - last
 
-    def _of_primary(self, seconds: list[float]) -> list[int]:
-        """Return numbers that are in the order of these seconds, and take no part if this isn't the primary."""
-        return np.array(seconds, np.float32).view(np.int32).tolist() if THIS.is_primary else [NOTHING] * len(seconds)
 
-    def _answer(self, where: str, numbers: list[int]) -> list[int]:
-        """Return the least numbers of all processes; see that all are in the same moment."""
-        assert self._least is not None
-        THIS.at(where)
-        place = zlib.crc32(where.encode()) >> 1
-        with THIS.waiting():
-            first, last, *least = self._least(np.array([place, -place, *numbers], np.int32)).tolist()
-        if first != -last:
-            THIS.differ(where)
-        return least
+
+def together(least: Least, where: str, numbers: Sequence[int] = ()) -> list[int]:
+    """Return the least of each of some numbers over all processes, which must all be in the same moment.
+
+    Raises:
+        RuntimeError: If they aren't, or one has ended.
+    """
+    THIS.at(where)
+    place = zlib.crc32(where.encode()) >> 1
+    with THIS.waiting():
+        first, last, *found = least(np.array([place, -place, *numbers], np.int32)).tolist()
+    if first != -last:
+        THIS.differ(where)
+    return found
+
+
+def _of_primary(seconds: list[float]) -> list[int]:
+    """Return numbers that are in the order of these seconds, and take no part if this isn't the primary."""
+    return np.array(seconds, np.float32).view(np.int32).tolist() if THIS.is_primary else [NOTHING] * len(seconds)
 
 
 def _seconds(number: int) -> float:

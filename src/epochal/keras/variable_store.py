@@ -143,7 +143,8 @@ class VariableStore:
     def values(self) -> list[tuple[Variable, Array]]:
         """Return all variables, each with its current value, which the next step consumes."""
         self.pull_external_writes()
-        leaves = dict(zip(self._state.paths, self._state.leaves, strict=True))
+        whole = self._state.devices.whole(self._state.leaves)
+        leaves = dict(zip(self._state.paths, whole, strict=True))
         return [(variable, leaves[self._visible(path)]) for path, variable in self._variables.items()]
 
     def _visible(self, path: str) -> str:

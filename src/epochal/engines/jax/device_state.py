@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar, cast
 
 import jax
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from ...core.processes import THIS
 from ...messages.names import first_few
 from .devices import ONE_DEVICE, Devices
 from .trees import Array, PyTree, Structure, by_path, copied
@@ -99,6 +100,10 @@ class DeviceState(Generic[T]):
         """Return a leaf as it is on the device, random keys as their numbers; the next step consumes it."""
         return storable(self.leaves[self._at[path]])
 
+    def whole(self, paths: Iterable[str]) -> list[Array]:
+        """Return leaves as `device_value` does, of which this process has all; all processes must ask."""
+        return self.devices.whole([self.device_value(path) for path in paths])
+
     def write(self, path: str, value: ArrayLike) -> None:
         """Replace a leaf's value by a copy of an array; its dtype stays, since another would compile everything again.
 
@@ -138,10 +143,12 @@ class DeviceState(Generic[T]):
         self.lend(new)
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Return read-only host copies of all leaves by path."""
-        arrays = {path: self.read(path) for path in self.paths}
-        for array in arrays.values():
-            array.setflags(write=False)
+        """Return read-only host copies of all leaves by path, if this is the primary; else of those in parts."""
+        arrays: dict[str, np.ndarray] = {}
+        for path in self.paths:
+            if THIS.is_primary or not self.device_value(path).is_fully_replicated:
+                arrays[path] = self.read(path)
+                arrays[path].setflags(write=False)
         return arrays
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:

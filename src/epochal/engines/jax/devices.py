@@ -84,6 +84,14 @@ class Devices:
         """Return an array on the host, and wait for it."""
         return fetch(array)
 
+    def whole(self, arrays: list[Array]) -> list[Array]:
+        """Return arrays that this process has all of; every process must ask if it hasn't.
+
+        Raises:
+            RuntimeError: If not all processes ask.
+        """
+        return arrays
+
     def free_bytes(self) -> int | None:
         """Return how many bytes are free on a device, None where that is the host's own memory."""
         stats = cast("dict[str, int] | None", jax.local_devices()[0].memory_stats())

@@ -14,7 +14,9 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
+from ...core.accord import together
 from ...core.logs import fetch
+from ...core.processes import THIS
 from ...data.batches import Chunk
 from .devices import Compiled, Devices
 from .trees import Array, PyTree, is_keys, map_leaves
@@ -116,9 +118,16 @@ class MeshDevices(Devices):
 
     def read(self, array: Array) -> np.ndarray:
         """Return an array on the host, and wait for it; every process must ask if it isn't whole in each."""
-        if not (array.is_fully_addressable or array.is_fully_replicated):
-            array = _moved(array, self._whole)
-        return fetch(array)
+        return fetch(self.whole([array])[0])
+
+    def whole(self, arrays: list[Array]) -> list[Array]:
+        """Return arrays that this process has all of; every process must ask if it hasn't."""
+        parts = [not (array.is_fully_addressable or array.is_fully_replicated) for array in arrays]
+        if not any(parts) or self.least is None:
+            return arrays
+        THIS.refuse_alone("reading weights that lie in parts in several processes")
+        together(self.least, "reading weights that lie in parts in several processes")
+        return [_moved(array, self._whole) if part else array for array, part in zip(arrays, parts, strict=True)]
 
     def free_bytes(self) -> int | None:
         """Return how many bytes are free on a device, None where that is the host's own memory."""

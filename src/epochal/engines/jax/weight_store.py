@@ -12,6 +12,7 @@ from flax import nnx
 from jax.typing import ArrayLike
 
 from ...core.dirty import DIRTY_STORES
+from ...core.logs import fetch
 from ...messages.names import path_name
 from ...messages.printing import warn
 from .device_state import DeviceState
@@ -63,11 +64,11 @@ class JaxWeightStore:
 
     def read(self, weights: Iterable[Weight]) -> list[np.ndarray]:
         """Return host copies of the current values of weights."""
-        return [self._state.read(self._paths_of(weight)[0]) for weight in weights]
+        return [np.array(fetch(value)) for value in self.device_values(weights)]
 
     def device_values(self, weights: Iterable[Weight]) -> list[Array]:
         """Return the current values of weights as they are on the device; the next step consumes them."""
-        return [self._state.device_value(self._paths_of(weight)[0]) for weight in weights]
+        return self._state.whole(self._paths_of(weight)[0] for weight in weights)
 
     def write(self, weights: Iterable[Weight], values: Iterable[ArrayLike]) -> None:
         """Replace the values of weights by copies of arrays of the same shapes."""
@@ -199,7 +200,8 @@ class JaxWeightStore:
         The weights that it trains are part of it if it wants others to be tested and saved.
         """
         prefixes = ("optimizer/", "params/") if self._has_own_average else ("optimizer/",)
-        return {path: self._state.device_value(path) for path in self._state.paths if path.startswith(prefixes)}
+        paths = [path for path in self._state.paths if path.startswith(prefixes)]
+        return dict(zip(paths, self._state.whole(paths), strict=True))
 
     def load_optimizer(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Restore an optimizer's state, outlined by `optimizer_outline`, from arrays that nobody else will use.
