@@ -117,7 +117,7 @@ class Watch:
     def failed(self, error: BaseException) -> None:
         """Tell the others of an exception that ends this process, unless another process ended before."""
         if self._error is None and self._this.ended is None:
-            self._error = f"{type(error).__name__}: {error}"[:2000]
+            self._error = f"{type(error).__name__}{f': {error}' if str(error) else ''}"[:2000]
             self._tell()
 
     def explained(self, error: BaseException) -> BaseException:
@@ -131,7 +131,7 @@ class Watch:
         number = 0
         while not self._stopping:
             self._hurry.clear()
-            receipts, self._receipts = self._receipts, []
+            receipts = list(self._receipts)  # before the sign is made, so that it has what they are for
             number += 1
             self._sign = self._now(number)
             try:
@@ -139,6 +139,7 @@ class Watch:
             except ConnectionError:  # the other thread finds out too
                 return
             for receipt in receipts:
+                self._receipts.remove(receipt)
                 receipt.set()
             self._hurry.wait(self._heartbeat / BEATS)
 
@@ -182,7 +183,7 @@ class Watch:
             if self._roll.all_at_end():
                 self._shared.put(VERDICT, OVER)
                 return None
-            sleep(min(self._heartbeat / LOOKS, 0.05 if self._at_end else 60.0))
+            sleep(0.05 if self._at_end else self._heartbeat / LOOKS)
         return None
 
     def _signs(self) -> dict[int, Sign]:
@@ -231,7 +232,8 @@ class Watch:
 
     def _leave(self) -> None:
         """End together with the others; or, if one of them or this one has failed, past JAX's exit barrier."""
-        if os.getpid() != self._pid:  # a fork of the process
+        if os.getpid() != self._pid:  # a fork, which would say goodbye in this process's name
+            service.detach()
             return
         if not self._failing() and self._all_come_to_their_end():
             self._stop()
@@ -266,9 +268,11 @@ class Watch:
         """Wait until the others have read why: JAX aborts them when the coordinator's process is gone."""
         until = monotonic() + self._heartbeat / 2
         gone = {0} if self._ended is None else {0, self._ended.index}
-        while monotonic() < until and not all(sign.left for i, sign in self._signs().items() if i not in gone):
+        others = set(range(self._this.count)) - gone
+        while monotonic() < until and not others <= {i for i, sign in self._signs().items() if sign.left}:
             sleep(self._heartbeat / 50)
-        sleep(min(1.0, self._heartbeat / BEATS))  # they take down what they have, and are gone
+        if others:
+            sleep(min(1.0, self._heartbeat / BEATS))  # they take down what they have, and are gone
 
     def _stop(self) -> None:
         """End the threads: one that comes back from C++ while the interpreter ends would abort the process."""
