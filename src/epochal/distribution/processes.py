@@ -43,8 +43,8 @@ def initialize(
     random numbers of the primary, which is process 0.
 
     From then on a process that ends, hangs or can't be reached ends the others within two heartbeats, with an error
-    that names it; one that lets the others wait is named in a warning. Where the primary is killed outright, JAX ends
-    the others at once, in words of its own. JAX's preemption service is off, so that a SIGTERM takes its course.
+    that names it; one that lets the others wait is named in a warning. Where the primary is killed outright, JAX may
+    end the others at once, in words of its own. JAX's preemption service is off, so that a SIGTERM takes its course.
 
     >>> initialize()  # nothing is given or found
     >>> process_count(), is_primary()
