@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from joined import INDEX, join
 
+import epochal
 from epochal import distribution
 from epochal.core.processes import THIS
 from epochal.data.seeds import fresh_seed
@@ -57,6 +58,7 @@ def happen():
 
 
 LONG = 100
+epochal.set_random_seed(INDEX)
 join(heartbeat_seconds=HEARTBEAT, late_seconds=0.5, timeout_seconds=float(os.environ.get("TIMEOUT", "30")))
 print("seed", fresh_seed(), distribution.process_index(), distribution.process_count(), distribution.is_primary())
 if what == "late":

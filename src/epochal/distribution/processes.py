@@ -44,12 +44,13 @@ def initialize(
     random numbers of the primary, which is process 0.
 
     From then on a process that ends, hangs or can't be reached ends the others within two heartbeats, with an error
-    that names it; one that lets the others wait is named in a warning. JAX's preemption service is off, so that a
-    SIGTERM takes its course.
+    that names it; one that lets the others wait is named in a warning. Where the primary is killed outright, JAX may
+    end the others at once, in words of its own. JAX's preemption service is off, so that a SIGTERM takes its course.
 
     >>> initialize()  # nothing is given or found
     >>> process_count(), is_primary()
     (1, True)
+    >>> initialize("10.0.0.1:1234", num_processes=2, process_id=0)  # doctest: +SKIP
 
     Args:
         coordinator_address: "host:port" of the primary: a name or address at which all reach it, and a free port.

@@ -1,7 +1,7 @@
 """JAX's coordination service: how processes find each other, and the keys and texts that they share.
 
 The only module that touches what JAX keeps private: `jax.distributed` offers no way to the keys, nor one past its exit
-barrier.
+barrier. It is imported where it is used, so that one process depends on nothing private.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 import jax
-from jax._src import clusters, distributed, xla_bridge
 
 OWN_HEARTBEAT = 10
 """How many times longer JAX waits for a sign of life than the watch: it would abort the processes in its own words."""
@@ -21,7 +20,6 @@ PREFIX = "epochal/"
 
 config: Any = jax.config
 Failure: type[Exception] = jax.errors.JaxRuntimeError  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-_state: Any = distributed.global_state
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,8 @@ class Place:
 
 def find(place: Place, seconds: float) -> Place:
     """Return a place with what it lacks as JAX finds it: from SLURM, Open MPI, Kubernetes or a TPU pod."""
+    from jax._src import clusters
+
     detect: Any = clusters.ClusterEnv.auto_detect_unset_distributed_params
     return Place(*detect(*astuple(place), None, round(seconds)))
 
@@ -52,6 +52,8 @@ def platforms() -> str | None:
 
 def has_devices() -> bool:
     """Return whether JAX has made its devices, after which it can't learn of other processes."""
+    from jax._src import xla_bridge
+
     return xla_bridge.backends_are_initialized()
 
 
@@ -77,16 +79,23 @@ def detach() -> None:
 
     The objects live on until the system closes their sockets: their destructors would wait at that barrier too.
     """
-    for held in (_state.client, _state.service):
+    state = _state()
+    for held in (state.client, state.service):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))
-    _state.client = _state.service = None
+    state.client = state.service = None
+
+
+def _state() -> Any:
+    from jax._src import distributed
+
+    return distributed.global_state
 
 
 class Service:
     """Texts by key that all connected processes share; threads may use it."""
 
     def __init__(self) -> None:
-        self._client: Any = _state.client
+        self._client: Any = _state().client
 
     def put(self, key: str, value: str) -> None:
         """Set a text, also one that is there; blocks as long as the coordinator is silent.

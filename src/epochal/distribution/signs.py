@@ -138,10 +138,11 @@ class Roll:
     def late(self) -> tuple[Late, ...]:
         """Return processes that don't wait yet where others do."""
         front = max((sign.reached for sign in self._signs.values()), default=0)
-        behind = [(i, sign) for i, sign in self._signs.items() if sign.reached < front and not self._is_silent(i)]
+        behind = [(i, sign) for i, sign in self._signs.items() if sign.reached < front and not self.is_silent(i)]
         return tuple(Late(index, sign.stage, sign.stage_seconds) for index, sign in behind[: self.MOST_LATE])
 
-    def _is_silent(self, index: int) -> bool:
+    def is_silent(self, index: int) -> bool:
+        """Return whether a process seems to be gone, before it is certain."""
         return self._silences[index].seconds > self._heartbeat / 2
 
     def all_at_end(self) -> bool:

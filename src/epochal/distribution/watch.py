@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import NoReturn
 
 from ..core.processes import THIS, Process
-from ..messages.printing import say
+from ..messages.printing import say, write
 from . import service
 from .signs import Clock, Ended, LateWarnings, Roll, Sign, Silence, fallen_silent
 
@@ -28,6 +28,9 @@ LATE_SECONDS = 60.0
 
 BEATS, LOOKS, GRACE = 5, 10, 5
 """Parts of a heartbeat: between two signs, between two looks, and until a main thread that can't raise is ended."""
+
+TAKEDOWN_SECONDS = 2.0
+"""How long the primary stays once the others have said goodbye, while they take down what they have."""
 
 VERDICT, OVER = "verdict", "over"
 """The key where the primary says which process has ended, and what is there once all are at their end."""
@@ -87,7 +90,6 @@ class Watch:
         self._warnings = LateWarnings(late_seconds)
         self._sign = Sign(0)
         self._error: str | None = None
-        self._ended: Ended | None = None
         self._at_end = self._left = self._stopping = False
         self._settled = threading.Event()  # somebody has ended, or all are at their end
         self._hurry = threading.Event()
@@ -117,7 +119,7 @@ class Watch:
     def failed(self, error: BaseException) -> None:
         """Tell the others of an exception that ends this process, unless another process ended before."""
         if self._error is None and self._this.ended is None:
-            self._error = f"{type(error).__name__}: {error}"[:2000]
+            self._error = f"{type(error).__name__}{f': {error}' if str(error) else ''}"[:2000]
             self._tell()
 
     def explained(self) -> RuntimeError | None:
@@ -129,9 +131,11 @@ class Watch:
 
     def _beat(self) -> None:
         number = 0
-        while not self._stopping:
+        last = False
+        while not last:
             self._hurry.clear()
-            receipts, self._receipts = self._receipts, []
+            last = self._stopping
+            receipts = list(self._receipts)  # before the sign is made, so that it has what they are for
             number += 1
             self._sign = self._now(number)
             try:
@@ -139,8 +143,10 @@ class Watch:
             except ConnectionError:  # the other thread finds out too
                 return
             for receipt in receipts:
+                self._receipts.remove(receipt)
                 receipt.set()
-            self._hurry.wait(self._heartbeat / BEATS)
+            if not last:
+                self._hurry.wait(self._heartbeat / BEATS)
 
     def _now(self, number: int) -> Sign:
         this, now = self._this, monotonic()
@@ -182,7 +188,7 @@ class Watch:
             if self._roll.all_at_end():
                 self._shared.put(VERDICT, OVER)
                 return None
-            sleep(min(self._heartbeat / LOOKS, 0.05 if self._at_end else 60.0))
+            sleep(0.05 if self._at_end else self._heartbeat / LOOKS)
         return None
 
     def _signs(self) -> dict[int, Sign]:
@@ -209,7 +215,7 @@ class Watch:
         """Let the main thread raise the error, or print it and end the process if that thread can't."""
         mine = ended.index == self._this.index and not self._at_end
         note = ". That is this process: it ran no Python for so long" if mine else ""
-        self._ended, self._this.ended = ended, str(Ended(ended.index, ended.how + note))
+        self._this.ended = str(Ended(ended.index, ended.how + note))
         self._settled.set()
         sleep(self._heartbeat / GRACE * (2 if self._this.is_primary else 1))  # the coordinator's process is the last
         if not (self._this.told or self._error or self._at_end):
@@ -231,20 +237,20 @@ class Watch:
 
     def _leave(self) -> None:
         """End together with the others; or, if one of them or this one has failed, past JAX's exit barrier."""
-        if os.getpid() != self._pid:  # a fork of the process
+        if os.getpid() != self._pid:  # a fork, which would say goodbye in this process's name
+            service.detach()
             return
         if not self._failing() and self._all_come_to_their_end():
             self._stop()
             return
         if self._this.ended is not None and not self._this.told:
             say(f"RuntimeError: {self._this.ended}", "stderr")
-        limit = threading.Timer(self._heartbeat, os._exit, (1,))
+        limit = threading.Timer(self._heartbeat + TAKEDOWN_SECONDS, end_now)
         limit.daemon = True
         limit.start()
-        self._left = True
-        self._tell()
         if self._this.is_primary:
             self._see_the_others_off()
+        self._left = True
         self._stop()
         service.detach()
 
@@ -265,15 +271,16 @@ class Watch:
     def _see_the_others_off(self) -> None:
         """Wait until the others have read why: JAX aborts them when the coordinator's process is gone."""
         until = monotonic() + self._heartbeat / 2
-        gone = {0} if self._ended is None else {0, self._ended.index}
-        while monotonic() < until and not all(sign.left for i, sign in self._signs().items() if i not in gone):
+        others = {index for index in range(1, self._this.count) if not self._roll.is_silent(index)}
+        while monotonic() < until and not others <= {i for i, sign in self._signs().items() if sign.left}:
             sleep(self._heartbeat / 50)
-        sleep(min(1.0, self._heartbeat / BEATS))  # they take down what they have, and are gone
+        if others:
+            sleep(TAKEDOWN_SECONDS)
 
     def _stop(self) -> None:
-        """End the threads: one that comes back from C++ while the interpreter ends would abort the process."""
+        """Give the last sign and end the threads: one in C++ as the interpreter ends would abort the process."""
         self._stopping = True
-        self._hurry.set()
+        self._tell()
         for thread in self._threads:
             thread.join(self._heartbeat / BEATS)
 
@@ -286,4 +293,12 @@ def is_of_a_collective(error: BaseException) -> bool:
 def end_with(text: str) -> NoReturn:
     """Print an error and end the process: what is durable is written whole or not at all, so nothing breaks by it."""
     say(f"RuntimeError: {text}", "stderr")
+    end_now()
+
+
+def end_now() -> NoReturn:
+    """End the process without waiting for anything, once what it has printed is on its way."""
+    flush = threading.Thread(target=lambda: write("", "stdout"), daemon=True)  # a pipe may be full
+    flush.start()
+    flush.join(1.0)
     os._exit(1)
