@@ -137,7 +137,7 @@ class NumpyEngine:
     """
 
     lost = False  # no call consumes the weights
-    least = None  # it is in one process
+    least, devices = None, 1  # it is in one process
 
     def __init__(self, model):
         self.model, self.spans = model, []

@@ -11,6 +11,7 @@ from ..core import identity
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.processes import THIS
 from ..core.run_state import RunState
 from ..messages.numeric import whole
 from ..messages.printing import say, warn
@@ -90,8 +91,10 @@ class BackupAndRestore(Callback):
     def restore_run(self, wanted: PlainState) -> RunState | None:
         """Return the newest whole generation that fits this run, else None."""
         self.folder = Path(os.path.abspath(self.backup_dir))  # a hook may change the working directory
-        files.check_writable(self.backup_dir)
-        self._lock, self._begins = FolderLock(self.folder), True
+        self._begins = True
+        if THIS.is_primary:  # the others read, and never write
+            files.check_writable(self.backup_dir)
+            self._lock = FolderLock(self.folder)
         saved = self._read_newest()
         if saved is None:
             return None
@@ -158,7 +161,8 @@ class BackupAndRestore(Callback):
 
     def _numbers(self) -> list[int]:
         """Return the generations' numbers in their order; a file with a name that isn't made here is none."""
-        named = ((re.match(r"generation-([0-9]+)", entry.name), entry) for entry in self.folder.iterdir())
+        entries = self.folder.iterdir() if self.folder.is_dir() else ()
+        named = ((re.match(r"generation-([0-9]+)", entry.name), entry) for entry in entries)
         numbers = ((int(match[1]), entry) for match, entry in named if match)
         return sorted(number for number, entry in numbers if self._path(number).name == entry.name and entry.is_file())
 

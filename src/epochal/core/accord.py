@@ -117,14 +117,13 @@ class Accord:
         return self._last - last
 
 
-
 def together(least: Least, where: str, numbers: Sequence[int] = ()) -> list[int]:
     """Return the least of each of some numbers over all processes, which must all be in the same moment.
 
     Raises:
         RuntimeError: If they aren't, or one has ended.
     """
-    THIS.at(where)
+    THIS.at(f"is {where}")
     place = zlib.crc32(where.encode()) >> 1
     with THIS.waiting():
         first, last, *found = least(np.array([place, -place, *numbers], np.int32)).tolist()

@@ -240,7 +240,7 @@ class Dispatcher:
         self.writer.check()
         for callback, call in self._table[hook]:
             if THIS.count > 1:
-                THIS.at(f"in {type(callback).__name__}.{hook}")
+                THIS.at(f"is in {type(callback).__name__}.{hook}")
             call(*args)
 
     def watchers(self, phase: Phase) -> list[BatchHooks]:

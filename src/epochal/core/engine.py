@@ -104,6 +104,15 @@ class Engine(Protocol):
         ...
 
     @property
+    def devices(self) -> int:
+        """On how many devices the state lies."""
+        ...
+
+    def checksum(self) -> int:
+        """Return a number below 2**31 that follows from what this process holds of the state that all have whole."""
+        ...
+
+    @property
     def lost(self) -> bool:
         """Whether a call that failed has consumed the state, so that another one must be loaded."""
         ...

@@ -7,7 +7,7 @@ from .engine import Lookout
 
 
 class FirstChange:
-    """Lets all processes go back to the first batch at which hooks of any of them looked at the model, or asked to stop.
+    """Lets all processes go back to the first batch at which hooks of any looked at the model, or asked to stop.
 
     Each process calls its hooks for all batches of a span, and goes back alone if it is alone. Of several, those whose
     hooks came further go back too, and don't call again what they have called. A place is twice the number of batches

@@ -28,10 +28,15 @@ LIBRARIES = ("builtins", "epochal", "flax", "functools", "jax", "jaxlib", "keras
 """Packages whose functions are known by their names: their code may change with the package's version."""
 
 
-def differences(saved: PlainState, now: PlainState) -> list[str]:
+def differences(saved: PlainState, now: PlainState, names: tuple[str, str] = ("then", "now")) -> list[str]:
     """List where two identities differ: `data.batch_size: 32 then, 64 now`.
 
     None in the new one means anything. The arrays of the state come last, since they follow from the rest.
+
+    Args:
+        saved: The one.
+        now: The other.
+        names: What the lines call them.
     """
     then, here = dict(_flat(saved)), dict(_flat(now))
     paths = sorted(then.keys() | here.keys(), key=lambda path: (path.startswith("engine.state."), path))
@@ -41,7 +46,7 @@ def differences(saved: PlainState, now: PlainState) -> list[str]:
             continue
         a, b = (values.get(path, "nothing") for values in (then, here))
         if _text(a) != _text(b):
-            found.append(f"{path}: {a} then, {b} now")
+            found.append(f"{path}: {a} {names[0]}, {b} {names[1]}")
     return found
 
 

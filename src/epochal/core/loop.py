@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 from . import callback_states, saved_run
+from .alike import check_alike, check_same_weights
 from .callback import Dispatcher
 from .logs import Logs, validation_name
 from .phase_runner import PhaseRunner
+from .processes import THIS
 from .protocols import RunSaver
 from .run import Run
 from .run_state import RunState
@@ -25,6 +27,7 @@ def fit(run: Run) -> None:
     """
     with run.signals.handled(), run.hooks, run.training:
         saved = saved_run.find(run)
+        check_alike(run, saved)
         if saved is not None and saved.is_finished_at(run.epochs):
             saved_run.restore_end(run, saved)
         else:
@@ -71,6 +74,7 @@ def _epoch(run: Run) -> None:
         logs.update({validation_name(name): value for name, value in evaluate(testing, run.hooks).items()})
     run.hooks("on_epoch_end", epoch, logs)
     run.meet("at the end")
+    check_same_weights(run, f"at the end of epoch {epoch + 1}")
     run.epoch, run.epoch_open, training.batch, run.logs = epoch + 1, False, 0, logs
     _end_moment(run)
 
@@ -93,7 +97,9 @@ def _due(run: Run) -> list[RunSaver]:
 def _save(run: Run, savers: list[RunSaver], begins: bool = False) -> None:
     state = saved_run.gather(run, begins)
     for saver in savers:
-        saver.save_run(state)
+        if THIS.is_primary:
+            saver.save_run(state)
+        saver.save_due = False
     if begins:  # a kill before this is on the disk would leave in logs what no saved run knows of
         _wait(run)
 
@@ -102,7 +108,7 @@ def _save_finished(run: Run, at_last_epoch_end: RunState) -> None:
     """Save the run as finished, unless a loss that isn't finite ended it; `on_train_end` has been called."""
     if math.isfinite(run.logs.get("loss", 0.0)):
         state = saved_run.finished(run, at_last_epoch_end)
-        for saver in run.savers:
+        for saver in run.savers if THIS.is_primary else ():
             saver.save_run(state)
 
 

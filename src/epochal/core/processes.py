@@ -26,6 +26,7 @@ class Process:
         ended: How another process ended, a whole error text; None as long as all live.
         told: Whether that error was raised here.
         exchange: `(topic, text)`: returns the texts of all processes, in their order; each process must call it.
+        collect: `(topic, text)`: the same, but that only the primary gets them; the others get nothing.
         explain: Returns the error to raise where waiting for the others raised one.
         primary_hook: The hook that runs in this process alone, since it is the primary; None outside of such hooks.
     """
@@ -38,6 +39,7 @@ class Process:
         self.ended: str | None = None
         self.told = False
         self.exchange: Callable[[str, str], list[str]] = lambda topic, text: [text]
+        self.collect: Callable[[str, str], list[str]] = lambda topic, text: [text]
         self.explain: Callable[[Exception], Exception] = lambda error: error
         self.primary_hook: str | None = None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -108,6 +108,7 @@ class RunState:
         engine: The state of the engine, with `arrays` by name.
         callbacks: The states of the callbacks.
         end: The state in which the run ended; None as long as it isn't finished.
+        others: What each further process of several has of its own, from the second one on.
         differences: Sentences about what another run, which is to go on from here, has otherwise; never in a file.
     """
 
@@ -126,6 +127,7 @@ class RunState:
     engine: PlainState
     callbacks: CallbackStates
     end: EndState | None = None
+    others: Sequence[PlainState] = ()
     differences: Sequence[str] = ()
 
     @property
@@ -141,6 +143,28 @@ class RunState:
     def progress(self) -> tuple[int, bool]:
         """The number of batches, and whether the run has ended; greater is further."""
         return self.count, self.finished
+
+    def own_part(self, labels: Collection[str]) -> PlainState:
+        """Return what may be otherwise in each of several processes: data, generators, and callbacks by label."""
+        states = {label: state for label, state in self.callbacks.states.items() if label in labels}
+        parts = {"data": self.data, "validation": self.validation, "generators": self.generators}
+        return {**parts, "callbacks": states}
+
+    def of_process(self, index: int, count: int) -> RunState:
+        """Return the state as it was in a process of so many; the primary's, if there were another number then.
+
+        Data that keep a state of their own can't go on in another number of processes: their epoch begins again.
+        """
+        if count != len(self.others) + 1:
+            differs = any((part or {}).get("iterator") is not None for part in (self.data, self.validation))
+            line = f"data.processes: {len(self.others) + 1} then, {count} now"
+            return replace(self, differences=[*self.differences, *([line] if differs else [])])
+        if index == 0:
+            return self
+        own = self.others[index - 1]
+        callbacks = CallbackStates({**self.callbacks.states, **own["callbacks"]}, self.callbacks.identities)
+        parts = {name: own[name] for name in ("data", "validation", "generators")}
+        return replace(self, callbacks=callbacks, **parts)
 
     def has_finite_weights(self) -> bool:
         """Return whether all trained weights are finite: engines name them `params/…`."""
@@ -170,6 +194,7 @@ class RunState:
             "engine": self.engine,
             **self.callbacks.to_dict(),
             "end": None if self.end is None else self.end.to_dict(),
+            "others": list(self.others),
         }
 
     @classmethod
@@ -189,4 +214,5 @@ class RunState:
             **{name: values[name] for name in names},
             callbacks=CallbackStates.from_dict(values),
             end=None if values["end"] is None else EndState.from_dict(values["end"]),
+            others=values.get("others", ()),
         )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..data.generators import get_global, set_global
-from ..messages.printing import warn
-from ..storage.generation import PlainState
+from ..messages.printing import say, warn
+from ..storage import generation
+from ..storage.generation import Generation, PlainState
 from . import callback_states
 from .callback_states import frozen
 from .logs import Logs
+from .processes import THIS
 from .run import Run
 from .run_state import CallbackStates, EndState, RunState
+from .user_code import is_users
 
 OF_ENGINE = ("engine.", "layers.", "learning_rate", "loss", "metrics", "optimizer", "weighted_metrics")
 """How the differences begin that an engine's state may not fit."""
@@ -31,7 +34,7 @@ def gather(run: Run, begins: bool = False) -> RunState:
         saver.wait()  # two states at once would be twice the memory
     generators = get_global()  # first: if the data draw from them meanwhile, their own state will say so
     data = _data_state(run, begins)
-    return RunState(
+    state = RunState(
         identity={**run.identity, "data": _with_actual(run.identity["data"], data or {})},
         epochs=run.epochs,
         epoch=run.epoch,
@@ -44,9 +47,20 @@ def gather(run: Run, begins: bool = False) -> RunState:
         data=frozen(data),
         validation=frozen(run.validation.data.state_dict()) if run.validation else None,
         generators=frozen(generators),
-        engine=run.engine.state_dict(),
+        engine=_state_of_engine(run),
         callbacks=_states_of_callbacks(run, begins),
     )
+    return state if run.accord.is_alone else dataclasses.replace(state, others=_of_others(state, run))
+
+
+def _of_others(state: RunState, run: Run) -> list[PlainState]:
+    """Return, in the primary, what each other process has of its own: all send it there."""
+    callbacks: Sequence[object] = run.hooks.callbacks
+    labels = [known.label for known in callback_states.identities_of(callbacks, run.folder)]
+    users = [label for label, c in zip(labels, callbacks, strict=True) if is_users(type(c))]
+    with THIS.waiting():
+        texts = THIS.collect("state", Generation(state.own_part(users)).text())
+    return [generation.from_text(text) for text in texts[1:]]
 
 
 def _data_state(run: Run, begins: bool) -> Mapping[str, object] | None:
@@ -56,6 +70,14 @@ def _data_state(run: Run, begins: bool) -> Mapping[str, object] | None:
         if begins:
             return None
         raise
+
+
+def _state_of_engine(run: Run) -> PlainState:
+    return {**run.engine.state_dict(), "devices": run.engine.devices}
+
+
+def _devices(count: int) -> str:
+    return "one device" if count == 1 else f"{count} devices"
 
 
 def _states_of_callbacks(run: Run, begins: bool = False) -> CallbackStates:
@@ -69,14 +91,15 @@ def _with_actual(wanted: PlainState, state: Mapping[str, object]) -> PlainState:
 
 def finished(run: Run, at_last_epoch_end: RunState) -> RunState:
     """Return the state of a finished run: its end, and the state from which more epochs would go on."""
-    end = EndState(run.engine.state_dict(), _states_of_callbacks(run))
+    end = EndState(_state_of_engine(run), _states_of_callbacks(run))
     return dataclasses.replace(at_last_epoch_end, end=end)
 
 
 def find(run: Run) -> RunState | None:
-    """Return the saved run that the callbacks offer, the one that has got furthest, else None."""
+    """Return the saved run that the callbacks offer, the one that has got furthest, as of this process; else None."""
     offered = [saved for saver in run.savers if (saved := saver.restore_run(run.identity)) is not None]
-    return max(offered, key=lambda saved: saved.progress, default=None)
+    found = max(offered, key=lambda saved: saved.progress, default=None)
+    return None if found is None else found.of_process(THIS.index, THIS.count)
 
 
 def restore(run: Run, saved: RunState) -> None:
@@ -117,6 +140,9 @@ def _restore_parts(
         left_out += run.engine.load_compatible(engine, keeps_rate)
     else:
         run.engine.load_state_dict(engine)
+    if (devices := engine.get("devices", 1)) != run.engine.devices:
+        now, then = _devices(run.engine.devices), _devices(devices)
+        say(f"The run goes on on {now}, and was saved on {then}: it ends as it would have there, but for rounding.")
     left_out += callback_states.restore(callbacks, run.hooks.callbacks, run.folder)
     if left_out and saved.count:
         warn("The run goes on, but not with all that was saved:\n  " + "\n  ".join(left_out))

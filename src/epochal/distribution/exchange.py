@@ -33,19 +33,25 @@ class Exchange:
         Raises:
             RuntimeError: If another process has ended.
         """
-        number = self._rounds[topic]
-        self._rounds[topic] += 1
-        folder, answer = f"texts/{topic}/{number}", f"answers/{topic}"
-        self._shared.put(f"{folder}/{self._this.index}", text)
+        texts, number, answer = self.collect(topic, text), self._rounds[topic], f"answers/{topic}"
         if not self._this.is_primary:
             return json.loads(self._waited(f"{answer}/{number}"))
-        texts = self._collected(folder)
         self._shared.put(f"{answer}/{number}", json.dumps(texts))
-        self._shared.delete(folder)
         self._shared.delete(f"{answer}/{number - 1}")  # everybody has read it, or nobody would be here
         return texts
 
-    def _collected(self, folder: str) -> list[str]:
+    def collect(self, topic: str, text: str) -> list[str]:
+        """Return the texts of all processes in the primary, and nothing in the others, which don't wait for it."""
+        self._rounds[topic] += 1
+        folder = f"texts/{topic}/{self._rounds[topic]}"
+        self._shared.put(f"{folder}/{self._this.index}", text)
+        if not self._this.is_primary:
+            return []
+        found = self._waited_for_all(folder)
+        self._shared.delete(folder)
+        return found
+
+    def _waited_for_all(self, folder: str) -> list[str]:
         wait = 0.0005
         while len(found := self._shared.list(folder)) < self._this.count:
             self._this.check()

@@ -19,6 +19,7 @@ from .. import __version__
 from ..core.processes import THIS
 from ..data.seeds import seed_state, set_seed_state
 from ..messages.numeric import real, whole
+from ..messages.printing import let_another_speak
 from . import service, watch
 from .exchange import Exchange
 from .service import Place, Service
@@ -90,7 +91,10 @@ def initialize(
         )
     _connect(place, heartbeat, seconds)
     THIS.index, THIS.count = int(place.index or 0), int(place.count or 1)
-    THIS.exchange, THIS.explain = Exchange(Service(), THIS), watch.explained
+    exchange = Exchange(Service(), THIS)
+    THIS.exchange, THIS.collect, THIS.explain = exchange, exchange.collect, watch.explained
+    if not THIS.is_primary:
+        let_another_speak()
     watch.start(heartbeat, late)
     with THIS.waiting():
         _agree(Service(), seconds)

@@ -74,6 +74,15 @@ class KerasEngine:
         return self._state.devices.least
 
     @property
+    def devices(self) -> int:
+        """On how many devices the state lies."""
+        return self._state.devices.count
+
+    def checksum(self) -> int:
+        """Return a number below 2**31 that follows from what this process holds of the state that all have whole."""
+        return self._state.checksum()
+
+    @property
     def lost(self) -> bool:
         """Whether a call that failed has consumed the state."""
         return self._state.lost

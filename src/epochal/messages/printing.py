@@ -16,9 +16,20 @@ _told: dict[Name, object] = {}
 """The stream of each name that a warning was about, so that there is one warning a stream."""
 
 
+_speaks = True
+"""Whether this process says on standard output what it does: of several that do the same only one does."""
+
+
+def let_another_speak() -> None:
+    """Say nothing on standard output from now on, since another process says it."""
+    global _speaks
+    _speaks = False
+
+
 def say(line: str, to: Name = "stdout") -> None:
     """Print a line on standard output, or on standard error, if that is possible; see `write`."""
-    write(f"{line}\n", to)
+    if _speaks or to != "stdout":
+        write(f"{line}\n", to)
 
 
 def write(text: str, to: Name = "stdout") -> None:

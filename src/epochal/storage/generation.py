@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 
@@ -76,14 +77,23 @@ class Generation:
 
     def write(self, path: Path) -> None:
         """Write it to a file."""
-        digest = hashlib.sha256()
         with open(path, "wb") as file:
-            parts: list[bytes | memoryview] = [MAGIC, len(self._header).to_bytes(8, "little"), self._header]
-            parts += [array.reshape(-1).view(np.uint8).data for array in self._arrays if array.size]
-            for part in parts:
-                digest.update(part)
-                file.write(part)
-            file.write(digest.digest())
+            self._write(file)
+
+    def _write(self, file: BinaryIO) -> None:
+        digest = hashlib.sha256()
+        parts: list[bytes | memoryview] = [MAGIC, len(self._header).to_bytes(8, "little"), self._header]
+        parts += [array.reshape(-1).view(np.uint8).data for array in self._arrays if array.size]
+        for part in parts:
+            digest.update(part)
+            file.write(part)
+        file.write(digest.digest())
+
+    def text(self) -> str:
+        """Return it as a text, which `from_text` reads."""
+        file = io.BytesIO()
+        self._write(file)
+        return base64.b64encode(file.getvalue()).decode()
 
 
 def _key(key: object, where: str) -> str:
@@ -112,7 +122,20 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         Damaged: If the file isn't exactly what `Generation.write` wrote.
     """
-    content = memoryview(path.read_bytes())
+    return _read(path.read_bytes(), str(path))
+
+
+def from_text(text: str) -> dict[str, Any]:
+    """Return the state in a text that `Generation.text` has returned.
+
+    Raises:
+        Damaged: If it isn't exactly that.
+    """
+    return _read(base64.b64decode(text), "a state from another process")
+
+
+def _read(stored: bytes, path: str) -> dict[str, Any]:
+    content = memoryview(stored)
     body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if len(content) < len(MAGIC) + 8 + DIGEST_BYTES or hashlib.sha256(body).digest() != bytes(digest):
         raise Damaged(f"{path} is damaged: its digest is wrong")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeGuard, cast
 
 from ..core.engine import Engine
+from ..core.processes import THIS
 from ..core.run import Validation
 from ..data import inputs
 from ..data.array_data import ArrayData
@@ -45,7 +46,7 @@ class Datasets:
 
             stream = inputs.from_batches(
                 x, options.steps_per_epoch, arrange=arrange,
-                shuffle=options.shuffle, seed=options.seed, draw=trainable.draw_seed, first_epoch=options.initial_epoch,
+                shuffle=options.shuffle, seed=options.seed, draw=self._draw_seed, first_epoch=options.initial_epoch,
             )  # fmt: skip
             return stream, trainable.engine_for(stream.peek(), trains=True), None
         batch, held_out = trainable.arrange(*inputs.arrays(x, y, sample_weight)), None
@@ -58,9 +59,13 @@ class Datasets:
         engine = trainable.engine_for(_first(batch, size), trains=True)
         data = inputs.from_arrays(
             *batch, fits=engine.fits, batch_size=size, shuffle=options.shuffle, seed=options.seed,
-            draw=trainable.draw_seed, steps=options.steps_per_epoch,
+            draw=self._draw_seed, steps=options.steps_per_epoch,
         )  # fmt: skip
         return data, engine, held_out
+
+    def _draw_seed(self) -> int:
+        """Return a fresh seed for the order of data, in all processes that which the primary has drawn."""
+        return int(THIS.exchange("seed", str(self._trainable.draw_seed()))[0])
 
     def to_validate_on(
         self, given: UserData, options: FitOptions, engine: Engine, beside: AnyData

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 
 from ...core.processes import THIS
@@ -151,6 +152,11 @@ class DeviceState(Generic[T]):
                 arrays[path].setflags(write=False)
         return arrays
 
+    def checksum(self) -> int:
+        """Return a number, less than 2**31, that follows from the leaves of which each process has all."""
+        whole = [storable(leaf) for leaf in self.leaves if leaf.is_fully_replicated]
+        return int(cast("Array", _checksum(whole))) & 0x7FFFFFFF
+
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Restore a snapshot, bit for bit.
 
@@ -171,6 +177,20 @@ class DeviceState(Generic[T]):
     def lost(self) -> bool:
         """Whether the arrays were consumed by a call that failed."""
         return any(leaf.is_deleted() for leaf in self._leaves)
+
+
+@jax.jit
+def _checksum(arrays: list[Array]) -> Array:
+    """Return the sum, modulo 2**32, of all bytes, each times a number that follows from its place in its array."""
+    total = jnp.uint32(0)
+    for array in arrays:
+        if array.size:
+            by_byte = lax.bitcast_convert_type(array.astype(jnp.uint8) if array.dtype == bool else array, jnp.uint8)
+            flat = by_byte.ravel().astype(jnp.uint32)
+            total = total * jnp.uint32(31) + jnp.sum(
+                flat * (jnp.arange(flat.size, dtype=jnp.uint32) * jnp.uint32(2654435761) + 1)
+            )
+    return total
 
 
 def _copied(array: Array) -> Array:

@@ -23,6 +23,9 @@ Compiled = Callable[..., Any]
 class Devices:
     """The one device that is used if no distribution is set; what subclasses do with several is said here, too."""
 
+    count = 1
+    """How many there are."""
+
     least: Callable[[np.ndarray], np.ndarray] | None = None
     """Returns the least of each of some numbers over all processes whose devices these are; None in one alone."""
 
@@ -96,10 +99,6 @@ class Devices:
         """Return how many bytes are free on a device, None where that is the host's own memory."""
         stats = cast("dict[str, int] | None", jax.local_devices()[0].memory_stats())
         return stats["bytes_limit"] - stats["bytes_in_use"] if stats and "bytes_limit" in stats else None
-
-    def describe(self) -> dict[str, Any]:
-        """Describe the devices, as JSON values."""
-        return {"devices": 1}
 
 
 ONE_DEVICE = Devices()

@@ -59,6 +59,7 @@ class MeshDevices(Devices):
     def __init__(self, mesh: Mesh, batch_axis: str, spec_of: SpecOf) -> None:
         self._mesh, self._spec_of = mesh, spec_of
         self._batch_axis = batch_axis if batch_axis in mesh.shape else None
+        self.count = int(mesh.size)
         self._shards = int(mesh.shape.get(batch_axis, 1))
         self._whole = NamedSharding(mesh, PartitionSpec())
         self._is_local = len({device.process_index for device in mesh.devices.flat}) == 1
@@ -128,14 +129,6 @@ class MeshDevices(Devices):
         THIS.refuse_alone("reading weights that lie in parts in several processes")
         together(self.least, "reading weights that lie in parts in several processes")
         return [_moved(array, self._whole) if part else array for array, part in zip(arrays, parts, strict=True)]
-
-    def free_bytes(self) -> int | None:
-        """Return how many bytes are free on a device, None where that is the host's own memory."""
-        return super().free_bytes()
-
-    def describe(self) -> dict[str, Any]:
-        """Describe the devices, as JSON values."""
-        return {"devices": int(self._mesh.size)}
 
     def _axis_for(self, size: int) -> str | None:
         """Return the axis that so many samples are dealt out over; None if each device has all of them."""
