@@ -225,7 +225,7 @@ def test_warnings_about_late_processes_come_at_doubling_times(monkeypatch, capsy
     printed = []
     for waited in [59, 61, 100, 121, 123, 240, 250]:
         monkeypatch.setattr("epochal.distribution.signs.monotonic", lambda waited=waited: 1000.0 + waited)
-        warnings.consider(late, 1000.0)
+        warnings.consider(lambda: late, 1000.0)
         if capsys.readouterr().err:
             printed.append(waited)
     assert printed == [61, 123, 250]

@@ -193,6 +193,8 @@ class PhaseRunner:
             if self._in_flight:
                 return 0
             raise error
+        if not self._accord.is_alone:
+            THIS.at(f"waits for batch {self.batch + 1} of epoch {self._epoch + 1}")
         try:
             return self._data.next_size()
         except Exception as error:

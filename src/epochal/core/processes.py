@@ -8,6 +8,10 @@ from time import monotonic
 from typing import NoReturn
 
 
+def _alone(topic: str, text: str, is_over: Callable[[], bool] | None = None) -> list[str]:
+    return [text]
+
+
 class Process:
     """A process of those that train together: which it is, what it does, and whether another one has ended.
 
@@ -25,7 +29,8 @@ class Process:
         waits_since: When the present wait for the others began; None while there is none.
         ended: How another process ended, a whole error text; None as long as all live.
         told: Whether that error was raised here.
-        exchange: `(topic, text)`: returns the texts of all processes, in their order; each process must call it.
+        exchange: `(topic, text)`: returns the texts of all processes, in their order; each process must call it. A
+            third argument, if any, returns whether to give up.
         collect: `(topic, text)`: the same, but that only the primary gets them; the others get nothing.
         explain: Returns the error to raise where waiting for the others raised one.
         primary_hook: The hook that runs in this process alone, since it is the primary; None outside of such hooks.
@@ -38,8 +43,8 @@ class Process:
         self.waits_since: float | None = None
         self.ended: str | None = None
         self.told = False
-        self.exchange: Callable[[str, str], list[str]] = lambda topic, text: [text]
-        self.collect: Callable[[str, str], list[str]] = lambda topic, text: [text]
+        self.exchange: Callable[..., list[str]] = _alone
+        self.collect: Callable[[str, str], list[str]] = _alone
         self.explain: Callable[[Exception], Exception] = lambda error: error
         self.primary_hook: str | None = None
 

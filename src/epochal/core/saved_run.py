@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ..data.generators import get_global, set_global
 from ..messages.printing import say, warn
@@ -15,7 +15,7 @@ from .logs import Logs
 from .processes import THIS
 from .run import Run
 from .run_state import CallbackStates, EndState, RunState
-from .user_code import is_users
+from .user_code import is_users_own
 
 OF_ENGINE = ("engine.", "layers.", "learning_rate", "loss", "metrics", "optimizer", "weighted_metrics")
 """How the differences begin that an engine's state may not fit."""
@@ -55,9 +55,9 @@ def gather(run: Run, begins: bool = False) -> RunState:
 
 def _of_others(state: RunState, run: Run) -> list[PlainState]:
     """Return, in the primary, what each other process has of its own: all send it there."""
-    callbacks: Sequence[object] = run.hooks.callbacks
+    callbacks = run.hooks.callbacks
     labels = [known.label for known in callback_states.identities_of(callbacks, run.folder)]
-    users = [label for label, c in zip(labels, callbacks, strict=True) if is_users(type(c))]
+    users = [label for label, callback in zip(labels, callbacks, strict=True) if is_users_own(callback)]
     with THIS.waiting():
         texts = THIS.collect("state", Generation(state.own_part(users)).text())
     return [generation.from_text(text) for text in texts[1:]]

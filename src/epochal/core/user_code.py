@@ -23,9 +23,14 @@ def is_users(thing: object) -> bool:
     return package_of(thing) != OWN
 
 
+def is_users_own(callback: object) -> bool:
+    """Return whether a callback is of a user's own class."""
+    return is_users(type(callback))
+
+
 def runs_user_code(callback: object) -> bool:
     """Return whether a callback is of a user's own class, or says with `calls_user_functions` that it calls others'."""
-    return is_users(type(callback)) or bool(getattr(callback, "calls_user_functions", False))
+    return is_users_own(callback) or bool(getattr(callback, "calls_user_functions", False))
 
 
 def are_users(watchers: Iterable[BatchHooks]) -> bool:

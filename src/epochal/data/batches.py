@@ -34,6 +34,7 @@ class Chunk:
         size: Samples a batch.
         count: Batches in the chunk.
         capacity: The most batches that any chunk of these data has, so that engines can fix their buffers.
+        parts: Of how many processes each has a part of every batch, of equal sizes; the rows are those of this one.
     """
 
     rows: HostArrays[Batch]
@@ -42,6 +43,7 @@ class Chunk:
     size: int
     count: int
     capacity: int
+    parts: int = 1
 
     @property
     def rows_count(self) -> int:

@@ -131,6 +131,11 @@ class DataCursor:
         if self._closed:
             raise Closed
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody needs more, as far as is known."""
+        return self._closed
+
     def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """End reading; what was read ahead is lost. Return whether it ended within so many seconds."""
         items, self._items = self._items, None

@@ -19,6 +19,7 @@ from .passes import PassState
 from .reader import Reader
 from .reading import Prepare
 from .seeds import fresh_seed
+from .shared_reading import Exchange, SharedReading
 from .sources import Source
 
 CHUNK_SECONDS = 0.1
@@ -105,6 +106,7 @@ class StreamData:
             self._order.seed = draw()
         self._epoch = 0
         self._restored: StreamState | None = None
+        self._shared: SharedReading | None = None
         self._memory = Memory()
         self._cursor = DataCursor(self._read, background=True)
         self._reader = Reader(given, steps, prepare_batch, first_epoch, self._cursor.wait_until_needed)
@@ -116,6 +118,15 @@ class StreamData:
             ValueError: If both would share an iterator's progress.
         """
         return isinstance(training, StreamData) and self._reader.share(training._reader)
+
+    def share(self, exchange: Exchange, processes: int) -> None:
+        """Let the source be this process's part of every batch; called before the first `begin`.
+
+        Args:
+            exchange: Gives all processes the texts of all.
+            processes: How many there are.
+        """
+        self._shared = SharedReading(exchange, processes, lambda: self._cursor.is_closed)
 
     def peek(self) -> Batch:
         """Return the first batch, `(x, y, sample_weight)`, which is given back: it is used later, or read again.
@@ -184,7 +195,8 @@ class StreamData:
             self._reader.enter(number, batch, saved, in_step=saved is not None and saved["in_step"])
             # Whoever draws from the same generators must do so in turn
             self._cursor.in_step = self.beside_hooks and self._reader.draws
-            yield from self._chunks(number, batch)
+            chunks = self._chunks(number, batch)
+            yield from chunks if self._shared is None else self._shared.chunks(chunks)
             batch = 0
 
     def _chunks(self, epoch: int, first: int) -> Iterator[ReadItem]:

@@ -91,7 +91,7 @@ def initialize(
         )
     _connect(place, heartbeat, seconds)
     THIS.index, THIS.count = int(place.index or 0), int(place.count or 1)
-    exchange = Exchange(Service(), THIS)
+    exchange = Exchange(Service(), THIS, late)
     THIS.exchange, THIS.collect, THIS.explain = exchange, exchange.collect, watch.explained
     if not THIS.is_primary:
         let_another_speak()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from time import monotonic
 
@@ -107,8 +108,6 @@ class Roll:
         heartbeat: After how many seconds of silence a process counts as ended.
     """
 
-    MOST_LATE = 3
-
     def __init__(self, count: int, heartbeat: float) -> None:
         self._heartbeat = heartbeat
         self._signs: dict[int, Sign] = {}
@@ -139,7 +138,7 @@ class Roll:
         """Return processes that don't wait yet where others do."""
         front = max((sign.reached for sign in self._signs.values()), default=0)
         behind = [(i, sign) for i, sign in self._signs.items() if sign.reached < front and not self.is_silent(i)]
-        return tuple(Late(index, sign.stage, sign.stage_seconds) for index, sign in behind[: self.MOST_LATE])
+        return tuple(Late(index, sign.stage, sign.stage_seconds) for index, sign in behind[: LateWarnings.MOST])
 
     def is_silent(self, index: int) -> bool:
         """Return whether a process seems to be gone, before it is certain."""
@@ -169,15 +168,18 @@ class Clock:
 class LateWarnings:
     """Prints which processes are waited for, first after some seconds, then after twice as many each time."""
 
+    MOST = 3
+    """How many processes are named, at most."""
+
     def __init__(self, seconds: float) -> None:
         self._first = self._next = seconds
 
-    def consider(self, late: tuple[Late, ...], waits_since: float | None) -> None:
+    def consider(self, find: Callable[[], tuple[Late, ...]], waits_since: float | None) -> None:
         """Print a line a process if it is time; `waits_since` is None if nobody is waited for here."""
         waited = 0.0 if waits_since is None else monotonic() - waits_since
         if waited < self._first:
             self._next = self._first
-        elif waited >= self._next and late:
+        elif waited >= self._next and (late := find()):
             self._next = 2 * waited
             for each in late:
                 say(f"Warning: {each}. It is waited for here for {waited:.0f} s.", "stderr")

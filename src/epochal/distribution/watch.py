@@ -181,7 +181,7 @@ class Watch:
         clock = Clock(self._heartbeat)
         while not self._stopping:
             self._roll.read(self._signs(), clock.passed())
-            self._warnings.consider(self._roll.late(), self._this.waits_since)
+            self._warnings.consider(self._roll.late, self._this.waits_since)
             if (ended := self._roll.ended()) is not None:
                 self._shared.put(VERDICT, json.dumps(asdict(ended)))
                 return ended
@@ -201,7 +201,7 @@ class Watch:
         while not self._stopping:
             try:
                 sign = Sign.read(self._shared.wait("signs/0", self._heartbeat / LOOKS))
-                self._warnings.consider(sign.late, self._this.waits_since)
+                self._warnings.consider(lambda late=sign.late: late, self._this.waits_since)
                 said = self._shared.wait(VERDICT, self._heartbeat / LOOKS)
             except TimeoutError:
                 silence.saw(sign, clock.passed())

@@ -48,7 +48,8 @@ class Datasets:
                 x, options.steps_per_epoch, arrange=arrange,
                 shuffle=options.shuffle, seed=options.seed, draw=self._draw_seed, first_epoch=options.initial_epoch,
             )  # fmt: skip
-            return stream, trainable.engine_for(stream.peek(), trains=True), None
+            engine = trainable.engine_for(stream.peek(), trains=True)
+            return _shared(stream, engine), engine, None
         batch, held_out = trainable.arrange(*inputs.arrays(x, y, sample_weight)), None
         if options.validation_split:
             batch, held_out = inputs.split(*batch, options.validation_split)
@@ -94,7 +95,7 @@ class Datasets:
         )
         if not stream.beside(beside):
             stream.peek()
-        return Validation(stream, freq), None
+        return Validation(_shared(stream, engine), freq), None
 
     def to_evaluate_on(
         self, x: UserData, y: UserData, sample_weight: UserData, batch_size: int | None, steps: int | None
@@ -113,7 +114,8 @@ class Datasets:
         if _is_stream(x, y):
             _refuse_beside_batches(sample_weight=sample_weight, batch_size=batch_size)
             stream = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps", first_epoch=None)
-            return stream, self._trainable.engine_for(stream.peek(), trains)
+            engine = self._trainable.engine_for(stream.peek(), trains)
+            return _shared(stream, engine), engine
         batch = arrange(*inputs.arrays(x, y, sample_weight))
         size = _batch_size(batch_size, steps, batch[0])
         engine = self._trainable.engine_for(_first(batch, size), trains)
@@ -140,6 +142,13 @@ class Datasets:
             return batch
         x, y, sample_weight = batch
         return x, y, class_weights.weigh(y, sample_weight, self._trainable.output_shape)
+
+
+def _shared(stream: StreamData, engine: Engine) -> StreamData:
+    """Return a stream, which is a process's part of every batch if several processes work together."""
+    if engine.least is not None:
+        stream.share(THIS.exchange, THIS.count)
+    return stream
 
 
 def _is_stream(x: UserData, y: UserData) -> bool:

@@ -12,6 +12,7 @@ from ..core.engine import Engine
 from ..core.identity import described
 from ..core.logs import validation_name
 from ..core.phase_runner import PhaseRunner
+from ..core.processes import THIS
 from ..core.protocols import ModelTools
 from ..core.run import Run
 from ..core.signals import Signals
@@ -131,6 +132,11 @@ class Trainer:
         def identity() -> dict[str, object]:
             return {**self._trainable.identity(), "class_weight": described(class_weight)}
 
+        if THIS.count > 1 and engine.least is None:
+            raise RuntimeError(
+                f"distribution.initialize() has joined {THIS.count} processes, and {self._trainable.name} would be "
+                f"trained in each of them alone: call distribution.set_distribution(distribution.DataParallel()) before."
+            )
         hooks = Dispatcher(self._with_automatic(callbacks, options.verbose))
         facts = _facts(data, engine, options, validated=validation is not None)
         history = self._run(

@@ -61,8 +61,8 @@ class Devices:
         """Return the rows of a chunk by batch, `(capacity, size, ...)`, each batch dealt out over the devices."""
         raise NotImplementedError("one device takes whole batches.")
 
-    def batch(self, x: PyTree) -> PyTree:
-        """Return a batch to predict on."""
+    def batch(self, x: PyTree, parts: int = 1) -> PyTree:
+        """Return a batch to predict on, of which each of so many processes has a part."""
         return x
 
     def dealt(self, arrays: list[Array], axis: int = 0) -> list[Array]:

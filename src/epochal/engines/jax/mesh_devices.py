@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
@@ -81,21 +82,39 @@ class MeshDevices(Devices):
 
     def deals_batches(self, chunk: Chunk) -> bool:
         """Return whether a chunk has the rows of its batches one after the other and nothing else."""
-        return chunk.order is None and chunk.start == 0 and chunk.rows_count == chunk.capacity * chunk.size
+        whole = chunk.capacity * (chunk.size // chunk.parts)
+        return chunk.order is None and chunk.start == 0 and chunk.rows_count == whole
 
     def batches(self, arrays: list[np.ndarray], chunk: Chunk) -> list[Array]:
         """Return the rows of a chunk by batch, `(capacity, size, ...)`, each batch dealt out over the devices."""
-        sharding = NamedSharding(self._mesh, PartitionSpec(None, self._axis_for(chunk.size)))
-        shaped = [array.reshape(chunk.capacity, chunk.size, *array.shape[1:]) for array in arrays]
-        return [self._put(array, sharding) for array in shaped]
+        shaped = [array.reshape(chunk.capacity, chunk.size // chunk.parts, *array.shape[1:]) for array in arrays]
+        return [self._put_samples(array, 1, chunk.parts) for array in shaped]
 
-    def batch(self, x: PyTree) -> PyTree:
-        """Return a batch to predict on."""
+    def batch(self, x: PyTree, parts: int = 1) -> PyTree:
+        """Return a batch to predict on, of which each of so many processes has a part."""
+        return map_leaves(lambda array: self._put_samples(array, 0, parts), x)
 
-        def put(array: Array) -> Array:
-            return self._put(array, NamedSharding(self._mesh, PartitionSpec(self._axis_for(len(array)))))
+    def _put_samples(self, array: ArrayLike, axis: int, parts: int) -> Array:
+        """Return samples along an axis, dealt out over the devices where that comes out even."""
+        shape = (*np.shape(array)[:axis], np.shape(array)[axis] * parts, *np.shape(array)[axis + 1 :])
+        spec = PartitionSpec(*[None] * axis, self._axis_for(shape[axis]))
+        sharding = NamedSharding(self._mesh, spec)
+        if parts == 1:
+            return self._put(array, sharding)
+        host = np.asarray(array)
+        host = host.astype(jax.dtypes.canonicalize_dtype(host.dtype), copy=False)
+        if self._has_its_part(sharding, shape, axis, parts):
+            return jax.make_array_from_process_local_data(sharding, host, shape)
+        whole = np.concatenate(list(multihost_utils.process_allgather(host)), axis=axis)  # each process needs the rest
+        return self._put(whole, sharding)
 
-        return map_leaves(put, x)
+    def _has_its_part(self, sharding: NamedSharding, shape: tuple[int, ...], axis: int, parts: int) -> bool:
+        """Return whether the devices of this process need just the samples that it has."""
+        places = sharding.addressable_devices_indices_map(shape).values()
+        needed = {tuple(place[axis].indices(shape[axis])[:2]) for place in places if place is not None}
+        size = shape[axis] // parts
+        first = jax.process_index() * size
+        return min(start for start, _ in needed) == first and max(end for _, end in needed) == first + size
 
     def dealt(self, arrays: list[Array], axis: int = 0) -> list[Array]:
         """Return arrays in a compiled function, dealt out over the devices along the axis of their samples."""

@@ -101,8 +101,12 @@ class Programs:
         if chunk.rows not in self._checked:
             check_width(chunk.rows.arrays[0])
             self._checked.add(chunk.rows)
-        starts = range(span.start, span.start + span.count * chunk.size, chunk.size)
-        batches = [map_arrays(lambda a, at=at: a[at : at + chunk.size], chunk.rows.arrays[0]) for at in starts]
+        size, start = chunk.size // chunk.parts, span.start // chunk.parts
+        starts = range(start, start + span.count * size, size)
+        batches = [
+            self._devices.batch(map_arrays(lambda a, at=at: a[at : at + size], chunk.rows.arrays[0]), chunk.parts)
+            for at in starts
+        ]
         traces = self.predict.traces
         outputs = [outputs_of(batch) for batch in batches]
         return PredictionResult(outputs, self.predict.traces > traces)
@@ -135,7 +139,7 @@ class Prediction:
 
     Args:
         outputs: What is compiled.
-        devices: Where the leaves lie, and the inputs are to lie.
+        devices: Where the leaves and the inputs lie.
         compiled: Whether it is; else Python runs it.
 
     Attributes:
@@ -143,13 +147,13 @@ class Prediction:
     """
 
     def __init__(self, outputs: Outputs, devices: Devices, compiled: bool = True) -> None:
-        self._outputs, self._devices = outputs, devices
+        self._outputs = outputs
         self._run: Outputs = devices.jit_outputs(self._counted) if compiled else outputs
         self.traces = 0
 
     def __call__(self, leaves: list[Array], x: PyTree) -> PyTree:
         """Return a batch's outputs; compile first if its inputs have other shapes than before."""
-        return self._run(leaves, self._devices.batch(x))
+        return self._run(leaves, x)
 
     def _counted(self, leaves: list[Array], x: PyTree) -> PyTree:
         self.traces += 1  # a trace is a compilation
