@@ -12,6 +12,9 @@ from epochal.models import Sequential
 from epochal.optimizers import SGD
 
 RNG = np.random.default_rng(0)
+CLOSE = 5e-7
+"""How close logs and weights are, absolutely."""
+
 SAMPLES, BATCH = 84, 16  # the last batch has four samples, which eight devices can't share
 X = RNG.normal(size=(SAMPLES, 8)).astype(np.float32)
 IMAGES = RNG.normal(size=(SAMPLES, 6, 6, 1)).astype(np.float32)

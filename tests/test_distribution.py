@@ -8,7 +8,7 @@ import sys
 import jax
 import numpy as np
 import pytest
-from distributed import BATCH, KINDS, LABELS, X, assert_equal, dense, fitted, fitted_model, on, on_one_device
+from distributed import BATCH, CLOSE, KINDS, LABELS, X, assert_equal, dense, fitted, fitted_model, on, on_one_device
 from flax import nnx
 from folders import SCRIPTS
 from jax.sharding import Mesh
@@ -20,8 +20,6 @@ from epochal.layers import Dense
 from epochal.models import Model, Sequential
 
 pytestmark = pytest.mark.skipif(jax.device_count() < 8, reason="eight devices, which XLA_FLAGS simulates on a CPU")
-
-CLOSE = 5e-7
 
 
 def one_device():

@@ -19,6 +19,9 @@ Least: TypeAlias = Callable[[np.ndarray], np.ndarray]
 NOTHING = 2**31 - 1
 """What takes no part in a minimum."""
 
+MOST_NUMBERS = 8
+"""The room for numbers at a meeting, the same at each, so that processes that differ are told, and don't crash."""
+
 SPEEDS = 2
 """Of how many estimates a meeting tells what was measured."""
 
@@ -120,16 +123,22 @@ class Accord:
 def together(least: Least, where: str, numbers: Sequence[int] = ()) -> list[int]:
     """Return the least of each of some numbers over all processes, which must all be in the same moment.
 
+    Args:
+        least: Finds it.
+        where: In which moment this process is.
+        numbers: Those of this process; at most `MOST_NUMBERS`.
+
     Raises:
         RuntimeError: If they aren't, or one has ended.
     """
     THIS.at(f"is {where}")
     place = zlib.crc32(where.encode()) >> 1
+    padding = [NOTHING] * (MOST_NUMBERS - len(numbers))
     with THIS.waiting():
-        first, last, *found = least(np.array([place, -place, *numbers], np.int32)).tolist()
+        first, last, *found = least(np.array([place, -place, *numbers, *padding], np.int32)).tolist()
     if first != -last:
         THIS.differ(where)
-    return found
+    return found[: len(numbers)]
 
 
 def _of_primary(seconds: list[float]) -> list[int]:

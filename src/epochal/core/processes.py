@@ -91,7 +91,7 @@ class Process:
         if self.count > 1 and self.primary_hook is not None:
             raise RuntimeError(
                 f"{what} takes all processes, and {self.primary_hook} runs on the primary only: do it in a callback "
-                f"without primary_only, or before, and keep the result."
+                f"with primary_only = False, which does the rest where distribution.is_primary()."
             )
 
     def differ(self, where: str) -> NoReturn:

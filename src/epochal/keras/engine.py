@@ -10,6 +10,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
+from ..core.accord import Least
 from ..core.logs import fetch
 from ..core.wakes import Phase
 from ..data.batches import Span
@@ -69,7 +70,7 @@ class KerasEngine:
         return (self.steps.columns if phase == "train" else self.steps.test_columns).names
 
     @property
-    def least(self) -> Callable[[np.ndarray], np.ndarray] | None:
+    def least(self) -> Least | None:
         """How several processes, among whose devices the state lies, find a minimum together; None in one alone."""
         return self._state.devices.least
 
@@ -98,7 +99,7 @@ class KerasEngine:
     def fits(self, arrays: Nest) -> bool:
         """Return whether arrays can stay on the device beside what else may be needed there."""
         devices = self._state.devices
-        return devices.all_have(fits(leaves(arrays), devices))
+        return devices.all_have(fits(leaves(arrays), devices), "looking for space for the data")
 
     def joined(self, outputs: Sequence[PyTree]) -> PyTree:
         """Return the outputs of several batches, one after the other, in one nest of NumPy arrays."""

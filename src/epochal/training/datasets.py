@@ -114,12 +114,19 @@ class Datasets:
         if _is_stream(x, y):
             _refuse_beside_batches(sample_weight=sample_weight, batch_size=batch_size)
             stream = inputs.from_batches(x, steps, arrange=arrange, steps_name="steps", first_epoch=None)
-            engine = self._trainable.engine_for(stream.peek(), trains)
+            engine = self._engine_for(stream.peek(), trains)
             return _shared(stream, engine), engine
         batch = arrange(*inputs.arrays(x, y, sample_weight))
         size = _batch_size(batch_size, steps, batch[0])
-        engine = self._trainable.engine_for(_first(batch, size), trains)
+        engine = self._engine_for(_first(batch, size), trains)
         return inputs.from_arrays(*batch, fits=engine.fits, batch_size=size, steps=steps), engine
+
+    def _engine_for(self, batch: Batch, trains: bool) -> Engine:
+        """Return the engine; in a hook that runs on the primary only it mustn't need other processes."""
+        engine = self._trainable.engine_for(batch, trains)
+        if engine.least is not None:
+            THIS.refuse_alone("to evaluate, to predict or to train on a batch")
+        return engine
 
     def _arrange_inputs(self, x: Nest, _y: Nest, _sample_weight: Nest) -> Batch:
         return self._trainable.arrange_inputs(x), None, None
@@ -129,7 +136,7 @@ class Datasets:
     ) -> tuple[Span, Engine]:
         """Return a span of one batch, and the engine."""
         batch = self._weighed(self._trainable.arrange(*inputs.arrays(x, y, sample_weight)), class_weights)
-        engine = self._trainable.engine_for(batch, trains=True)
+        engine = self._engine_for(batch, trains=True)
         data = inputs.from_arrays(*batch, fits=engine.fits, batch_size=len(leaves(batch[0])[0]))
         data.begin(0)
         span = data.span(1)

@@ -135,7 +135,7 @@ class Trainer:
         if THIS.count > 1 and engine.least is None:
             raise RuntimeError(
                 f"distribution.initialize() has joined {THIS.count} processes, and {self._trainable.name} would be "
-                f"trained in each of them alone: call distribution.set_distribution(distribution.DataParallel()) before."
+                f"trained in each of them alone: call distribution.set_distribution(DataParallel()) before."
             )
         hooks = Dispatcher(self._with_automatic(callbacks, options.verbose))
         facts = _facts(data, engine, options, validated=validation is not None)

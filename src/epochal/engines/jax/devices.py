@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from ...core.accord import Least, together
 from ...core.logs import fetch
 from ...data.batches import Chunk
 from ...messages.printing import warn
@@ -26,12 +27,17 @@ class Devices:
     count = 1
     """How many there are."""
 
-    least: Callable[[np.ndarray], np.ndarray] | None = None
+    least: Least | None = None
     """Returns the least of each of some numbers over all processes whose devices these are; None in one alone."""
 
-    def all_have(self, condition: bool) -> bool:
-        """Return whether a condition holds in all processes, each of which must ask."""
-        return condition if self.least is None else bool(self.least(np.array([condition], np.int32))[0])
+    def all_have(self, condition: bool, where: str) -> bool:
+        """Return whether a condition holds in all processes, each of which must ask.
+
+        Args:
+            condition: Whether it holds here.
+            where: In which moment this is.
+        """
+        return condition if self.least is None else bool(together(self.least, where, [condition])[0])
 
     def leaf(self, path: str, value: ArrayLike) -> Array:
         """Return an array of a state as it lies on the devices; not a copy if it lies there already."""

@@ -12,6 +12,7 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
+from ...core.accord import Least
 from ...core.logs import fetch
 from ...core.wakes import Phase
 from ...data.batches import Span
@@ -108,7 +109,7 @@ class JaxEngine:
         return self._steps.objective
 
     @property
-    def least(self) -> Callable[[np.ndarray], np.ndarray] | None:
+    def least(self) -> Least | None:
         """How several processes, among whose devices the state lies, find a minimum together; None in one alone."""
         return self._state.devices.least
 
@@ -141,7 +142,7 @@ class JaxEngine:
     def fits(self, arrays: Nest) -> bool:
         """Return whether arrays can stay on the device beside what else may be needed there."""
         devices = self._state.devices
-        return devices.all_have(fits(leaves(arrays), devices))
+        return devices.all_have(fits(leaves(arrays), devices), "looking for space for the data")
 
     def joined(self, outputs: Sequence[PyTree]) -> PyTree:
         """Return the outputs of several batches, one after the other, in one nest of NumPy arrays."""

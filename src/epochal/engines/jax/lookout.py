@@ -78,7 +78,8 @@ class StateLookout:
         """Whether the state can go back: steps have no effects outside, and there is space for a copy."""
         if self._has_space is None:
             devices = self._watched[0].devices
-            self._has_space = self._changing is None or devices.all_have(fits(self._changing.leaves, devices))
+            has_space = self._changing is None or fits(self._changing.leaves, devices)
+            self._has_space = devices.all_have(has_space, "looking for space for a second state")
         return self._has_space and self._is_repeatable()
 
     def remember(self, span: Span, stop_when_not_finite: bool) -> None:

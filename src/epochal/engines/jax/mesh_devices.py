@@ -145,7 +145,7 @@ class MeshDevices(Devices):
         parts = [not (array.is_fully_addressable or array.is_fully_replicated) for array in arrays]
         if not any(parts) or self.least is None:
             return arrays
-        THIS.refuse_alone("reading weights that lie in parts in several processes")
+        THIS.refuse_alone("to read weights that lie in parts in several processes")
         together(self.least, "reading weights that lie in parts in several processes")
         return [_moved(array, self._whole) if part else array for array, part in zip(arrays, parts, strict=True)]
 

@@ -1,0 +1,87 @@
+"""A run of several processes, one of which ends, goes on bit for bit when all are started again."""
+
+import json
+import re
+import signal
+
+import numpy as np
+import pytest
+from processes import run
+
+SCRIPT = "several_saved.py"
+
+
+def ended(folder, what="nothing", victim=9, **options):
+    """Run the script; return the exit codes, what it printed at its end in each process, and their whole output."""
+    folder.mkdir(exist_ok=True)
+    outcomes = run(SCRIPT, folder, what, victim, limit=60, **options)
+    results = [re.findall(r"^\{.*\}$", outcome.output, re.MULTILINE) for outcome in outcomes]
+    return (
+        [outcome.code for outcome in outcomes],
+        [json.loads(each[0]) if each else None for each in results],
+        [outcome.output for outcome in outcomes],
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Return what a run ends with that nothing happens to, and its log."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    codes, results, output = ended(folder, "stream")
+    assert codes == [0, 0], output
+    return results, (folder / "log.csv").read_text()
+
+
+def test_a_killed_process_ends_the_others_and_all_go_on_bit_for_bit(tmp_path, undisturbed):
+    codes, _, output = ended(tmp_path, "stream kill", 1)
+    assert codes == [1, -signal.SIGKILL]
+    assert "RuntimeError: process 1 ended or hangs: no sign of life for 2 s" in output[0]
+    assert "Start all processes again to resume." in output[0]
+    codes, results, output = ended(tmp_path, "stream")
+    assert codes == [0, 0], output
+    assert (results, (tmp_path / "log.csv").read_text()) == undisturbed
+    assert [result["seen"] for result in results] == [20, 120]  # each remembers what it counted itself
+
+
+def test_a_signal_in_one_process_saves_the_run_and_ends_all(tmp_path, undisturbed):
+    codes, _, output = ended(tmp_path, "stream terminate", 1)
+    assert codes == [1, -signal.SIGTERM], output
+    assert re.search(r"RuntimeError: process 1 (ended|is)", output[0]), output[0]
+    codes, results, output = ended(tmp_path, "stream")
+    assert (results, (tmp_path / "log.csv").read_text()) == undisturbed
+
+
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
+    """Saved by two, killed, and ended by one: equal but for rounding to what two make of it, as a line says."""
+    whole, other = tmp_path / "whole", tmp_path / "other"
+    _, expected, _ = ended(whole, "parts")
+    codes, _, output = ended(other, "parts raise", 1)
+    assert codes == [1, 1]
+    assert "RuntimeError: process 1 ended: ValueError: a hook raised on process 1. Start all" in output[0]
+    codes, results, output = ended(other, "parts", count=1)
+    assert codes == [0], output
+    assert "The run goes on on one device, and was saved on 2 devices" in output[0]
+    np.testing.assert_allclose(results[0]["loss"], expected[0]["loss"], rtol=0, atol=5e-7)
+
+
+@pytest.mark.faults
+def test_a_killed_primary_ends_the_others_and_all_go_on_bit_for_bit(tmp_path, undisturbed, long):
+    if not long:
+        pytest.skip("a long version: make faults")
+    codes, _, output = ended(tmp_path, "stream kill", 0)
+    assert codes[0] == -signal.SIGKILL
+    assert codes[1] in (1, -signal.SIGABRT), output  # JAX's own client may be the first to notice
+    codes, results, output = ended(tmp_path, "stream")
+    assert (results, (tmp_path / "log.csv").read_text()) == undisturbed
+
+
+@pytest.mark.faults
+def test_four_processes_and_one_that_waits_for_its_data(tmp_path, long):
+    if not long:
+        pytest.skip("a long version: make faults")
+    codes, results, output = ended(tmp_path, "hang stream parts", 1, count=2)
+    assert codes == [0, 0]
+    assert re.search(r"Warning: process 1 is late: for \d s it waits for batch \d of epoch \d", output[0])
+    codes, results, output = ended(tmp_path / "four", "nothing", count=4)
+    assert codes == [0] * 4, output
+    assert len({json.dumps(result["loss"]) for result in results}) == 1
