@@ -49,7 +49,7 @@ def _tell_difference(mine: PlainState) -> None:
 
 
 def check_same_weights(run: Run, where: str) -> None:
-    """Raise a RuntimeError that names the processes in which weights, or learning rates, aren't those of the primary.
+    """Raise a RuntimeError that names the processes whose weights or learning rates aren't the primary's.
 
     Args:
         run: That of this process.

@@ -138,9 +138,9 @@ def evaluate(testing: PhaseRunner, hooks: Dispatcher) -> Logs:
     hooks("on_test_begin", Logs())
     testing.engine.reset_metrics("test")
     testing.begin(0)
-    testing.clear_stop()
+    testing.stop.clear()
     with testing:
-        testing.meet("at the beginning of an evaluation")
+        testing.stop.meet("at the beginning of an evaluation")
         for _ in testing.spans():
             pass
         testing.end_epoch()
@@ -153,9 +153,9 @@ def predict(predicting: PhaseRunner, hooks: Dispatcher) -> list[Any]:
     """Return the output of each batch, on the host, calling the predict hooks."""
     hooks("on_predict_begin", Logs())
     predicting.begin(0)
-    predicting.clear_stop()
+    predicting.stop.clear()
     with predicting:
-        predicting.meet("at the beginning of a prediction")
+        predicting.stop.meet("at the beginning of a prediction")
         outputs = [row[0] for span in predicting.spans() for row in span.rows()]
         predicting.end_epoch()
     hooks("on_predict_end", Logs())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
 
 from ..data.batches import Span
 from ..data.cursor import CLOSE_SECONDS
@@ -14,12 +12,13 @@ from ..messages.printing import warn
 from .accord import Accord
 from .batch_hooks import BatchHookCaller
 from .callback import Dispatcher
-from .engine import Engine, LoggedResult, Result
+from .engine import Engine, Result
 from .means import Means
 from .processes import THIS
 from .protocols import Data
 from .signals import Signals
 from .started_span import StartedSpan
+from .stop_flag import StopFlag
 from .user_code import are_users
 from .wakes import Phase, ThroughputEstimate, WakeSchedule
 
@@ -28,10 +27,6 @@ HURRY_SECONDS = 1.0
 
 RUN_AHEAD = 32
 """Spans that may be under way on the device, at most, while the host goes on."""
-
-
-STOP_FLAGS: dict[Phase, str] = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}
-"""The attribute of the model with which a hook ends a phase."""
 
 
 class PhaseRunner:
@@ -47,26 +42,22 @@ class PhaseRunner:
 
     Attributes:
         engine: Executes the spans.
+        stop: Whether a hook has asked to end.
         batch: The index in the epoch of the next batch.
         count: Batches finished since the run began, in all epochs.
         means: The sums for the epoch's means.
     """
 
     def __init__(
-        self,
-        phase: Phase,
-        engine: Engine,
-        data: Data,
-        hooks: Dispatcher,
-        signals: Signals,
+        self, phase: Phase, engine: Engine, data: Data, hooks: Dispatcher, signals: Signals,
         accord: Accord | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.engine, self._accord = engine, accord or Accord(engine.least)
-        self._phase: Phase = phase
         self._execute: Callable[[Span, bool, Result | None], Result] = getattr(engine, phase)
         self._averages = phase != "predict"
         self._data, self._signals = data, signals
         self._model, self._counted = hooks.model, 0.0
+        self.stop = StopFlag(phase, hooks.model, self._accord)
         watchers = hooks.watchers(phase)
         self._wakes, self._pace = WakeSchedule(watchers, self._accord.clock), ThroughputEstimate()
         names: Sequence[str] = engine.names(phase) if self._averages else ("outputs",)
@@ -106,20 +97,6 @@ class PhaseRunner:
             self.means = Means()
             self._caller.begin_epoch()
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether a hook has asked to end here."""
-        return bool(getattr(self._model, STOP_FLAGS[self._phase], False))
-
-    def clear_stop(self) -> None:
-        """Forget that anybody has asked to end."""
-        setattr(self._model, STOP_FLAGS[self._phase], False)
-
-    def meet(self, where: str) -> None:
-        """Agree with the other processes, if there are any, on what hooks have asked for: whether to end here."""
-        if not self._accord.is_alone and self._accord.meet(where, self.is_stopped).stop:
-            setattr(self._model, STOP_FLAGS[self._phase], True)
-
     def spans(self, interrupted: Callable[[], bool] | None = None) -> Iterator[StartedSpan]:
         """Run the rest of the epoch, or until a hook asks to end; yield after each span, when its hooks were called.
 
@@ -127,8 +104,8 @@ class PhaseRunner:
             interrupted: Returns whether to end here, or to do something else, before the next batch; called after each
                 batch whose hooks are called after its span. None for whether a hook has asked to end.
         """
-        interrupted = interrupted or (lambda: self.is_stopped)
-        while self.is_amid_batch or not self.is_stopped:
+        interrupted = interrupted or (lambda: self.stop.is_set)
+        while self.is_amid_batch or not self.stop.is_set:
             size = self._next_size()
             beginning = self._wakes.beginning(self.count) if size else []
             if (beginning or self._ends_run_of(size)) and (done := self._catch_up(interrupted)):
@@ -297,7 +274,7 @@ class PhaseRunner:
             batches, cold = batches + started.count, cold or started.result.cold
             if not self._caller.follows:
                 self._add_to_means(started)
-            if self._breaks and not _is_finite(started):
+            if self._breaks and not started.is_finite:
                 self._broken = started
                 self._in_flight.clear()
                 self._go_back_to(started.end)
@@ -309,8 +286,7 @@ class PhaseRunner:
 
     def _add_to_means(self, span: StartedSpan) -> None:
         if self._averages:
-            result = cast("LoggedResult", span.result)
-            self.means.add(result.sums()[: span.count], span.size, result.counts)
+            self.means.add(span.sums(), span.size, span.counts)
 
     # Calling the hooks
 
@@ -341,7 +317,7 @@ class PhaseRunner:
         broken, self._broken = self._broken, None
         woken = self._caller.wake(broken or started, self.count, is_finite=broken is None)
         if self._accord.is_due(started.count, self._pace.batches_in(self._wakes.seconds)) or woken:
-            self.meet(f"after batch {self.count}")
+            self.stop.meet(f"after batch {self.count}")
 
     def _follow(self, interrupted: Callable[[], bool]) -> StartedSpan:
         """Call the followers' hooks for the oldest span; if they change anything, forget what is ahead of them."""
@@ -360,7 +336,7 @@ class PhaseRunner:
                 self._in_flight.clear()
                 self._go_back_to(oldest.end)
         if not stays_ahead:
-            self.meet(f"after batch {self.count}")
+            self.stop.meet(f"after batch {self.count}")
         return oldest
 
     def _return_to_hooks(self) -> None:
@@ -369,9 +345,3 @@ class PhaseRunner:
             self._caller.return_to_hooks()
             self._go_back_to(self._in_flight[0].first)
             self._in_flight.clear()
-
-
-def _is_finite(span: StartedSpan) -> bool:
-    """Return whether the loss of the last batch that a span ran is finite, if it ran one."""
-    sums = cast("LoggedResult", span.result).sums()
-    return not len(sums) or math.isfinite(sums[-1, 0])

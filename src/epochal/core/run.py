@@ -90,7 +90,7 @@ class Run:
 
     def stopped(self) -> bool:
         """Return whether a callback asked to end the fit."""
-        return self.training.is_stopped
+        return self.training.stop.is_set
 
     def is_interrupted(self) -> bool:
         """Return whether the fit is to end, a signal waits, or a callback is to save the run."""
@@ -105,7 +105,7 @@ class Run:
 
     def meet(self, moment: str) -> None:
         """Agree with the other processes, if there are any, on what hooks of a moment of this epoch have asked for."""
-        self.training.meet(f"{moment} of epoch {self.epoch + 1}")
+        self.training.stop.meet(f"{moment} of epoch {self.epoch + 1}")
 
     def due_validation(self) -> PhaseRunner | None:
         """Return what validates the epoch under way; None if it isn't validated."""
