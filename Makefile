@@ -6,10 +6,13 @@ READY := $(VENV)/.ready
 TESTS := -n auto --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo test check format faults peers bench bench-keras clean
+.PHONY: demo demo-devices test check format faults peers bench bench-keras clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
+
+demo-devices: $(READY)
+	$(BIN)/python examples/many_devices.py
 
 test: $(READY)
 	$(BIN)/python -m pytest $(TESTS)
