@@ -38,7 +38,8 @@ def copied(array: ArrayLike) -> Array:
         numbers = copied(jax.random.key_data(array))
         return cast("Array", jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(array)))
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
-        parts = [copied(shard.data) for shard in array.addressable_shards]
+        # not `addressable_shards`, which raises for what Keras has made with `device_put` (JAX 0.10)
+        parts = [copied(array.addressable_data(at)) for at in range(len(_own_devices(array)))]
         return jax.make_array_from_single_device_arrays(array.shape, array.sharding, parts)
     placed = jax.device_put(array)  # may share the memory of a NumPy array, whatever `may_alias` says
     return cast("Array", jax.device_put(placed, may_alias=False))
@@ -47,6 +48,10 @@ def copied(array: ArrayLike) -> Array:
 def is_spread(array: Array) -> bool:
     """Return whether an array lies on several devices."""
     return len(cast("set[object]", array.sharding.device_set)) > 1
+
+
+def _own_devices(array: Array) -> set[object]:
+    return cast("set[object]", array.sharding.addressable_devices)
 
 
 def is_keys(array: Array) -> bool:
