@@ -46,9 +46,9 @@ def test_what_on_train_end_did_is_given_back_but_raised_epochs_go_on_from_before
 
 def test_several_callbacks_that_save_a_run_share_one_copy_of_its_end(tmp_path):
     class Counts(NumpyEngine):
-        def state_dict(self):
+        def state_dict(self, in_parts=False):
             copies.append(self)
-            return super().state_dict()
+            return super().state_dict(in_parts)
 
     copies = []
     fit([BackupAndRestore(tmp_path / "a")], engine=Counts)

@@ -67,7 +67,11 @@ class Happens(Callback):
 
 model, happens = dense(), Happens()
 data = (Source(),) if "stream" in what else (X[:80], LABELS[:80])
-callbacks = [happens, BackupAndRestore(folder / "run", save_freq=5), CSVLogger(folder / "log.csv")]
+callbacks = [
+    happens,
+    BackupAndRestore(folder / "run", save_freq=5, in_parts="orbax" in what or None),
+    CSVLogger(folder / "log.csv"),
+]
 options = {} if "stream" in what else {"batch_size": 16}
 history = model.fit(*data, epochs=4, verbose=0, seed=1, callbacks=callbacks, **options)
 digest = hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()

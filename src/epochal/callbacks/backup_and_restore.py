@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ..core import identity
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.parts import Parts, located, stored
 from ..core.processes import THIS
 from ..core.run_state import RunState
 from ..messages.numeric import whole
@@ -18,7 +21,7 @@ from ..messages.printing import say, warn
 from ..storage import files, generation
 from ..storage.folder_lock import FolderLock
 from ..storage.generation import Damaged, Generation, OtherVersion, PlainState
-from ..storage.writer import WriteJob
+from ..storage.writer import BackgroundWriter, WriteJob
 
 
 class BackupAndRestore(Callback):
@@ -49,6 +52,8 @@ class BackupAndRestore(Callback):
             learning rate, other data, batch size or seed; the differences are listed. False goes on as far as the
             state fits, takes the new learning rate, and warns of what it left; if the data are others, an epoch under
             way begins again.
+        in_parts: Whether each of several processes writes its part of the arrays, with Orbax, into a folder beside the
+            generation's file; None for where the primary's memory can't hold the state.
 
     Each generation is one file, written durably in the background and checked by a digest when it is
     read. A damaged one is skipped with a warning, and the one before is used. A state whose weights
@@ -69,14 +74,17 @@ class BackupAndRestore(Callback):
         save_freq: str | int | Every = "epoch",
         keep: int = 2,
         strict: bool = True,
+        in_parts: bool | None = None,
     ) -> None:
         keep = whole("keep", keep)
         if keep < 1:
             raise ValueError(f"keep is how many generations stay, at least 1; got {keep!r}.")
+        if in_parts not in (True, False, None):
+            raise ValueError(f"in_parts must be True, False or None; got {in_parts!r}.")
         if not str(backup_dir or "").strip():
             raise ValueError(f"backup_dir is the path of a folder, one a run; got {backup_dir!r}.")
         self.backup_dir = self.folder = Path(backup_dir)
-        self.every, self.keep, self.strict = Every.parse(save_freq), keep, strict
+        self.every, self.keep, self.strict, self.in_parts = Every.parse(save_freq), keep, strict, in_parts
         self.cadence: Cadence | None = self.every
         self.save_due = False
         self._lock: FolderLock | None = None
@@ -85,6 +93,7 @@ class BackupAndRestore(Callback):
         self._begins = True  # nothing was restored
         self._warned = False
         self._writing: WriteJob | None = None
+        self._parts_writer: BackgroundWriter | None = None  # of a process that isn't the primary
 
     # What the loop asks of a callback that saves runs
 
@@ -122,13 +131,36 @@ class BackupAndRestore(Callback):
                 warn(f"weights aren't finite: {self.backup_dir}/ keeps the last state in which they were.")
             return
         self._newest += 1
+        if state.parts():
+            self._save_parts(self._newest, state)
+            return
         number, encoded = self._newest, Generation(state.to_dict())
         self._writing = self.writer.put(lambda: self._write(number, encoded))
+
+    def _save_parts(self, number: int, state: RunState) -> None:
+        """Begin to save the arrays, in every process, and queue what comes when they are on the disk."""
+        parts = state.parts()
+        if THIS.is_primary:
+            next(iter(parts.values())).remove_leftovers(self.folder)
+        savings = {name: part.save(self._path(number, name)) for name, part in parts.items()}
+
+        def write() -> None:
+            for saving in savings.values():
+                saving.wait()
+            if THIS.is_primary:
+                named = state.with_engines(lambda name, engine: stored(engine, self._path(number, name), savings[name]))
+                self._write(number, Generation(named.to_dict()), parts)
+
+        if not THIS.is_primary and self._parts_writer is None:
+            self._parts_writer = BackgroundWriter()
+        self._writing = (self._parts_writer or self.writer).put(write)
 
     def wait(self) -> None:
         """Wait until the last generation is written."""
         if self._writing is not None:
             self._writing.wait()
+        if self._parts_writer is not None:
+            self._parts_writer.check()
 
     # Hooks
 
@@ -149,6 +181,9 @@ class BackupAndRestore(Callback):
         """Release the folder once everything is written."""
         if self._lock is not None:
             self.writer.put(self._release)
+        if self._parts_writer is not None:
+            self._parts_writer.close()
+            self._parts_writer = None
 
     def state_dict(self) -> PlainState:
         """Return an empty state: the folder has everything."""
@@ -156,8 +191,8 @@ class BackupAndRestore(Callback):
 
     # Generations
 
-    def _path(self, number: int) -> Path:
-        return self.folder / f"generation-{number:08d}.run"
+    def _path(self, number: int, kind: str = "run") -> Path:
+        return self.folder / f"generation-{number:08d}.{kind}"
 
     def _numbers(self) -> list[int]:
         """Return the generations' numbers in their order; a file with a name that isn't made here is none."""
@@ -182,14 +217,14 @@ class BackupAndRestore(Callback):
                 warn(f"{damage}; the generation before is tried.")
                 continue
             self._whole = [number]
-            return saved
+            return saved.with_engines(lambda name, engine: located(engine, self.folder))
         if numbers:
             raise RuntimeError(f"all generations in {self.backup_dir} are damaged. Delete them to start afresh.")
         return None
 
     # In the writer's thread
 
-    def _write(self, number: int, encoded: Generation) -> None:
+    def _write(self, number: int, encoded: Generation, parts: Mapping[str, Parts] = MappingProxyType({})) -> None:
         if self.writer.failed:
             return  # it would claim a file that was queued before it and isn't there
         self._keep_hold()
@@ -198,6 +233,10 @@ class BackupAndRestore(Callback):
         for old in self._numbers():
             if old not in self._whole:
                 self._path(old).unlink(missing_ok=True)
+        for kind, part in parts.items():
+            for folder in self.folder.glob(f"generation-*.{kind}"):
+                if folder not in [self._path(whole, kind) for whole in self._whole]:
+                    part.remove(folder)  # its generation was removed, or a kill came before it was written
 
     def _keep_hold(self) -> None:
         """Lock the folder again if it was removed meanwhile, unless another run is in its place."""

@@ -177,10 +177,18 @@ class Engine(Protocol):
         """Restore what `metric_states` returned: a hook has evaluated, and the epoch's own counting goes on."""
         ...
 
-    def state_dict(self) -> dict[str, Any]:
+    def whole_bytes(self) -> int | None:
+        """Return how many bytes a snapshot has, if no process has all of the state; else None."""
+        ...
+
+    def state_dict(self, in_parts: bool = False) -> dict[str, Any]:
         """Return a snapshot of everything a step changes; `arrays` has read-only host copies by name.
 
         The names of trained weights begin with `params/`.
+
+        Args:
+            in_parts: Whether to return `parts` instead, see `core.parts.Parts`, and as `finite` whether all trained
+                weights are finite; the next step may consume what `parts` has not saved.
         """
         ...
 

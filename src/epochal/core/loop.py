@@ -48,6 +48,9 @@ def _train(run: Run, saved: RunState | None) -> None:
     while run.epoch < run.epochs and (run.epoch_open or not run.stopped()):
         _epoch(run)
     at_last_epoch_end = saved_run.gather(run) if run.savers else None
+    if at_last_epoch_end is not None:
+        for parts in at_last_epoch_end.parts().values():
+            parts.lend()
     run.hooks("on_train_end", run.logs)
     if at_last_epoch_end is not None:
         _save_finished(run, at_last_epoch_end)
@@ -97,7 +100,7 @@ def _due(run: Run) -> list[RunSaver]:
 def _save(run: Run, savers: list[RunSaver], begins: bool = False) -> None:
     state = saved_run.gather(run, begins)
     for saver in savers:
-        if THIS.is_primary:
+        if THIS.is_primary or run.saves_parts:
             saver.save_run(state)
         saver.save_due = False
     if begins:  # a kill before this is on the disk would leave in logs what no saved run knows of
@@ -108,7 +111,7 @@ def _save_finished(run: Run, at_last_epoch_end: RunState) -> None:
     """Save the run as finished, unless a loss that isn't finite ended it; `on_train_end` has been called."""
     if math.isfinite(run.logs.get("loss", 0.0)):
         state = saved_run.finished(run, at_last_epoch_end)
-        for saver in run.savers if THIS.is_primary else ():
+        for saver in run.savers if THIS.is_primary or run.saves_parts else ():
             saver.save_run(state)
 
 

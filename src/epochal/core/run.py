@@ -12,7 +12,9 @@ from .accord import Accord, Wishes
 from .callback import Dispatcher
 from .engine import Engine
 from .logs import Logs
+from .parts import free_host_bytes
 from .phase_runner import PhaseRunner
+from .processes import THIS
 from .protocols import Data, Model, RunSaver
 from .signals import Signals
 from .user_code import are_users
@@ -117,6 +119,18 @@ class Run:
         """The folder of the first callback that saves the run; the working directory if none says it."""
         folders = (getattr(saver, "folder", None) for saver in self.savers)
         return next((str(folder) for folder in folders if folder is not None), ".")
+
+    @cached_property
+    def saves_parts(self) -> bool:
+        """Whether each process saves its part of the state: callbacks want it, or the primary couldn't hold it all."""
+        wants = {getattr(saver, "in_parts", False) for saver in self.savers}
+        if not wants or False in wants:
+            return False
+        if True in wants:
+            return True
+        whole = self.engine.whole_bytes()
+        too_large = whole is not None and whole > free_host_bytes() // 2
+        return THIS.exchange("parts", str(too_large))[0] == "True"  # the primary's memory counts
 
     @cached_property
     def identity(self) -> PlainState:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..storage.generation import OtherVersion, PlainState
+from .parts import PARTS, Parts
 
 FORMAT = 3
 """The version of what `RunState.to_dict` returns; no other one can be read."""
@@ -144,6 +145,16 @@ class RunState:
         """The number of batches, and whether the run has ended; greater is further."""
         return self.count, self.finished
 
+    def parts(self) -> dict[str, Parts]:
+        """Return the arrays that lie in parts: of the engine's state, and at the run's end; none of a whole state."""
+        states = {"arrays": self.engine, **({} if self.end is None else {"end": self.end.engine})}
+        return {name: state[PARTS] for name, state in states.items() if PARTS in state}
+
+    def with_engines(self, change: Callable[[str, PlainState], PlainState]) -> RunState:
+        """Return the state with what becomes of the engine's states, which are called as `parts` calls them."""
+        end = None if self.end is None else replace(self.end, engine=change("end", self.end.engine))
+        return replace(self, engine=change("arrays", self.engine), end=end)
+
     def own_part(self, labels: Collection[str]) -> PlainState:
         """Return what may be otherwise in each of several processes: data, generators, and callbacks by label."""
         states = {label: state for label, state in self.callbacks.states.items() if label in labels}
@@ -169,7 +180,7 @@ class RunState:
     def has_finite_weights(self) -> bool:
         """Return whether all trained weights are finite: engines name them `params/…`."""
         arrays: Mapping[str, np.ndarray] = self.engine["arrays"]
-        return all(
+        return self.engine.get("finite", True) and all(
             bool(np.isfinite(array).all())
             for path, array in arrays.items()
             if path.startswith("params/") and array.dtype.kind not in "biu"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ..data.generators import get_global, set_global
 from ..messages.printing import say, warn
 from ..storage import generation
-from ..storage.generation import Generation, PlainState
+from ..storage.generation import Damaged, Generation, PlainState
 from . import callback_states
 from .callback_states import frozen
 from .logs import Logs
@@ -73,7 +73,7 @@ def _data_state(run: Run, begins: bool) -> Mapping[str, object] | None:
 
 
 def _state_of_engine(run: Run) -> PlainState:
-    return {**run.engine.state_dict(), "devices": run.engine.devices}
+    return {**run.engine.state_dict(run.saves_parts), "devices": run.engine.devices}
 
 
 def _devices(count: int) -> str:
@@ -139,7 +139,12 @@ def _restore_parts(
         keeps_rate = any(line.startswith("learning_rate") for line in saved.differences)
         left_out += run.engine.load_compatible(engine, keeps_rate)
     else:
-        run.engine.load_state_dict(engine)
+        try:
+            run.engine.load_state_dict(engine)
+        except Damaged as damage:  # of arrays in parts, which nobody reads before
+            raise RuntimeError(
+                f"{damage}. Remove the generation that names it, and the one before is used."
+            ) from damage
     if (devices := engine.get("devices", 1)) != run.engine.devices:
         now, then = _devices(run.engine.devices), _devices(devices)
         say(f"The run goes on on {now}, and was saved on {then}: it ends as it would have there, but for rounding.")

@@ -23,6 +23,7 @@ from ..engines.jax.placement import fits
 from ..engines.jax.program_cache import DataPhase, Programs
 from ..engines.jax.results import PredictionResult, SpanResult
 from ..engines.jax.state_part import Places, StatePart
+from ..engines.jax.state_parts import host_arrays, restore, snapshot
 from ..engines.jax.trees import PyTree, copied, map_leaves
 from .log_columns import KerasResult
 from .optimizer import RATE, settings_of, uses_average
@@ -68,6 +69,10 @@ class KerasEngine:
     def names(self, phase: Phase) -> list[str]:
         """Return the names of what a batch logs in training or in evaluation."""
         return (self.steps.columns if phase == "train" else self.steps.test_columns).names
+
+    def whole_bytes(self) -> int | None:
+        """Return how many bytes a snapshot has, if no process has all of the state; else None."""
+        return self._state.whole_bytes()
 
     @property
     def least(self) -> Least | None:
@@ -244,10 +249,10 @@ class KerasEngine:
 
     # The whole state
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, in_parts: bool = False) -> dict[str, Any]:
         """Return a snapshot of everything a step changes, by path."""
         self.store.pull_external_writes()
-        return {"arrays": self._state.snapshot()}
+        return snapshot(self._state, in_parts)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state returned by `state_dict`, bit for bit.
@@ -255,7 +260,7 @@ class KerasEngine:
         Raises:
             ValueError: If it is the state of another model or optimizer.
         """
-        self._state.restore(state["arrays"])
+        restore(self._state, state)
         self.store.hide_old()
 
     def load_compatible(self, state: Mapping[str, Any], keeps_rate: bool) -> list[str]:
@@ -265,7 +270,9 @@ class KerasEngine:
             state: What `state_dict` returned.
             keeps_rate: Whether the learning rate stays as it is here.
         """
-        _, left_out = restore_compatible(self._state, state["arrays"], lambda path: keeps_rate and path.endswith(RATE))
+        _, left_out = restore_compatible(
+            self._state, host_arrays(state), lambda path: keeps_rate and path.endswith(RATE)
+        )
         self.store.hide_old()
         return left_out
 

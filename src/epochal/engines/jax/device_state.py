@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 from ...core.processes import THIS
 from ...messages.names import first_few
 from .devices import ONE_DEVICE, Devices
-from .trees import Array, PyTree, Structure, by_path, copied
+from .trees import Array, PyTree, Structure, by_path, copied, is_keys
 
 LARGE = 1_000_000
 """Bytes from which on memory matters more than the time for which the device is waited for."""
@@ -163,11 +163,26 @@ class DeviceState(Generic[T]):
         Raises:
             ValueError: If a name or a shape differs.
         """
-        if differing := set(self.paths) ^ set(arrays):
-            names = first_few(sorted(differing), 6)
-            raise ValueError(f"the saved state is of another model or optimizer; only one of the two has: {names}.")
+        self.check_names(arrays)
         for path in self.paths:
             self.write(path, arrays[path])
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Raise a ValueError if a saved state has arrays of other names."""
+        if differing := set(self.paths) ^ set(names):
+            shown = first_few(sorted(differing), 6)
+            raise ValueError(f"the saved state is of another model or optimizer; only one of the two has: {shown}.")
+
+    def hold(self, path: str, array: Array) -> None:
+        """Replace a leaf by an array that lies as it does and that nobody else will use; random keys by numbers."""
+        at = self._at[path]
+        self.leaves[at] = as_keys(array, self.leaves[at])
+
+    def whole_bytes(self) -> int | None:
+        """Return the bytes of all leaves, if a process has only its part of some; else None."""
+        leaves = [storable(leaf) for leaf in self.leaves]
+        in_parts = any(not (leaf.is_fully_addressable or leaf.is_fully_replicated) for leaf in leaves)
+        return sum(leaf.nbytes for leaf in leaves) if in_parts else None
 
     def describe(self) -> dict[str, str]:
         """Return each leaf's dtype and shape by path."""
@@ -201,8 +216,12 @@ def _copied(array: Array) -> Array:
 
 def device_array(value: np.ndarray, like: Array) -> Array:
     """Put numbers on the device; they become random keys where `like` is some."""
-    array: Array = jax.device_put(value)
-    if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
+    return as_keys(jax.device_put(value), like)
+
+
+def as_keys(array: Array, like: Array) -> Array:
+    """Return an array as random keys whose numbers it has, where `like` is some; else the array."""
+    if is_keys(like):
         return cast("Array", jax.random.wrap_key_data(array, impl=jax.random.key_impl(like)))
     return array
 

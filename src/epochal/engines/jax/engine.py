@@ -29,6 +29,7 @@ from .placement import fits
 from .program_cache import DataPhase, Programs
 from .rates import OptimizerRates
 from .results import PredictionResult, SpanResult
+from .state_parts import host_arrays, restore, snapshot
 from .step_programs import programs_of
 from .steps import Steps
 from .train_state import TrainState
@@ -107,6 +108,10 @@ class JaxEngine:
         if self._steps.objective is None:
             raise ValueError("the engine was made without an objective: it only predicts.")
         return self._steps.objective
+
+    def whole_bytes(self) -> int | None:
+        """Return how many bytes a snapshot has, if no process has all of the state; else None."""
+        return self._state.whole_bytes()
 
     @property
     def least(self) -> Least | None:
@@ -275,10 +280,10 @@ class JaxEngine:
 
     # The whole state
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, in_parts: bool = False) -> dict[str, Any]:
         """Return a snapshot of everything a step changes, by path, and the learning rates in full precision."""
         rates = {} if self._rates is None else self._rates.as_dict()
-        return {"arrays": self._state.snapshot(), "learning_rates": rates}
+        return {**snapshot(self._state, in_parts), "learning_rates": rates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state returned by `state_dict`, bit for bit.
@@ -286,7 +291,7 @@ class JaxEngine:
         Raises:
             ValueError: If it is the state of another model or optimizer.
         """
-        self._state.restore(state["arrays"])
+        restore(self._state, state)
         if self._rates is not None:
             self._rates.restore(state["learning_rates"])
         self.weights.mark_dirty()
@@ -298,7 +303,7 @@ class JaxEngine:
             state: What `state_dict` returned.
             keeps_rate: Whether the learning rate stays as it is here.
         """
-        optimizer_fits, left_out = restore_compatible(self._state, state["arrays"])
+        optimizer_fits, left_out = restore_compatible(self._state, host_arrays(state))
         if optimizer_fits and self._rates is not None:
             self._rates.restore({} if keeps_rate else state["learning_rates"])
         self.weights.mark_dirty()
