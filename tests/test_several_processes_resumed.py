@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 
 import numpy as np
@@ -51,14 +52,15 @@ def test_a_signal_in_one_process_saves_the_run_and_ends_all(tmp_path, undisturbe
     assert (results, (tmp_path / "log.csv").read_text()) == undisturbed
 
 
-def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
-    """Saved by two, killed, and ended by one: equal but for rounding to what two make of it, as a line says."""
-    whole, other = tmp_path / "whole", tmp_path / "other"
-    _, expected, _ = ended(whole, "parts")
-    codes, _, output = ended(other, "parts raise", 1)
+def test_weights_in_parts_are_saved_in_parts_and_go_on_in_as_many_processes_or_fewer(tmp_path):
+    _, expected, _ = ended(tmp_path / "whole", "parts orbax")
+    codes, _, output = ended(tmp_path / "two", "parts orbax raise", 1)
     assert codes == [1, 1]
     assert "RuntimeError: process 1 ended: ValueError: a hook raised on process 1. Start all" in output[0]
-    codes, results, output = ended(other, "parts", count=1)
+    shutil.copytree(tmp_path / "two", tmp_path / "one")
+    codes, results, output = ended(tmp_path / "two", "parts orbax")
+    assert (codes, results) == ([0, 0], expected), output
+    codes, results, output = ended(tmp_path / "one", "parts orbax", count=1)
     assert codes == [0], output
     assert "The run goes on on one device, and was saved on 2 devices" in output[0]
     np.testing.assert_allclose(results[0]["loss"], expected[0]["loss"], rtol=0, atol=5e-7)
