@@ -23,6 +23,9 @@ from ..storage.folder_lock import FolderLock
 from ..storage.generation import Damaged, Generation, OtherVersion, PlainState
 from ..storage.writer import BackgroundWriter, WriteJob
 
+KINDS = ("arrays", "end")
+"""How the names of the folders end that arrays are in: of a run under way, and of its end."""
+
 
 class BackupAndRestore(Callback):
     """Saves the whole run, and goes on from what it saved when the same script is run again.
@@ -194,16 +197,21 @@ class BackupAndRestore(Callback):
     def _path(self, number: int, kind: str = "run") -> Path:
         return self.folder / f"generation-{number:08d}.{kind}"
 
-    def _numbers(self) -> list[int]:
-        """Return the generations' numbers in their order; a file with a name that isn't made here is none."""
+    def _numbers(self, kind: str = "run") -> list[int]:
+        """Return the generations' numbers in their order; an entry with a name that isn't made here is none."""
         entries = self.folder.iterdir() if self.folder.is_dir() else ()
         named = ((re.match(r"generation-([0-9]+)", entry.name), entry) for entry in entries)
         numbers = ((int(match[1]), entry) for match, entry in named if match)
-        return sorted(number for number, entry in numbers if self._path(number).name == entry.name and entry.is_file())
+        return sorted(
+            number
+            for number, entry in numbers
+            if self._path(number, kind).name == entry.name and entry.is_file() == (kind == "run")
+        )
 
     def _read_newest(self) -> RunState | None:
         numbers = self._numbers()
-        self._newest, self._whole = max(numbers, default=-1), []
+        without_file = [number for kind in KINDS for number in self._numbers(kind)]  # a kill came before it was written
+        self._newest, self._whole = max([*numbers, *without_file], default=-1), []
         for number in reversed(numbers):
             try:
                 saved = RunState.from_dict(generation.read(self._path(number)))
@@ -233,10 +241,9 @@ class BackupAndRestore(Callback):
         for old in self._numbers():
             if old not in self._whole:
                 self._path(old).unlink(missing_ok=True)
-        for kind, part in parts.items():
-            for folder in self.folder.glob(f"generation-*.{kind}"):
-                if folder not in [self._path(whole, kind) for whole in self._whole]:
-                    part.remove(folder)  # its generation was removed, or a kill came before it was written
+        if (part := next(iter(parts.values()), None)) is not None:
+            for kind, old in [(kind, old) for kind in KINDS for old in self._numbers(kind) if old not in self._whole]:
+                part.remove(self._path(old, kind))
 
     def _keep_hold(self) -> None:
         """Lock the folder again if it was removed meanwhile, unless another run is in its place."""
