@@ -43,6 +43,12 @@ def dense(**options):
     return _classifier(Dense(16, activation="relu", input_dim=8), **options)
 
 
+def without_momentum():
+    model = Sequential([Dense(16, activation="relu", input_dim=8), Dense(3, activation="softmax")])
+    model.compile(SGD(0.1), "sparse_categorical_crossentropy", ["accuracy"])
+    return model
+
+
 def convolutional():
     conv = layers.Conv2D(4, 3, activation="relu", input_shape=(6, 6, 1))
     return _classifier(conv, layers.MaxPooling2D(2), layers.Flatten())
@@ -59,6 +65,7 @@ def stateful_metrics():
 
 
 KINDS = {  # the model, its samples, and what else goes into fit
+    "without momentum": (without_momentum, X, {}),
     "dense": (dense, X, {}),
     "convolutional": (convolutional, IMAGES, {}),
     "batch normalization": (

@@ -241,9 +241,10 @@ class BackupAndRestore(Callback):
         for old in self._numbers():
             if old not in self._whole:
                 self._path(old).unlink(missing_ok=True)
-        if (part := next(iter(parts.values()), None)) is not None:
-            for kind, old in [(kind, old) for kind in KINDS for old in self._numbers(kind) if old not in self._whole]:
-                part.remove(self._path(old, kind))
+        for kind in KINDS if parts else ():
+            for old in self._numbers(kind):
+                if old not in self._whole:
+                    parts["arrays"].remove(self._path(old, kind))
 
     def _keep_hold(self) -> None:
         """Lock the folder again if it was removed meanwhile, unless another run is in its place."""

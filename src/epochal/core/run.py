@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -81,7 +82,8 @@ class Run:
         if self.validation:
             self.validation.data.beside_hooks = are_users(self.hooks.watchers("test"))
         self.signals = Signals(can_save=bool(self.savers))
-        self.accord = Accord(self.engine.least, self._wishes)
+        # Not a method of this: in a cycle data, and their arrays on the device, would stay until garbage is collected
+        self.accord = Accord(self.engine.least, functools.partial(_wishes, self.signals, self.savers))
         self.training = PhaseRunner("train", self.engine, self.data, self.hooks, self.signals, self.accord)
         self.testing = self.validation and PhaseRunner(
             "test", self.engine, self.validation.data, self.hooks, self.signals, self.accord
@@ -101,9 +103,6 @@ class Run:
             or self.signals.pending
             or (bool(self.savers) and any(saver.save_due for saver in self.savers))
         )
-
-    def _wishes(self) -> Wishes:
-        return Wishes(signal=self.signals.pending, save=any(saver.save_due for saver in self.savers))
 
     def meet(self, moment: str) -> None:
         """Agree with the other processes, if there are any, on what hooks of a moment of this epoch have asked for."""
@@ -140,3 +139,8 @@ class Run:
             freq = validation.freq if isinstance(validation.freq, int) else list(validation.freq)
             found["validation"] = validation.data.identity() | {"freq": freq}
         return found
+
+
+def _wishes(signals: Signals, savers: Sequence[RunSaver]) -> Wishes:
+    """Return what this process asks for: to let a signal take its course, to save the run."""
+    return Wishes(signal=signals.pending, save=any(saver.save_due for saver in savers))
