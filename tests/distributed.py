@@ -75,11 +75,13 @@ KINDS = {  # the model, its samples, and what else goes into fit
     ),
     "dropout": (lambda: _classifier(Dense(16, activation="relu", input_dim=8), Dropout(0.5)), X, {}),
     "recurrent with masks": (recurrent, WORDS, {}),
-    "weights": (lambda: dense(weighted_metrics=["accuracy"]), X, {"sample_weight": WEIGHTS}),
+    "weights and averages": (
+        lambda: dense(weighted_metrics=["accuracy"]), X,
+        {"sample_weight": WEIGHTS, "callbacks": lambda: [SwapEMAWeights(0.9)]},
+    ),
     "metrics with state": (stateful_metrics, X, {}),
-    "averaged weights": (dense, X, {"callbacks": lambda: [SwapEMAWeights(0.9)]}),
     "parts": (lambda: dense(accumulate=2), X, {}),
-}
+}  # fmt: skip
 
 
 def fitted(kind, chosen, everything=False):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from distributed import LABELS, X, on
 
+from epochal.core.primary_only import is_primary_only
 from epochal.distribution import DataParallel, LayoutMap, ModelParallel
 
 keras = pytest.importorskip("keras", minversion="3.10")
@@ -89,3 +90,12 @@ def test_what_can_not_be_right(let_keras):
         pytest.raises(ValueError, match="epochal.distribution has set <DataParallel on 8 .*, and keras"),
     ):
         trained()
+
+
+def test_of_keras_callbacks_those_that_write_are_the_primarys(tmp_path):
+    callbacks = keras.callbacks
+    assert is_primary_only(callbacks.CSVLogger(tmp_path / "log.csv"))
+    assert is_primary_only(callbacks.ModelCheckpoint(tmp_path / "model.keras"))
+    assert not is_primary_only(callbacks.EarlyStopping())
+    with pytest.raises(ValueError, match=r"knows one process only: use epochal.callbacks.BackupAndRestore"):
+        is_primary_only(callbacks.BackupAndRestore(str(tmp_path / "run")))

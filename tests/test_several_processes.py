@@ -65,7 +65,7 @@ def test_the_wish_to_stop_of_one_ends_all_after_the_same_batch(found):
 
 def test_a_look_in_one_process_is_at_its_batch_and_calls_no_hook_twice(found):
     first, second = found("the_second_looks_amid_an_epoch")
-    assert (first["seen"], second["seen"]) == ([12], [12])
+    assert first["seen"][0] == second["seen"][0] == 12  # and the callback by the second is woken where it is, or before
     assert (len(first["looks"]), len(second["looks"])) == (0, 1)
 
 

@@ -44,7 +44,10 @@ def test_a_killed_process_ends_the_others_and_all_go_on_bit_for_bit(tmp_path, un
     assert [result["seen"] for result in results] == [20, 120]  # each remembers what it counted itself
 
 
-def test_a_signal_in_one_process_saves_the_run_and_ends_all(tmp_path, undisturbed):
+@pytest.mark.faults
+def test_a_signal_in_one_process_saves_the_run_and_ends_all(tmp_path, undisturbed, long):
+    if not long:
+        pytest.skip("a long version: make faults")
     codes, _, output = ended(tmp_path, "stream terminate", 1)
     assert codes == [1, -signal.SIGTERM], output
     assert re.search(r"RuntimeError: process 1 (ended|is)", output[0]), output[0]
@@ -87,3 +90,16 @@ def test_four_processes_and_one_that_waits_for_its_data(tmp_path, long):
     codes, results, output = ended(tmp_path / "four", "nothing", count=4)
     assert codes == [0] * 4, output
     assert len({json.dumps(result["loss"]) for result in results}) == 1
+
+
+@pytest.mark.faults
+def test_a_folder_that_is_not_shared_is_told(tmp_path, long):
+    if not long:
+        pytest.skip("a long version: make faults")
+    codes, _, output = ended(tmp_path, "unshared raise", 1)
+    assert codes == [1, 1], output
+    codes, _, output = ended(tmp_path, "unshared")
+    assert codes == [1, 1], output
+    for each in output:
+        assert re.search(r"saved run: \d+ batches, \d epochs on process 0, none on process 1", each)
+        assert "The folder of a saved run must be one that all processes share." in each

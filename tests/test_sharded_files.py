@@ -223,9 +223,9 @@ def test_a_removal_that_is_killed_leaves_nothing_of_the_folders_name(copied, mon
 
 def test_a_full_disk_is_an_error_in_words_and_can_be_tried_again(tmp_path, capfd, caplog):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    saving = save(tmp_path / "arrays", placed(WHERE) | {"large": jnp.ones((512, 512))})
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
     try:
+        saving = save(tmp_path / "arrays", placed(WHERE) | {"large": jnp.ones((512, 512))})
         with pytest.raises(OSError, match=f"^could not write {tmp_path}/arrays: File too large$"):
             saving.wait()
     finally:

@@ -96,7 +96,7 @@ def the_second_looks_amid_an_epoch():
         if INDEX == 1 and count == 4:
             looks.append(float(model.get_weights()[0].sum()))
 
-    return trained(Hook(look)) | {"looks": looks}
+    return trained(Hook(look), Hook(cadence=Every(0.003, "second"))) | {"looks": looks}
 
 
 @situation

@@ -65,11 +65,12 @@ class Happens(Callback):
         self.seen = state["seen"]
 
 
+own = str(INDEX) if "unshared" in what else ""
 model, happens = dense(), Happens()
 data = (Source(),) if "stream" in what else (X[:80], LABELS[:80])
 callbacks = [
     happens,
-    BackupAndRestore(folder / "run", save_freq=5, in_parts="orbax" in what or None),
+    BackupAndRestore(folder / own / "run", save_freq=5, in_parts="orbax" in what or None),
     CSVLogger(folder / "log.csv"),
 ]
 options = {} if "stream" in what else {"batch_size": 16}

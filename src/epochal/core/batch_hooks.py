@@ -142,11 +142,14 @@ class BatchHookCaller:
         """
         lookout, asked, since, stays_ahead = self._lookout, span.count, time.perf_counter(), False
         self._changes.begin(f"at the hooks of batches {count - asked + 1} to {count}")
+        times = self._wakes.times()
         lookout.begin(asked)
         try:
             with kept_from_model(self._wakes.followers):
                 stays_ahead = self._follow(span, count, is_finite, interrupted) and is_finite
             looked, stays_ahead = self._settle(span.first, stays_ahead, is_finite)
+            if lookout.at < asked:
+                self._wakes.return_to(times)  # in which some processes have woken those at the span's end
         finally:
             span.count = lookout.at
             lookout.end(stays_ahead)
@@ -179,10 +182,10 @@ class BatchHookCaller:
                     return False
                 changes.in_begin = False
             lookout.at = batch + 1 - first
+            woken = self._wakes.ending(count, is_finite) if batch == last else ()
             if batch < changes.ended:
                 continue  # its hooks were called before all processes went back
             logs = Logs(zip(self._keys, (batch, size, *row), strict=True))
-            woken = self._wakes.ending(count, is_finite) if batch == last else ()
             if woken:
                 called = self._wakes.in_order([*self._wakes.followers, *woken])
                 _call_end(called, batch, {"batch": batch, "size": size}, logs)

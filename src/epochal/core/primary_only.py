@@ -7,11 +7,23 @@ from collections.abc import Callable
 
 from .processes import THIS
 
+KERAS_RECORDERS = frozenset({"CSVLogger", "ModelCheckpoint", "ProgbarLogger", "RemoteMonitor", "TensorBoard"})
+"""Callbacks of Keras that write files, print or send; they say nothing about processes."""
+
 
 def is_primary_only(callback: object) -> bool:
-    """Return whether hooks of a callback are for the primary, as `primary_only` says, or else `is_sink`."""
+    """Return whether hooks of a callback are for the primary, as `primary_only` says, or else `is_sink`.
+
+    Raises:
+        ValueError: If it is Keras's BackupAndRestore, which would write and read in each process by itself.
+    """
     said = getattr(callback, "primary_only", None)
-    return bool(getattr(callback, "is_sink", False) if said is None else said)
+    if said is None:
+        of_keras = {kind.__name__ for kind in type(callback).__mro__ if kind.__module__.startswith("keras.")}
+        if "BackupAndRestore" in of_keras:
+            raise ValueError("Keras's BackupAndRestore knows one process only: use epochal.callbacks.BackupAndRestore.")
+        said = getattr(callback, "is_sink", False) or bool(of_keras & KERAS_RECORDERS)
+    return bool(said)
 
 
 def runs_here(callback: object) -> bool:

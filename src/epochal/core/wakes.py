@@ -135,6 +135,14 @@ class WakeSchedule:
                 woken.append(watcher)
         return woken if is_finite else woken + self._by_value
 
+    def times(self) -> dict[BatchHooks, float]:
+        """Return when each watcher by the second was woken last."""
+        return dict(self._woken)
+
+    def return_to(self, times: dict[BatchHooks, float]) -> None:
+        """Let watchers by the second have been woken last when `times` says."""
+        self._woken = times
+
     def in_order(self, watchers: list[BatchHooks]) -> list[BatchHooks]:
         """Return watchers in the order in which their hooks are called."""
         return sorted(watchers, key=self._place.__getitem__) if len(watchers) > 1 else watchers
