@@ -55,7 +55,10 @@ def test_a_signal_in_one_process_saves_the_run_and_ends_all(tmp_path, undisturbe
     assert (results, (tmp_path / "log.csv").read_text()) == undisturbed
 
 
-def test_weights_in_parts_are_saved_in_parts_and_go_on_in_as_many_processes_or_fewer(tmp_path):
+@pytest.mark.faults
+def test_weights_in_parts_are_saved_in_parts_and_go_on_in_as_many_processes_or_fewer(tmp_path, long):
+    if not long:
+        pytest.skip("a long version: make faults; test_sharded_files has two processes too")
     _, expected, _ = ended(tmp_path / "whole", "parts orbax")
     codes, _, output = ended(tmp_path / "two", "parts orbax raise", 1)
     assert codes == [1, 1]
