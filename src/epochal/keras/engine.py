@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
-import jax
 import numpy as np
 
-from ..core.accord import Least
 from ..core.logs import fetch
 from ..core.wakes import Phase
 from ..data.batches import Span
-from ..data.nests import Nest, leaves
 from ..engines.jax.compatible import restore_compatible
 from ..engines.jax.device_state import DeviceState
 from ..engines.jax.devices import ONE_DEVICE, Devices
 from ..engines.jax.lookout import StateLookout
-from ..engines.jax.placement import fits
+from ..engines.jax.on_devices import OnDevices
 from ..engines.jax.program_cache import DataPhase, Programs
 from ..engines.jax.results import PredictionResult, SpanResult
 from ..engines.jax.state_part import Places, StatePart
@@ -34,7 +31,7 @@ TESTED = ("other/", "test_metrics/", "test_logs")
 """How the paths begin of what an evaluation changes."""
 
 
-class KerasEngine:
+class KerasEngine(OnDevices):
     """Runs spans of a Keras model's own steps; see `core.engine.Engine`.
 
     Args:
@@ -70,29 +67,6 @@ class KerasEngine:
         """Return the names of what a batch logs in training or in evaluation."""
         return (self.steps.columns if phase == "train" else self.steps.test_columns).names
 
-    def whole_bytes(self) -> int | None:
-        """Return how many bytes a snapshot has, if no process has all of the state; else None."""
-        return self._state.whole_bytes()
-
-    @property
-    def least(self) -> Least | None:
-        """How several processes, among whose devices the state lies, find a minimum together; None in one alone."""
-        return self._state.devices.least
-
-    @property
-    def devices(self) -> int:
-        """On how many devices the state lies."""
-        return self._state.devices.count
-
-    def checksum(self) -> int:
-        """Return a number below 2**31 that follows from what this process holds of the state that all have whole."""
-        return self._state.checksum()
-
-    @property
-    def lost(self) -> bool:
-        """Whether a call that failed has consumed the state."""
-        return self._state.lost
-
     def check_structure(self) -> None:
         """Raise a ValueError if the model has other variables than when the engine was made."""
         if not self.steps.variables.is_of(self.steps.model):
@@ -100,15 +74,6 @@ class KerasEngine:
                 "the model has other variables than when the fit began: layers are added, frozen or thawed before it, "
                 "and the model is compiled again then. In a hook, end the fit first: model.stop_training = True."
             )
-
-    def fits(self, arrays: Nest) -> bool:
-        """Return whether arrays can stay on the device beside what else may be needed there."""
-        devices = self._state.devices
-        return devices.all_have(fits(leaves(arrays), devices), "looking for space for the data")
-
-    def joined(self, outputs: Sequence[PyTree]) -> PyTree:
-        """Return the outputs of several batches, one after the other, in one nest of NumPy arrays."""
-        return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
     # Spans
 

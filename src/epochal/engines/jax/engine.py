@@ -7,16 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
-import jax
-import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
-from ...core.accord import Least
 from ...core.logs import fetch
 from ...core.wakes import Phase
 from ...data.batches import Span
-from ...data.nests import Nest, leaves
 from .compatible import restore_compatible
 from .device_state import DeviceState
 from .devices import ONE_DEVICE, Devices
@@ -24,8 +20,8 @@ from .logged_metrics import LoggedMetric
 from .lookout import StateLookout
 from .module_split import AtPaths, node_ids, split_module
 from .objective import Objective
+from .on_devices import OnDevices
 from .optimizer_like import OptimizerLike
-from .placement import fits
 from .program_cache import DataPhase, Programs
 from .rates import OptimizerRates
 from .results import PredictionResult, SpanResult
@@ -38,7 +34,7 @@ from .updates import prepared
 from .weight_store import JaxWeightStore
 
 
-class JaxEngine:
+class JaxEngine(OnDevices):
     """Runs spans of steps on a module's state, which it holds.
 
     Args:
@@ -109,29 +105,6 @@ class JaxEngine:
             raise ValueError("the engine was made without an objective: it only predicts.")
         return self._steps.objective
 
-    def whole_bytes(self) -> int | None:
-        """Return how many bytes a snapshot has, if no process has all of the state; else None."""
-        return self._state.whole_bytes()
-
-    @property
-    def least(self) -> Least | None:
-        """How several processes, among whose devices the state lies, find a minimum together; None in one alone."""
-        return self._state.devices.least
-
-    @property
-    def devices(self) -> int:
-        """On how many devices the state lies."""
-        return self._state.devices.count
-
-    def checksum(self) -> int:
-        """Return a number below 2**31 that follows from what this process holds of the state that all have whole."""
-        return self._state.checksum()
-
-    @property
-    def lost(self) -> bool:
-        """Whether a call that failed has consumed the state."""
-        return self._state.lost
-
     def names(self, phase: Phase) -> list[str]:
         """Return the names of what a batch logs: what the objective returns, then the metrics; in tests the same."""
         return self._names
@@ -143,15 +116,6 @@ class JaxEngine:
                 "layers or variables were added to the module, or taken out of it, since it was compiled: a layer's "
                 "parts are made in its constructor or in build. Compile it again."
             )
-
-    def fits(self, arrays: Nest) -> bool:
-        """Return whether arrays can stay on the device beside what else may be needed there."""
-        devices = self._state.devices
-        return devices.all_have(fits(leaves(arrays), devices), "looking for space for the data")
-
-    def joined(self, outputs: Sequence[PyTree]) -> PyTree:
-        """Return the outputs of several batches, one after the other, in one nest of NumPy arrays."""
-        return jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
 
     # Spans
 
