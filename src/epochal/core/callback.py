@@ -35,7 +35,8 @@ from .protocols import Model, ModelTools
 from .wakes import BatchHooks, Phase
 
 Params: TypeAlias = Mapping[str, Any]
-"""The facts of a fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics; None where not known."""
+"""The facts of a fit, None where not known: verbose, batch_size, epochs, steps, samples, do_validation, metrics,
+validation_samples, and the seed that somebody has chosen."""
 
 
 class Callback(NamesArguments):
@@ -51,7 +52,7 @@ class Callback(NamesArguments):
 
     Attributes:
         model: The model that is trained; set before the first hook. `model.stop_training = True` ends the fit.
-        params: Facts of the fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics.
+        params: Facts of the fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics, …; see `Params`.
         validation_data: `(x, y, sample_weight)` when validation data are arrays, else None.
         writer: Writes files in the background, one after the other; what failed there is raised at the
             next hook and at the end of the fit, which waits until everything is written.

@@ -186,6 +186,10 @@ class ModelTools(Protocol):
         """Return the rate of the last step, a schedule's too; None if the optimizer doesn't tell."""
         ...
 
+    def training_settings(self) -> Mapping[str, object]:
+        """Return what the model is trained with, for `run_config`: optimizer, loss, metrics, numbers of parameters."""
+        ...
+
     def weights_by_layer(self) -> dict[str, dict[str, np.ndarray]]:
         """Return copies of all weights by layer and by weight, in the layers' order."""
         ...

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 _sequence = np.random.default_rng()
+_chosen: int | None = None
 
 
 def set_random_seed(seed: int) -> None:
@@ -23,8 +24,13 @@ def set_random_seed(seed: int) -> None:
     Args:
         seed: A whole number, at least 0.
     """
-    global _sequence
-    _sequence = np.random.default_rng(seed)
+    global _sequence, _chosen
+    _sequence, _chosen = np.random.default_rng(seed), int(seed)
+
+
+def chosen_seed() -> int | None:
+    """Return what `set_random_seed` was given last; None if nobody has called it."""
+    return _chosen
 
 
 def fresh_seed() -> int:

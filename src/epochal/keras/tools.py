@@ -83,6 +83,19 @@ class KerasTools:
 
     # A look inside
 
+    def training_settings(self) -> dict[str, object]:
+        """Return what the model is trained with: optimizer, loss, metrics, numbers of parameters."""
+        model = self._model
+        compiled: dict[str, object] = dict(getattr(getattr(model, "_compile_config", None), "config", None) or {})
+        return {
+            "model": model.name,
+            "optimizer": model.optimizer,
+            "loss": compiled.get("loss"),
+            "metrics": compiled.get("metrics") or None,
+            "parameters": sum(variable.value.size for variable in model.weights),
+            "trainable_parameters": sum(variable.value.size for variable in model.trainable_weights),
+        }
+
     def weights_by_layer(self) -> dict[str, dict[str, np.ndarray]]:
         """Return copies of all weights by layer and by weight, in the layers' order."""
         return _by_layer(self._model, lambda variable: np.array(fetch(variable.value)))

@@ -131,6 +131,19 @@ class Inspector:
         """
         return self._trainee.network.layer_nodes()
 
+    def training_settings(self) -> dict[str, object]:
+        """Return what the model is trained with: optimizer, loss, metrics, numbers of parameters."""
+        config = self._trainee.compiled_plan.config
+        weights = self.trained_variables()
+        return {
+            "model": self._trainee.name,
+            "optimizer": config.optimizer,
+            "loss": config.given_loss,
+            "metrics": config.metrics or None,
+            "parameters": sum(variable.size for variable, _ in weights),
+            "trainable_parameters": sum(variable.size for variable, is_trained in weights if is_trained),
+        }
+
     def last_learning_rate(self) -> float | None:
         """Return the rate of the last step, a schedule's too; None if the optimizer doesn't tell."""
         engine = self._trainee.runtime.engine

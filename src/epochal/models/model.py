@@ -335,6 +335,7 @@ class Model(NamesArguments):
     activations = delegated("_inspector", Inspector.activations)
     gradients = delegated("_inspector", Inspector.gradients)
     layer_graph = delegated("_inspector", Inspector.layer_graph)
+    training_settings = delegated("_inspector", Inspector.training_settings)
     last_learning_rate = delegated("_inspector", Inspector.last_learning_rate)
     direction = delegated("_trainee", Trainee.direction)
     track_average = delegated("_trainee", Trainee.track_average)

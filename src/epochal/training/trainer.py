@@ -14,12 +14,13 @@ from ..core.logs import validation_name
 from ..core.phase_runner import PhaseRunner
 from ..core.processes import THIS
 from ..core.protocols import ModelTools
-from ..core.run import Run
+from ..core.run import Run, Validation
 from ..core.signals import Signals
 from ..data import inputs
 from ..data.array_data import ArrayData
 from ..data.class_weights import ClassWeights
 from ..data.nests import Batch, leaves
+from ..data.seeds import chosen_seed
 from ..messages.arguments import names_arguments
 from ..messages.printing import warn
 from .activity import Activity
@@ -138,7 +139,7 @@ class Trainer:
                 f"trained in each of them alone: call distribution.set_distribution(DataParallel()) before."
             )
         hooks = Dispatcher(self._with_automatic(callbacks, options.verbose))
-        facts = _facts(data, engine, options, validated=validation is not None)
+        facts = _facts(data, engine, options, validation)
         history = self._run(
             hooks, facts, validation_arrays, engine,
             lambda: Run(
@@ -276,14 +277,16 @@ class Trainer:
         return hooks
 
 
-def _facts(data: AnyData, engine: Engine, options: FitOptions, validated: bool) -> dict[str, object]:
+def _facts(data: AnyData, engine: Engine, options: FitOptions, validation: Validation | None) -> dict[str, object]:
     """Return the `params` of callbacks in a fit."""
     return {
         "verbose": options.verbose,
         "batch_size": data.batch_size if isinstance(data, ArrayData) else None,
         "epochs": options.epochs,
-        "do_validation": validated,
-        **_data_facts(data, engine, validated),
+        "do_validation": validation is not None,
+        "validation_samples": getattr(validation and validation.data, "samples", None),
+        "seed": chosen_seed() if options.seed is None else options.seed,
+        **_data_facts(data, engine, validation is not None),
     }
 
 
