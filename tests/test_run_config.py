@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from epochal.callbacks import Callback
-from epochal.core.run_config import flat, run_config
+from epochal.core.run_config import flat, own_config, run_config
 from epochal.layers import Dense
 from epochal.losses import BinaryCrossentropy
 from epochal.models import Sequential
@@ -81,3 +81,17 @@ def test_nests_become_one_table():
     assert flat(nest) == {
         "loss.a": "mse", "loss.b": "BinaryCrossentropy", "blocks": "3, wide", "own": "Odd", "rate": None,
     }  # fmt: skip
+
+
+def test_what_a_user_adds_is_checked():
+    given = {"depth": np.int64(3), "rate": np.float32(0.5), "act": np.tanh, "augment": {"flip": True}, "none": None}
+    assert own_config(given) == {"depth": 3, "rate": 0.5, "act": "tanh", "augment.flip": True, "none": None}
+    assert own_config(None) == {}
+    for wrong, words in (
+        ([1], "config is a dict of names and values; got list"),
+        ({"a": {2: 1}}, r"config\['a'\] has the name 2, which is no text"),
+        ({"a": [1, b"x"]}, r"config\['a'\]\[1\] is a bytes"),
+        ({"x": np.zeros(3)}, r"config\['x'\] is a ndarray"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            own_config(wrong)

@@ -7,7 +7,9 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeGuard, cast
+
+import numpy as np
 
 from .callback import Callback, Params
 
@@ -42,6 +44,48 @@ def run_config(callback: Callback) -> RunConfig:
     return flat(settings) | _of_data(callback.params) | _of_machine()
 
 
+def own_config(given: object) -> RunConfig:
+    """Return what a user says of a run, checked and flat; empty for None.
+
+    >>> own_config({"depth": 3, "augment": {"flip": True}, "sizes": [64, 10]})
+    {'depth': 3, 'augment.flip': True, 'sizes': '64, 10'}
+
+    Args:
+        given: Names and values: numbers, text, True or False, None, functions or classes, which are known by their
+            names, or lists and dicts of these.
+
+    Raises:
+        ValueError: If it is no dict, a name is no text, or a value is none of these.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"config is a dict of names and values; got {type(given).__name__}.")
+    _check_plain("config", cast("Mapping[object, object]", given))
+    return flat(cast("Mapping[str, object]", given))
+
+
+def _check_plain(where: str, value: object) -> None:
+    if isinstance(value, Mapping):
+        for name, item in cast("Mapping[object, object]", value).items():
+            if not isinstance(name, str):
+                raise ValueError(f"{where} has the name {name!r}, which is no text.")
+            _check_plain(f"{where}[{name!r}]", item)
+    elif isinstance(value, (list, tuple)):
+        for at, item in enumerate(cast("Sequence[object]", value)):
+            _check_plain(f"{where}[{at}]", item)
+    elif not (value is None or isinstance(value, (bool, int, float, str)) or _is_scalar(value) or callable(value)):
+        raise ValueError(
+            f"{where} is a {type(value).__name__}; a config has numbers, text, True, False, None, functions, and lists "
+            "and dicts of these."
+        )
+
+
+def _is_scalar(value: object) -> TypeGuard[np.ndarray]:
+    """Return whether a value is one number of NumPy or of JAX."""
+    return getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+
+
 def flat(nest: Mapping[str, object]) -> RunConfig:
     """Return a nest as one table, with names such as `optimizer.beta_1`.
 
@@ -54,6 +98,7 @@ def flat(nest: Mapping[str, object]) -> RunConfig:
 
 
 def _entries(name: str, thing: object) -> Iterator[tuple[str, ConfigValue]]:
+    thing = thing.item() if _is_scalar(thing) else thing
     if thing is None or isinstance(thing, (bool, int, float, str)):
         yield name, thing
     elif isinstance(thing, Mapping):
