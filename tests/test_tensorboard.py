@@ -27,14 +27,16 @@ def test_epoch_scalars_are_the_history_under_the_same_tags(tmp_path):
     history = fit([TensorBoard(tmp_path)], epochs=3, validation=validation).history
     names = {"epoch_loss": "loss", "epoch_error": "error"}
     training, validated = scalars(tmp_path / "train"), scalars(tmp_path / "validation")
-    assert training == {tag: by_step(history[name]) for tag, name in names.items()} | {"epoch_lr": by_step([0.1] * 3)}
+    assert training == {tag: by_step(history[name]) for tag, name in names.items()} | {
+        tag: by_step([0.1] * 3) for tag in ("epoch_lr", "epoch_learning_rate")
+    }
     assert validated == {tag: by_step(history[f"val_{name}"]) for tag, name in names.items()}
 
 
 def test_the_multiplexer_finds_both_runs(tmp_path):
     fit([TensorBoard(tmp_path)], validation=ArrayData(X, Y, batch_size=4))
     multiplexer = EventMultiplexer().AddRunsFromDirectory(str(tmp_path)).Reload()
-    assert sorted(multiplexer.Runs()) == ["train", "validation"]
+    assert sorted(multiplexer.Runs()) == [".", "train", "validation"]
     assert [event.step for event in multiplexer.Tensors("validation", "epoch_loss")] == [0, 1]
 
 
@@ -68,6 +70,7 @@ def test_what_callbacks_add_is_logged_if_it_is_a_number(tmp_path):
     logged = scalars(tmp_path / "train")
     assert {tag: logged[tag][0] for tag in logged if tag not in ("epoch_loss", "epoch_error")} == {
         "epoch_lr": 0.25,
+        "epoch_learning_rate": 0.25,
         "epoch_array": 1.5,
         "epoch_count": 2,
     }

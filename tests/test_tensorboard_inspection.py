@@ -57,8 +57,8 @@ def test_activations_are_of_every_layer_on_all_validation_data(convolutional):
     logged = tensors(folder / "train")
     sizes = {"conv2d": 4 * 4 * 4, "batch_normalization": 64, "flatten": 64, "dropout": 64, "dense": 3}
     for layer, size in sizes.items():
-        assert sorted(logged[f"{layer}_out"]) == [0, 2]
-        assert logged[f"{layer}_out"][0][:, 2].sum() == 20 * size
+        assert sorted(logged[f"{layer}/out"]) == [0, 2]
+        assert logged[f"{layer}/out"][0][:, 2].sum() == 20 * size
 
 
 def test_gradients_are_of_trainable_weights(convolutional):
@@ -144,7 +144,7 @@ def test_a_plain_module_is_one_layer(tmp_path):
     callback = TensorBoard(tmp_path, histogram_freq=1, write_grads=True)
     model.fit(X, Y, epochs=1, verbose=0, validation_data=(X, Y), callbacks=[callback])
     logged = tensors(tmp_path / "train")
-    assert {"net_out", "net/hidden/kernel", "net/out/bias_grad"} <= logged.keys()
+    assert {"net/out", "net/hidden/kernel", "net/out/bias_grad"} <= logged.keys()
     graph = GraphDef.FromString(accumulator(tmp_path / "train")._graph)
     assert [(node.name, node.op) for node in graph.node] == [("input", "InputLayer"), ("net", "Net")]
 

@@ -15,6 +15,7 @@ from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.layer_node import LayerNode
 from ..core.logs import LoggedValues, Logs, is_validation_name, without_validation
+from ..core.run_config import RunConfig, own_config, run_config
 from ..messages.extras import needed_by
 from ..messages.numeric import whole
 from ..storage import files
@@ -36,12 +37,12 @@ class TensorBoard(Callback):
     ...         callbacks.on_train_begin()
     ...         callbacks.on_epoch_begin(0)
     ...         logs = callbacks.on_epoch_end(0, {"loss": 0.5, "val_loss": 0.6})
-    ...     print(sorted(os.listdir(folder)))
-    ['train', 'validation']
+    ...     print(sorted(os.listdir(folder)))  # doctest: +ELLIPSIS
+    ['events.out.tfevents...', 'train', 'validation']
 
     Args:
-        log_dir: The folder. Scalars go to its runs `train` and `validation` under the same tags, so that the curves
-            overlay; everything else goes to `train`.
+        log_dir: The folder. Scalars go to the runs `train` and `validation` below it under the same tags, so that the
+            curves overlay; settings, texts and embeddings to the folder itself; everything else to `train`.
         histogram_freq: Log histograms of each layer's weights, and of its activations on the validation data, every so
             many epochs from the first on; 0 is never.
         batch_size: Validation samples whose activations or gradients are computed at once.
@@ -54,12 +55,14 @@ class TensorBoard(Callback):
         embeddings_metadata: The TSV file with a label for each row, looked for in `log_dir`, then as it stands: one for
             all layers, or a dict by layer.
         update_freq: "epoch"; or "batch" or a number of batches, to log those batches' own values as well.
+        config: Names and values to show, in the tabs HParams and Text, with the settings that every run has there:
+            numbers, text, True, False, None, and lists and dicts of these.
 
     `epoch_…` scalars, and everything that isn't a scalar, stand at the epoch, counted from 0; `batch_…` scalars at the
-    number of batches since the run began. The learning rate is `epoch_lr`. Everything is written in the background, and
-    a moment later it is in the hands of the operating system. A resumed run removes what was logged after the point it
-    goes on from, so no step appears twice. A fit into the folder of an older one hides that one's steps from its own
-    first step on; the files stay.
+    number of batches since the run began. The learning rate is `epoch_learning_rate`, and `epoch_lr` as of old.
+    Everything is written in the background, and a moment later it is in the hands of the operating system. A resumed
+    run removes what was logged after the point it goes on from, so no step appears twice. A fit into the folder of an
+    older one hides that one's steps from its own first step on; the files stay.
 
     Raises:
         ImportError: If the `tensorboard` package isn't installed.
@@ -82,8 +85,10 @@ class TensorBoard(Callback):
         embeddings_layer_names: Iterable[str] | None = None,
         embeddings_metadata: str | os.PathLike[str] | Mapping[str, str | os.PathLike[str]] | None = None,
         update_freq: str | int | Every = "epoch",
+        config: Mapping[str, object] | None = None,
     ) -> None:
         _need_tensorboard()
+        self.config = own_config(config)
         self.log_dir = Path(log_dir)
         self.histogram_freq = whole("histogram_freq", histogram_freq, least=0)
         self.batch_size = whole("batch_size", batch_size, least=1)
@@ -108,7 +113,9 @@ class TensorBoard(Callback):
         self._epoch = self._batches = 0  # the next epoch, and how many batches there have been
         self._resumed = False
         self._marks: PlainState | None = None  # where the event files of a resumed fit go on
-        self._has_graph = False
+        self._is_introduced = False  # what is logged once a fit has been
+        self._config: RunConfig = {}
+        self._summary = ""
         self._graph: tuple[str, list[LayerNode]] | None = None  # the model's name and layers
         self._tables: dict[str, Table] = {}
         self._board: Board | None = None
@@ -123,10 +130,11 @@ class TensorBoard(Callback):
             self._tables = self._choose_tables()
         if self.write_graph and (ask := getattr(self.tools, "layer_graph", None)):
             self._graph = getattr(self.model, "name", "model"), ask()
+        self._config, self._summary = run_config(self) | self.config, _summary(self.model)
         files.check_writable(self.log_dir)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Log the graph when the fit begins; one that begins at a later epoch counts that many epochs' batches."""
+        """Log settings and graph when the fit begins; one that begins later counts the batches of earlier epochs."""
         if self._board is None and self._marks is None:
             self._epoch, self._batches = epoch, epoch * (self.params.get("steps") or 0)
         self._opened()
@@ -143,8 +151,9 @@ class TensorBoard(Callback):
         """Log the epoch's values and whatever else is due."""
         logs = Logs() if logs is None else logs
         training = {name: value for name, value in logs.items() if not is_validation_name(name)}
-        if "lr" not in training and (rate := _learning_rate(self)) is not None:
-            training["lr"] = rate
+        rate = training.get("learning_rate", training.get("lr", _learning_rate(self)))
+        if rate is not None:
+            training |= {"lr": rate, "learning_rate": rate}
         validation = {without_validation(name): value for name, value in logs.items() if is_validation_name(name)}
         self._log_scalars("train", epoch, "epoch_", training)
         self._log_scalars("validation", epoch, "epoch_", validation)
@@ -153,12 +162,22 @@ class TensorBoard(Callback):
             self._log_what_validation_shows(epoch)
         self._epoch = epoch + 1
 
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Log that the run succeeded."""
+        if self._board is not None:
+            self._board.end(succeeded=True)
+
+    def on_exception(self, error: BaseException) -> None:
+        """Log that it didn't."""
+        if self._board is not None:
+            self._board.end(succeeded=False)
+
     def _log_scalars(
         self, run: str, step: int, prefix: str, values: LoggedValues, leave_out: tuple[str, ...] = ()
     ) -> None:
         named = {f"{prefix}{n}": float(v) for n, v in values.items() if n not in leave_out and _is_number(v)}
         if named:
-            self._opened().scalars(run, step, list(named), list(named.values()))
+            self._opened().scalars(run, step, list(named), list(named.values()), _description)
 
     def _log_weights(self, epoch: int) -> None:
         histograms = _is_due(self.histogram_freq, epoch)
@@ -174,19 +193,20 @@ class TensorBoard(Callback):
             self._snapshot = board.vectors((table, first[name]) for name, table in self._tables.items())
         for tag, weight in _tagged(weights):
             if images:
-                self._snapshot = board.images(epoch, f"{tag}/image", weight)
+                self._snapshot = board.images(epoch, f"{tag}/image", weight, f"The weight {tag} as an image.")
             if histograms:
-                self._snapshot = board.histogram(epoch, tag, weight)
+                self._snapshot = board.histogram(epoch, tag, weight, f"The values of the weight {tag}.")
 
     def _log_what_validation_shows(self, epoch: int) -> None:
         from ..tensorboard.board import histograms_of
 
         board, (x, y, sample_weight) = self._opened(), self.validation_data
         for name, histogram in histograms_of(lambda: self.tools.activations(x, self.batch_size)).items():
-            board.histogram(epoch, f"{name}_out", histogram)
+            board.histogram(epoch, f"{name}/out", histogram, f"The outputs of {name} on the validation data.")
         if self.write_grads:
             for tag, gradient in _tagged(self.tools.gradients(x, y, sample_weight, self.batch_size)):
-                board.histogram(epoch, f"{tag}_grad", gradient)
+                about = f"The gradient of the mean loss over the validation data by {tag}, in inference mode."
+                board.histogram(epoch, f"{tag}_grad", gradient, about)
 
     def _opened(self) -> Board:
         if self._board is None:
@@ -196,9 +216,11 @@ class TensorBoard(Callback):
             saved_before_the_first_event = self._resumed and self._marks is None
             marks: PlainState | None = {} if saved_before_the_first_event else self._marks
             self._board = Board(self.log_dir, self._fit, self.writer, first, marks)
-            if self._graph is not None and not self._has_graph:
-                self._board.graph(*self._graph)
-                self._has_graph = True
+            if not self._is_introduced:
+                self._board.about(self._config, self._summary)
+                if self._graph is not None:
+                    self._board.graph(*self._graph)
+                self._is_introduced = True
         return self._board
 
     def _need_validation_data(self) -> None:
@@ -240,14 +262,41 @@ class TensorBoard(Callback):
             "fit": self._fit,
             "epoch": self._epoch,
             "batches": self._batches,
-            "has_graph": self._has_graph,
+            "introduced": self._is_introduced,
             "marks": self._marks if self._board is None else self._board.marks(),
         }
 
     def load_state_dict(self, state: PlainState) -> None:
         """Restore the state returned by `state_dict`; later records are removed when the first new one is written."""
         self._fit, self._epoch, self._batches = state["fit"], state["epoch"], state["batches"]
-        self._has_graph, self._marks, self._resumed = state["has_graph"], state["marks"], True
+        self._is_introduced, self._marks, self._resumed = state["introduced"], state["marks"], True
+
+
+DESCRIPTIONS = {
+    "epoch_lr": "The learning rate of the epoch's last step, as `epoch_learning_rate`, under its older name.",
+    "epoch_learning_rate": "The learning rate of the epoch's last step.",
+    "epoch_step_time": "Seconds a training step took, on average over the epoch, validation left out.",
+}
+
+
+def _description(tag: str) -> str:
+    """Return what a scalar is, for TensorBoard to show beside it."""
+    grain, name = tag.split("_", 1)
+    each = f"`{name}` of each epoch, by epoch, counted from 0."
+    own = f"`{name}` of single batches, each its own, by batches since the run began."
+    return DESCRIPTIONS.get(tag) or (each if grain == "epoch" else own)
+
+
+def _summary(model: object) -> str:
+    """Return the table of a model's layers, "" if it has none to show."""
+    lines: list[str] = []
+
+    def keep(line: str, **_: object) -> None:  # Keras also says `line_break`
+        lines.append(line)
+
+    if callable(tell := getattr(model, "summary", None)):
+        tell(print_fn=keep)
+    return "\n".join(lines)
 
 
 def _need_tensorboard() -> None:

@@ -1,4 +1,4 @@
-"""A log folder that TensorBoard shows: two runs, `train` and `validation`, and the projector's files."""
+"""A log folder that TensorBoard shows: a run with two below it, `train` and `validation`, and the projector's files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from ..core.layer_node import LayerNode
+from ..core.run_config import RunConfig
 from ..storage.writer import BackgroundWriter, WriteJob
-from . import projector, summaries
+from . import hparams, projector, summaries, texts
 from .event_files import EventFile
 from .graphs import graph_def
 from .histograms import Histogram
 from .projector import Table
+from .protos import Message
 
-RUNS = ("train", "validation")
+OF_FIT = ""
+"""The run of the fit itself, the folder's own: its settings, texts, and what the projector shows."""
+
+RUNS = (OF_FIT, "train", "validation")
 
 
 class Board:
@@ -43,24 +48,53 @@ class Board:
             run: EventFile(log_dir / run, fit, writer, first_step, marks is not None, of_run.get(run)) for run in RUNS
         }
         self._has_config = False
+        self._described: set[tuple[str, str]] = set()
 
-    def scalars(self, run: str, step: int, tags: Sequence[str], values: Sequence[float]) -> None:
-        """Log numbers, in "train" or "validation"."""
-        self._runs[run].log(step, lambda: map(summaries.scalar, tags, values))
+    def about(self, config: RunConfig, summary: str) -> None:
+        """Log, once a fit, what it is made with, for the HParams and the Text tab.
+
+        Args:
+            config: The settings.
+            summary: The table of the layers; "" if there is none.
+        """
+
+        def texts_of() -> Iterable[Message]:
+            yield hparams.session_start(config)
+            yield summaries.text("config", texts.table(config), "What the run was made with.")
+            if summary:
+                yield summaries.text("summary", texts.listing(summary), "The layers of the model.")
+
+        self._runs[OF_FIT].log(0, texts_of)
+
+    def end(self, succeeded: bool) -> None:
+        """Log how the fit ended."""
+        self._runs[OF_FIT].log(0, lambda: [hparams.session_end(succeeded)])
+
+    def scalars(
+        self, run: str, step: int, tags: Sequence[str], values: Sequence[float], describe: Callable[[str], str]
+    ) -> None:
+        """Log numbers, in "train" or "validation"; `describe` says what a tag is, which is written once."""
+        new = [tag for tag in tags if (run, tag) not in self._described]
+        if not new:
+            self._runs[run].log(step, lambda: map(summaries.scalar, tags, values))
+            return
+        self._described.update((run, tag) for tag in new)
+        texts = [describe(tag) if tag in new else "" for tag in tags]
+        self._runs[run].log(step, lambda: map(summaries.scalar, tags, values, texts))
 
     def graph(self, model_name: str, nodes: Sequence[LayerNode]) -> None:
         """Log the model's layers, for both graphs of the Graphs tab."""
         self._runs["train"].log_graph(lambda: graph_def(nodes))
         self._runs["train"].log(0, lambda: [summaries.keras_graph(model_name, nodes)])
 
-    def histogram(self, step: int, tag: str, of: np.ndarray | Histogram) -> WriteJob:
+    def histogram(self, step: int, tag: str, of: np.ndarray | Histogram, description: str) -> WriteJob:
         """Log a histogram; that of an array is computed in the background."""
         made = lambda: of if isinstance(of, Histogram) else Histogram.of(of)
-        return self._runs["train"].log(step, lambda: summaries.histogram(tag, made()))
+        return self._runs["train"].log(step, lambda: summaries.histogram(tag, made(), description))
 
-    def images(self, step: int, tag: str, weight: np.ndarray) -> WriteJob:
+    def images(self, step: int, tag: str, weight: np.ndarray, description: str) -> WriteJob:
         """Log a weight as images."""
-        return self._runs["train"].log(step, lambda: summaries.images(tag, weight))
+        return self._runs["train"].log(step, lambda: summaries.images(tag, weight, description))
 
     def vectors(self, tables: Iterable[tuple[Table, np.ndarray]]) -> WriteJob:
         """Replace the tables of the projector."""

@@ -18,6 +18,7 @@ from tensorboard.compat.proto import (  # pyright: ignore[reportMissingTypeStubs
     tensor_shape_pb2,
     types_pb2,
 )
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2  # pyright: ignore[reportMissingTypeStubs]
 from tensorboard.plugins.projector import projector_config_pb2  # pyright: ignore[reportMissingTypeStubs]
 
 Generated = Any
@@ -44,13 +45,16 @@ for _module in (
     projector_config_pb2,
 ):
     _generated |= vars(_module)
+_of_hparams: dict[str, Generated] = vars(plugin_data_pb2) | {"Status": vars(api_pb2)["Status"]}
 
 AttrValue: Generated = _generated["AttrValue"]
 DataType: Generated = _generated["DataType"]
 Event: Generated = _generated["Event"]
+HParamsData: Generated = _of_hparams["HParamsPluginData"]
 GraphDef: Generated = _generated["GraphDef"]
 ProjectorConfig: Generated = _generated["ProjectorConfig"]
 SessionLog: Generated = _generated["SessionLog"]
+Status: Generated = _of_hparams["Status"]
 Summary: Generated = _generated["Summary"]
 SummaryMetadata: Generated = _generated["SummaryMetadata"]
 TensorProto: Generated = _generated["TensorProto"]
