@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import socket
 import sys
@@ -148,6 +149,7 @@ def _of_machine() -> RunConfig:
     return {**loaded, "python": platform.python_version(), "host": socket.gethostname(), **_devices()}
 
 
+@functools.cache
 def _version(package: str) -> str | None:
     try:
         return version(package)
