@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "core": {"messages", "storage", "data"},
     "callbacks": {"messages", "storage", "core", "wire", "tensorboard", "remote"},  # the last two are tools of one of them each
     "remote": {"wire"},
-    "monitor": {"wire"},
+    "monitor": {"wire", "core"},  # of core only which way a value of a name is better
     "wire": set(),
     "tensorboard": {"messages", "storage", "core"},
     "training": {*BASE, "callbacks"},

@@ -9,7 +9,7 @@ import pytest
 from monitoring import serving
 from raw_requests import Events, read_all
 
-from epochal.monitor.commits import CommitQueue, Delete
+from epochal.monitor.commits import CommitQueue
 from epochal.monitor.event import read_events
 from epochal.monitor.limits import Limits
 from epochal.monitor.store import Removed, Store
@@ -93,7 +93,9 @@ def test_a_deletion_that_fails_takes_nothing_back_of_another_that_comes_with_it(
 
     async def delete_both():
         queue = CommitQueue(store, told.extend, 10)
-        outcomes = await asyncio.gather(*(queue.write(Delete(id)) for id in "ab"), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(queue.write(lambda store, id=id: store.delete(id)) for id in "ab"), return_exceptions=True
+        )
         await queue.close()
         return outcomes
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
-import re
 import sqlite3
-import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,17 +12,18 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from .. import wire
-from .commits import BusyError, CommitQueue, Delete
-from .event import Value
+from .api import Api
+from .commits import CommitQueue
+from .health import Health
 from .limits import Limits
 from .publish import publish
-from .reading import LAST_EPOCH, Table
+from .retention import forget_old
 from .security import Guard, with_headers
 from .store import Store
 from .stream import Stream
@@ -43,22 +40,28 @@ class Monitor:
         names: See `security.Guard`.
         limits: How much is taken from anybody; the deadlines and the cap on connections among them
             are kept by `protocol.GuardedProtocol`.
+        keep: Days after which a run that nothing was heard of is deleted, unless it is archived; None keeps all.
     """
 
     stream: Stream
     commits: CommitQueue
 
     def __init__(
-        self, store: Store, *, token: str | None = None, names: Iterable[str] = (), limits: Limits | None = None
+        self,
+        store: Store,
+        *,
+        token: str | None = None,
+        names: Iterable[str] = (),
+        limits: Limits | None = None,
+        keep: float | None = None,
     ) -> None:
-        self.store, self.limits, self.needs_token = store, limits or Limits(), token is not None
+        self.store, self.limits, self._keep = store, limits or Limits(), keep
+        self.health = Health(store)
+        self.api = Api(store, self.health, may_stop=token is not None)
         routes = [
+            *self.api.routes,
             Route("/api/events", self.events),
-            Route("/api/runs", self.runs),
-            Route("/api/runs/{id}", self.run),
-            Route("/api/runs/{id}", self.delete, methods=["DELETE"]),
-            Route("/api/runs/{id}/rows", self.rows),
-            Route("/api/runs/{id}/rows.csv", self.rows_csv),
+            Route("/health", self.health.show),
             Route("/plotly.js", plotly),
             Route("/", index),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -73,63 +76,21 @@ class Monitor:
 
     async def _fork(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == wire.PATH and scope["method"] == "POST":
-            await publish(scope, receive, send, self.commits, self.limits.body_bytes)
+            await publish(scope, receive, send, self.commits, self.health, self.limits.body_bytes)
         else:
             await self._pages(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncGenerator[None]:
         self.stream = Stream()
-        self.commits = CommitQueue(self.store, self.stream.tell, self.limits.waiting)
+        self.commits = self.api.commits = CommitQueue(self.store, self.stream.tell, self.limits.waiting)
+        tidying = None if self._keep is None else asyncio.create_task(forget_old(self.store, self.commits, self._keep))
         yield
+        if tidying is not None:
+            tidying.cancel()
         self.stream.close()
         await self.commits.close()
         self.store.close()
-
-    async def runs(self, request: Request) -> Response:
-        """List the runs last heard of."""
-        found = await asyncio.to_thread(self.store.runs)
-        return _found({"now": time.time(), "runs": found, "token": self.needs_token})
-
-    async def run(self, request: Request) -> Response:
-        """Show a run: `?width=` pixels of chart, `?first=` to `?last=` epoch, `?smoothing=` from 0 to less than 1."""
-        id = request.path_params["id"]
-        width = _number(request, "width", 800, least=1, most=4_000)
-        first, last = _number(request, "first", 0), _number(request, "last", LAST_EPOCH)
-        smoothing = _share(request, "smoothing")
-        return _found(await asyncio.to_thread(self.store.run, id, width, first, last, smoothing), id)
-
-    async def delete(self, request: Request) -> Response:
-        """Delete a run and everything it posted."""
-        id = request.path_params["id"]
-        try:
-            removed = await self.commits.write(Delete(id))
-        except BusyError:
-            raise HTTPException(429, "too many posts wait for the disk", {"retry-after": "1"}) from None
-        except sqlite3.Error as error:
-            raise HTTPException(503, f"the run couldn't be deleted: {error}", {"retry-after": "5"}) from None
-        return Response(status_code=204) if removed else _found(None, id)
-
-    async def rows(self, request: Request) -> Response:
-        """Show the last rows of a run, `?first=` to `?last=` epoch: `?limit=` of them, latest first."""
-        id, limit = request.path_params["id"], _number(request, "limit", 200, least=1, most=10_000)
-        first, last = _number(request, "first", 0), _number(request, "last", LAST_EPOCH)
-
-        def read() -> dict[str, object] | None:
-            table = self.store.table(id, limit, first, last)
-            return table and {"columns": table.columns, "rows": list(table.rows)}
-
-        return _found(await asyncio.to_thread(read), id)
-
-    async def rows_csv(self, request: Request) -> Response:
-        """Send all rows of a run, as they were posted, as a CSV file."""
-        id = request.path_params["id"]
-        table = await asyncio.to_thread(self.store.table, id)
-        if table is None:
-            return _found(None, id)
-        name = re.sub(r"[^A-Za-z0-9._-]", "-", id)
-        headers = {"content-disposition": f'attachment; filename="{name}.csv"'}
-        return StreamingResponse(_csv(table), media_type="text/csv", headers=headers)
 
     async def events(self, request: Request) -> Response:
         """Tell of all runs as they change, as server-sent events."""
@@ -164,41 +125,3 @@ def plotly_js() -> Path:
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("No module named 'plotly'", name="plotly")
     return Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
-
-
-def _csv(table: Table) -> Iterator[str]:
-    """Yield the file in pieces. What a spreadsheet would take for a formula is marked as text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_inert(name) for name in table.columns])
-    for row in table.rows:
-        writer.writerow([_inert(value) for value in row])
-        if text.tell() > 1 << 16:
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-    yield text.getvalue()
-
-
-def _inert(cell: int | Value) -> int | Value:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def _number(request: Request, name: str, default: int, least: int = 0, most: int = LAST_EPOCH) -> int:
-    text = request.query_params.get(name, str(default))
-    if not re.fullmatch("[0-9]{1,16}", text) or not least <= int(text) <= most:
-        raise HTTPException(400, f"{name} is a whole number from {least} to {most}; got {text[:40]!r}")
-    return int(text)
-
-
-def _share(request: Request, name: str) -> float:
-    text = request.query_params.get(name, "0")
-    if not re.fullmatch(r"0?\.[0-9]{1,16}|0", text):
-        raise HTTPException(400, f"{name} is a number from 0 to less than 1; got {text[:40]!r}")
-    return float(text)
-
-
-def _found(content: Mapping[str, object] | None, id: str = "") -> Response:
-    if content is None:
-        raise HTTPException(404, f"there is no run {id[:100]!r}")
-    return JSONResponse(content)

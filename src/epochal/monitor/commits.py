@@ -16,15 +16,8 @@ MAX_TOGETHER = 500
 """Events in one commit, about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Delete the run with the id `run`."""
-
-    run: str
-
-
-Command = Sequence[PostedEvent] | Delete
-"""The events of a post, or a deletion."""
+Command = Sequence[PostedEvent] | Callable[[Store], Change | None]
+"""The events of a post, or what else is to be done with the store, which returns what it changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +60,7 @@ class CommitQueue:
         Raises:
             BusyError: If too many commands wait.
             BadEventError: If one of the events is refused; the others are on the disk.
+            StopError: If the command is to stop a run that can't be stopped.
             sqlite3.Error: If it couldn't be committed.
         """
         if len(self._waiting) >= self._may_wait:
@@ -102,25 +96,25 @@ class CommitQueue:
         while self._waiting and events < MAX_TOGETHER:
             taken.append(self._waiting.popleft())
             command = taken[-1][0]
-            events += 1 if isinstance(command, Delete) else len(command)
+            events += 1 if callable(command) else len(command)
         return taken
 
     def _outcomes(self, commands: list[Command]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for _, alike in groupby(commands, key=lambda command: isinstance(command, Delete)):
+        for _, alike in groupby(commands, key=callable):
             group = list(alike)
-            posts = [command for command in group if not isinstance(command, Delete)]
-            deletes = [command for command in group if isinstance(command, Delete)]
-            outcomes += self._added(posts) if posts else [self._deleted(command) for command in deletes]
+            posts = [command for command in group if not callable(command)]
+            others = [command for command in group if callable(command)]
+            outcomes += self._added(posts) if posts else [self._done(command) for command in others]
         return outcomes
 
-    def _deleted(self, command: Delete) -> Outcome:
-        """Delete a run in a commit of its own, and return the outcome."""
+    def _done(self, command: Callable[[Store], Change | None]) -> Outcome:
+        """Do something in a commit of its own, and return the outcome."""
         try:
-            removed = self._store.delete(command.run)
+            change = command(self._store)
         except Exception as error:
             return Outcome([], error)
-        return Outcome([] if removed is None else [removed])
+        return Outcome([] if change is None else [change])
 
     def _added(self, posts: Sequence[Sequence[PostedEvent]]) -> list[Outcome]:
         """Commit the events of posts together, and return the outcome of each post."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +23,7 @@ class Database:
         path: The file; made, readable by its owner only, if it isn't there.
         schema: The statements that make its tables.
         version: The schema's number, which is kept in the file.
+        migrate: Called with the connection and the number of an earlier schema, to bring the tables to this one.
 
     Attributes:
         writer: The connection that writes, in one thread at a time.
@@ -31,14 +32,21 @@ class Database:
         ValueError: If the file is of another program, of a later version of this one, or another process has it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], schema: str, version: int) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        schema: str,
+        version: int,
+        migrate: Callable[[sqlite3.Connection, int], None],
+    ) -> None:
         self.path = Path(path)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600))
         self._file = _identity(self.path)
         self._lock = _locked(self.path.with_name(f"{self.path.name}-lock"))
         try:
             self._open()
-            self._prepare(schema, version)
+            self._prepare(schema, version, migrate)
+            self.writer.execute("PRAGMA foreign_keys = ON")
             self._beside = self._files_beside()
         except (sqlite3.Error, ValueError) as error:
             self.close()
@@ -48,6 +56,11 @@ class Database:
         """Return a connection that reads."""
         there = f"{self.path.absolute().as_uri()}?mode=rw"  # a reader must not make a file that has been taken away
         return sqlite3.connect(there, uri=True, isolation_level=None, timeout=10, **options)
+
+    def size(self) -> int:
+        """Return how many bytes the file has, its write-ahead log included."""
+        paths = [self.path, *self._paths_beside()]
+        return sum(path.stat().st_size for path in paths if path.exists())
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -92,6 +105,7 @@ class Database:
             )
         self.writer.close()
         self._open()
+        self.writer.execute("PRAGMA foreign_keys = ON")
         self.writer.execute("BEGIN IMMEDIATE")  # which makes the new log
         self.writer.execute("ROLLBACK")
         self._beside = self._files_beside()
@@ -112,9 +126,8 @@ class Database:
     def _open(self) -> None:
         self.writer = self.connect(check_same_thread=False)
         self.writer.execute("PRAGMA synchronous = FULL")  # what is acknowledged survives a power cut too
-        self.writer.execute("PRAGMA foreign_keys = ON")
 
-    def _prepare(self, schema: str, version: int) -> None:
+    def _prepare(self, schema: str, version: int, migrate: Callable[[sqlite3.Connection, int], None]) -> None:
         found = self.writer.execute("PRAGMA user_version").fetchone()[0]
         if found > version:
             raise ValueError(f"a later epochal wrote it (format {found}; this one reads {version})")
@@ -123,6 +136,12 @@ class Database:
         self.writer.execute("PRAGMA journal_mode = WAL")
         if found == 0:
             self.writer.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {version}; COMMIT;")
+        elif found < version:
+            self.writer.execute("PRAGMA foreign_keys = OFF")  # else the points of a run would go with its old row
+            self.writer.execute("BEGIN IMMEDIATE")
+            migrate(self.writer, found)
+            self.writer.execute(f"PRAGMA user_version = {version}")
+            self.writer.execute("COMMIT")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -19,11 +19,9 @@ EPOCH_END = 2**53
 RUN_ID = r"(?!\.+$)[A-Za-z0-9._-]{0,64}"
 """The pattern of a run's id; not only dots, which would lead an address out of its folder."""
 
-STATES = f"|{wire.FINISHED}|{wire.STOPPED}|{wire.FAILED}"
+STATES = "|".join(("", *wire.ENDS))
 
-MAX_NAMES = 500
-MAX_NAME = 200
-MAX_TEXT = 2_000
+MAX_NAMES, MAX_NAME, MAX_TEXT = wire.MOST_NAMES, wire.LONGEST_NAME, wire.LONGEST_TEXT
 MAX_DEPTH = 4
 MAX_COUNT = EPOCH_END
 
@@ -33,6 +31,23 @@ Value = float | str | None
 
 class BadEventError(ValueError):
     """What was posted is no event; the text says why, and is the answer to the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a post says of its run, checked.
+
+    Attributes:
+        config: What the run is made with, by name.
+        tags: Words to find it by.
+        notes: What its people say of it.
+        allow_stop: Whether it may be asked to stop.
+    """
+
+    config: Mapping[str, str | int | float | bool | None]
+    tags: list[str]
+    notes: str
+    allow_stop: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +62,11 @@ class PostedEvent:
         name: What the run is called.
         epochs: How many epochs the run is to have.
         steps: How many batches an epoch has.
-        state: None while the run goes on, else how it ended: finished, stopped or failed.
+        state: None while the run goes on, else how it ended, one of `wire.ENDS`.
         epoch: Counted from 0.
         points: `(metric, batch, value)`; the batch is `EPOCH_END` for a value of the epoch.
+        reason: Why it ended.
+        about: What it says of its run, instead of points.
     """
 
     run: str
@@ -62,6 +79,13 @@ class PostedEvent:
     state: str | None
     epoch: int
     points: tuple[tuple[str, int, Value], ...]
+    reason: str = ""
+    about: About | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it is more than a word about a run that is known: of its end, or of what it is made with."""
+        return bool(self.points) or (self.state is None and self.about is None)
 
 
 def read_events(body: bytes, headers: Mapping[str, str], client: str) -> list[PostedEvent]:
@@ -83,7 +107,9 @@ def read_events(body: bytes, headers: Mapping[str, str], client: str) -> list[Po
         )
     events = [_event(line, headers, client, None if first is None else first + at) for at, line in enumerate(lines)]
     state = _matching(headers, wire.STATE, STATES) or None
-    return [*events[:-1], replace(events[-1], state=state)]
+    if state is None:
+        return events
+    return [*events[:-1], replace(events[-1], state=state, reason=_shown(wire.reason_in(headers), wire.LONGEST_REASON))]
 
 
 def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None) -> PostedEvent:
@@ -91,6 +117,7 @@ def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None
     epoch = _count(logs.pop(wire.EPOCH, None), 'the event\'s "epoch"')
     if epoch is None:
         raise BadEventError('the event has no "epoch": expected {"epoch": 0, "loss": 0.5, ...}')
+    about = _about(logs) if wire.ABOUT.lower() in headers else None
     return PostedEvent(
         run=_matching(headers, wire.RUN, RUN_ID),
         client=client,
@@ -101,8 +128,24 @@ def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None
         steps=_count_in(headers, wire.STEPS),
         state=None,
         epoch=epoch,
-        points=tuple(_points(logs)),
+        points=() if about else tuple(_points(logs)),
+        about=about,
     )
+
+
+def _about(said: dict[str, object]) -> About:
+    config = said.get("config")
+    if not isinstance(config, dict):
+        raise BadEventError(f'a post with {wire.ABOUT} has a "config", a JSON object; got {str(config)[:40]!r}')
+    try:
+        return About(
+            config=wire.checked_config(cast("dict[str, object]", config)),
+            tags=wire.checked_tags(said.get("tags", [])),
+            notes=wire.checked_notes(said.get("notes", "")),
+            allow_stop=said.get("allow_stop") is True,
+        )
+    except wire.NoValueError as error:
+        raise BadEventError(str(error)) from None
 
 
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)  # Keras posts NaN and Infinity as they are
@@ -158,7 +201,7 @@ def _list(value: object) -> list[object] | None:
 def _name(name: str) -> str:
     if len(name) > MAX_NAME:
         raise BadEventError(f"a name has at most {MAX_NAME} characters; got {len(name)}")
-    return _storable(name)
+    return wire.storable(name)
 
 
 def _value(value: object) -> Value:
@@ -172,12 +215,11 @@ def _value(value: object) -> Value:
         return None
     if _deeper_than(MAX_DEPTH, value):
         raise BadEventError(f"values are nested at most {MAX_DEPTH} deep")
-    text = value if isinstance(value, str) else json.dumps(value)
-    return _storable(text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…")
+    return _shown(value if isinstance(value, str) else json.dumps(value), MAX_TEXT)
 
 
-def _storable(text: str) -> str:
-    return text.encode(errors="replace").decode()  # JSON can hold half of a surrogate pair; UTF-8 can't
+def _shown(text: str, most: int) -> str:
+    return wire.storable(text if len(text) <= most else text[:most] + "…")
 
 
 def _deeper_than(levels: int, value: object) -> bool:

@@ -53,7 +53,7 @@ def read_run(
     for key, epoch, batch, value in db.execute(f"SELECT series, epoch, batch, value FROM points {of_numbers}", bounds):
         points[key].append((epoch, batch, value))
     series = [drawn((grain, metric), points[key], width, first, smoothing) for key, grain, metric in names]
-    return RunInDetail(**run.summary(), series=series)
+    return RunInDetail(**run.summary, series=series)
 
 
 def read_table(db: sqlite3.Connection, id: str, limit: int | None, first: int, last: int) -> Table | None:

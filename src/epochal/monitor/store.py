@@ -6,51 +6,32 @@ together, and an event that comes twice, or an epoch that a resumed run does aga
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from .. import wire
+from .changes import Edits, ask_to_stop, edit, go_on, hear
 from .database import Database
 from .event import EPOCH_END, BadEventError, PostedEvent, Value
 from .reading import LAST_EPOCH, RunInDetail, Table, read_run, read_table
-from .runs import CHANGING, COLUMNS, RunSummary, StoredRun, run_named, select_runs
-from .series import Grain, Point, SeriesName
+from .runs import RunSummary, StoredRun, new_summary, run_named, summaries
+from .schema import FORMAT, SCHEMA, migrate
+from .series import Point, SeriesName
+from .standing import best_of, judge
 
-FORMAT = 1
 MAX_SERIES = 1_000
 KNOWN_RUNS = 1_000
-
-SCHEMA = """
-CREATE TABLE runs (
-    key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, client TEXT NOT NULL, name TEXT, state TEXT NOT NULL,
-    epochs INTEGER, steps INTEGER, epoch INTEGER NOT NULL, started REAL NOT NULL, seen REAL NOT NULL, last TEXT NOT NULL
-);
-CREATE INDEX runs_by_client ON runs (client, key);
-CREATE INDEX runs_by_age ON runs (seen);
-CREATE TABLE series (
-    key INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
-    metric TEXT NOT NULL, grain TEXT NOT NULL, UNIQUE (run, grain, metric)
-);
-CREATE TABLE points (
-    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, epoch INTEGER NOT NULL, batch INTEGER NOT NULL,
-    series INTEGER NOT NULL, value,
-    PRIMARY KEY (run, epoch, batch, series)
-) WITHOUT ROWID;
-CREATE TABLE events (
-    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE, seq INTEGER NOT NULL, digest INTEGER NOT NULL,
-    PRIMARY KEY (run, seq)
-) WITHOUT ROWID;
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A change: a committed event.
+    """A change: a committed event, or what somebody has said of a run.
 
     Attributes:
         run: The run's summary after it.
@@ -69,6 +50,21 @@ class Removed:
 
 
 Change = Added | Removed
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What a commit writes besides the runs' own rows.
+
+    Attributes:
+        points: Rows of points.
+        configs: Configurations by the run's number.
+        to_judge: Runs whose best values must be looked for anew.
+    """
+
+    points: list[tuple[int, int, int, int, Value]] = field(default_factory=list[tuple[int, int, int, int, Value]])
+    configs: dict[int, str] = field(default_factory=dict[int, str])
+    to_judge: list[StoredRun] = field(default_factory=list[StoredRun])
 
 
 class Store:
@@ -91,7 +87,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._database = Database(path, SCHEMA, FORMAT)
+        self._database = Database(path, SCHEMA, FORMAT, migrate)
         self.path = self._database.path
         self._known: dict[str, StoredRun] = {}
 
@@ -123,16 +119,42 @@ class Store:
                 return [error]
             return [outcome for event in events for outcome in self.add([event])]
 
-    def delete(self, id: str) -> Removed | None:
-        """Delete a run and everything of it; None if there is no such run.
+    def delete(self, id: str, unheard_since: float = math.inf) -> Removed | None:
+        """Delete a run and everything of it; None if there is no such run, or it has been heard of since that time.
 
         Raises:
             sqlite3.Error: If that couldn't be committed.
         """
         with self._transaction():
             self._known.pop(id, None)
-            found = self._db.execute("DELETE FROM runs WHERE id = ?", (id,)).rowcount
+            found = self._db.execute("DELETE FROM runs WHERE id = ? AND seen < ?", (id, unheard_since)).rowcount
         return Removed(id) if found else None
+
+    def edit(self, id: str, edits: Edits) -> Added | None:
+        """Keep what somebody says of a run, which goes before what its client says; None if there is no such run.
+
+        Raises:
+            sqlite3.Error: If that couldn't be committed.
+        """
+        return self._change(id, lambda summary: edit(summary, edits))
+
+    def ask_to_stop(self, id: str) -> Added | None:
+        """Note that a run is to stop, which its client is told at its next post; None if there is no such run.
+
+        Raises:
+            StopError: If it is over, or its client hasn't allowed it.
+            sqlite3.Error: If that couldn't be committed.
+        """
+        return self._change(id, ask_to_stop)
+
+    def _change(self, id: str, change: Callable[[RunSummary], None]) -> Added | None:
+        with self._transaction():
+            run = self._known_run(id)
+            if run is None:
+                return None
+            change(run.summary)
+            self._write_runs([run])
+            return Added(run.copy(), {})
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -150,7 +172,7 @@ class Store:
         runs = [self._run_of(event) for event in events]
         digests = self._digests([(run.key, event.seq) for run, event in zip(runs, events, strict=True) if run])
         added: list[Added | BadEventError | None] = []
-        points: list[tuple[int, int, int, int, Value]] = []
+        rows = _Rows()
         for run, event in zip(runs, events, strict=True):
             if run is None:
                 added.append(None)
@@ -160,39 +182,39 @@ class Store:
                     added.append(self._hear_again(run))
                     continue
                 digests[run.key, event.seq] = event.digest
-            change = self._apply(event, run)
-            for at, column in change.points.items():
-                points += [(run.key, epoch, batch, run.series[at], value) for epoch, batch, value in column]
-            added.append(change)
+            added.append(self._apply(event, run, rows))
         self._insert("events", [(run, seq, digest) for (run, seq), digest in digests.items()])
-        self._insert("points", points)
+        self._insert("points", rows.points)
+        self._insert("configs", list(rows.configs.items()))
+        for run in rows.to_judge:
+            run.summary["best"] = best_of(self._db, run.key)
         self._write_runs({run.key: run for run in runs if run}.values())
         return added
 
-    def _apply(self, event: PostedEvent, run: StoredRun) -> Added:
+    def _apply(self, event: PostedEvent, run: StoredRun, rows: _Rows) -> Added:
         """Bring a run up to date with an event, and return what the event adds."""
-        points: dict[SeriesName, list[Point]] = {}
+        summary, points = run.summary, dict[SeriesName, list[Point]]()
         for metric, batch, value in event.points:
-            grain: Grain = "epoch" if batch == EPOCH_END else "batch"
-            points.setdefault((grain, metric), []).append((event.epoch, batch, value))
-        for at in points:
+            at: SeriesName = ("epoch" if batch == EPOCH_END else "batch", metric)
+            points.setdefault(at, []).append((event.epoch, batch, value))
+        hear(summary, event, time.time())
+        for at, column in points.items():
+            grain, metric = at
             if at not in run.series:
                 run.series[at] = self._new_series(run, at)
-        for (grain, metric), column in points.items():
             if grain == "epoch" or ("epoch", metric) not in run.series:
-                run.last[metric] = column[-1][-1]
-        run.seen, run.epoch, run.state = time.time(), event.epoch, event.state or wire.RUNNING
-        run.name, run.epochs = event.name or run.name, event.epochs or run.epochs
-        run.steps = event.steps or _steps_seen(run.steps, event)
-        return Added(run.summary(), points)
+                summary["last"][metric] = column[-1][-1]
+            if grain == "epoch" and judge(summary["best"], event.epoch, metric, column[-1][-1]):
+                rows.to_judge.append(run)
+            rows.points += [(run.key, epoch, batch, run.series[at], value) for epoch, batch, value in column]
+        if event.about is not None:
+            rows.configs[run.key] = json.dumps(event.about.config)
+        return Added(run.copy(), points)
 
     def _hear_again(self, run: StoredRun) -> Added | None:
         """Take an event that was there already as a sign of life: a resumed run does again what it had posted."""
-        run.seen = time.time()
-        if run.state == wire.RUNNING:
-            return None
-        run.state = wire.RUNNING
-        return Added(run.summary(), {})
+        run.summary["seen"] = time.time()
+        return Added(run.copy(), {}) if go_on(run.summary) else None
 
     def _digests(self, keys: Sequence[tuple[int, int | None]]) -> dict[tuple[int, int], int]:
         """Return the digests of the events that came under these numbers before.
@@ -213,8 +235,8 @@ class Store:
         """Return an event's run, a new one if need be; none for the last word of a run that has been deleted."""
         if event.run:
             found = self._known_run(event.run)
-            return found if found or (event.state and not event.points) else self._new_run(event.run, event)
-        latest = "SELECT id, epoch FROM runs WHERE client = ? AND id LIKE '~%' ORDER BY key DESC LIMIT 1"
+            return self._new_run(event.run, event) if found is None and event.is_news else found
+        latest = "SELECT id FROM runs WHERE client = ? AND id LIKE '~%' ORDER BY key DESC LIMIT 1"
         found = self._db.execute(latest, (event.client,)).fetchone()
         run = found and self._known_run(found[0])
         if run and not self._starts_again(run, event):
@@ -228,7 +250,7 @@ class Store:
         if event.epoch or not event.points:
             return False
         there = "SELECT 1 FROM points WHERE run = ? AND epoch = 0 AND batch = ? LIMIT 1"
-        return run.epoch > 0 or self._db.execute(there, (run.key, event.points[0][1])).fetchone() is not None
+        return run.summary["epoch"] > 0 or self._db.execute(there, (run.key, event.points[0][1])).fetchone() is not None
 
     def _known_run(self, id: str) -> StoredRun | None:
         if id not in self._known:
@@ -241,13 +263,10 @@ class Store:
         return self._known[id]
 
     def _new_run(self, id: str, event: PostedEvent) -> StoredRun:
-        now = time.time()
-        row = (id, event.client, wire.RUNNING, event.epoch, now, now, "{}")
-        insert = "INSERT INTO runs (id, client, state, epoch, started, seen, last) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        key = self._db.execute(insert, row).lastrowid or 0
-        run = self._known[id] = StoredRun(
-            key, id, event.client, None, wire.RUNNING, None, None, event.epoch, now, now, {}
-        )
+        run = StoredRun(0, new_summary(id, event.client, event.epoch, time.time()))
+        insert = "INSERT INTO runs (id, client, seen, summary) VALUES (?, ?, ?, ?)"
+        run.key = self._db.execute(insert, run.row[1:]).lastrowid or 0
+        self._known[id] = run
         return run
 
     def _new_series(self, run: StoredRun, at: SeriesName) -> int:
@@ -257,11 +276,9 @@ class Store:
         return self._db.execute(insert, (run.key, *at)).lastrowid or 0
 
     def _write_runs(self, runs: Iterable[StoredRun]) -> None:
-        excluded = ", ".join(f"{name} = excluded.{name}" for name in CHANGING)
         # REPLACE would delete the old row and with it the run's points
-        self._insert(
-            f"runs ({', '.join(COLUMNS)})", [run.row for run in runs], f"ON CONFLICT (key) DO UPDATE SET {excluded}"
-        )
+        changed = "ON CONFLICT (key) DO UPDATE SET seen = excluded.seen, summary = excluded.summary"
+        self._insert("runs", [run.row for run in runs], changed)
 
     def _insert(self, table: str, rows: Sequence[tuple[Any, ...]], otherwise: str = "") -> None:
         insert = "INSERT" if otherwise else "INSERT OR REPLACE"
@@ -275,8 +292,34 @@ class Store:
 
     def runs(self, limit: int = 500) -> list[RunSummary]:
         """Return the summaries of the runs last heard of, latest first."""
+        return [json.loads(text) for text in self.listed(limit)]
+
+    def listed(self, limit: int) -> list[str]:
+        """Return the summaries of the runs last heard of, latest first, as they are kept: as JSON."""
         with closing(self._database.connect()) as db:
-            return [run.summary() for run in select_runs(db, "ORDER BY seen DESC LIMIT ?", (limit,))]
+            return summaries(db, limit)
+
+    def count(self) -> int:
+        """Return how many runs there are."""
+        with closing(self._database.connect()) as db:
+            return db.execute("SELECT count(*) FROM runs").fetchone()[0]
+
+    def size(self) -> int:
+        """Return how many bytes the file has, its write-ahead log included."""
+        return self._database.size()
+
+    def unheard_since(self, time: float) -> list[str]:
+        """Return the ids of runs last heard of before a time, in seconds since 1970, but for archived ones."""
+        with closing(self._database.connect()) as db:
+            old = db.execute("SELECT id, summary FROM runs WHERE seen < ? ORDER BY seen", (time,))
+            return [id for id, summary in old if not json.loads(summary)["archived"]]
+
+    def configs(self, ids: Sequence[str]) -> dict[str, str]:
+        """Return the configurations of runs that have one, by id, as they are kept: as JSON."""
+        asked = ", ".join("?" * len(ids))
+        wanted = f"SELECT id, config FROM configs JOIN runs ON runs.key = configs.run WHERE id IN ({asked})"
+        with closing(self._database.connect()) as db:
+            return dict(db.execute(wanted, ids).fetchall())
 
     def run(
         self, id: str, width: int, first: int = 0, last: int = LAST_EPOCH, smoothing: float = 0.0
@@ -302,9 +345,3 @@ class Store:
         With a limit the latest come first, and so many of them; else all, from the first one on.
         """
         return read_table(self._database.connect(check_same_thread=False), id, limit, first, last)
-
-
-def _steps_seen(known: int | None, event: PostedEvent) -> int | None:
-    """Guess an epoch's length of a client that doesn't say it, from the batches that came."""
-    largest = max((batch + 1 for _, batch, _ in event.points if batch != EPOCH_END), default=0)
-    return max(largest, known or 0) or None

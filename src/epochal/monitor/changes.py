@@ -1,0 +1,78 @@
+"""What changes a run's summary: its events, what its client says of it, and people."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from .. import wire
+from .event import About, PostedEvent
+from .runs import RunSummary
+from .standing import move_on
+
+
+class Edits(TypedDict, total=False):
+    """What somebody says of a run on the page; with None it has its client's name for it again."""
+
+    name: str | None
+    tags: list[str]
+    notes: str
+    archived: bool
+
+
+class StopError(Exception):
+    """A run can't be asked to stop; the text says why."""
+
+
+def hear(run: RunSummary, event: PostedEvent, now: float) -> None:
+    """Take everything in from an event but its points."""
+    if event.about is not None:
+        _take(run, event.about)
+    if event.is_news:
+        move_on(run, event, now)
+    run["seen"], run["called"] = now, event.name or run["called"]
+    if "name" not in run["edited"]:
+        run["name"] = run["called"]
+    if event.state is not None:
+        run["state"], run["reason"] = event.state, event.reason
+        run["rate"] = run["eta"] = None
+        run["stopping"] = False  # so that one that goes on later doesn't stop at once
+    elif event.is_news:
+        go_on(run)
+
+
+def go_on(run: RunSummary) -> bool:
+    """Note that a run is running, and return whether that is news."""
+    if run["state"] == wire.RUNNING:
+        return False
+    run["state"], run["reason"] = wire.RUNNING, ""
+    return True
+
+
+def _take(run: RunSummary, about: About) -> None:
+    run["allow_stop"] = about.allow_stop
+    if "tags" not in run["edited"]:
+        run["tags"] = about.tags
+    if "notes" not in run["edited"]:
+        run["notes"] = about.notes
+
+
+def edit(run: RunSummary, edits: Edits) -> None:
+    """Take in what somebody says of a run, which goes before what its client says from now on."""
+    run.update(edits)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    run["edited"] = sorted({*run["edited"], *(edits.keys() - {"archived"})})
+    if edits.get("name", "") is None:
+        run["name"] = run["called"]
+        run["edited"].remove("name")
+
+
+def ask_to_stop(run: RunSummary) -> None:
+    """Note that a run is to stop.
+
+    Raises:
+        StopError: If it is over, or its client hasn't allowed it.
+    """
+    if run["state"] != wire.RUNNING:
+        raise StopError(f"the run is over: it is {run['state']}")
+    if not run["allow_stop"]:
+        raise StopError("the fit doesn't allow it: RemoteMonitor(..., allow_stop=True) does")
+    run["stopping"] = True
