@@ -150,6 +150,7 @@ class CallbackList:
     def on_train_begin(self, logs: LoggedValues | None = None) -> None:
         """Begin the training."""
         self.model.stop_training = False
+        self._call.stop_reason.clear()
         self._finished = dict.fromkeys(_PHASES, 0)
         self._call("on_train_begin", Logs.of(logs or {}))
 

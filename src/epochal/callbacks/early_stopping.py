@@ -107,13 +107,14 @@ class EarlyStopping(Callback):
             self._stop(epoch)
 
     def _stop(self, epoch: int) -> None:
-        self.stopped_epoch, self.model.stop_training = epoch, True
+        self.stopped_epoch = epoch
         best = (
             "never had a finite value"
             if self.best_epoch is None
             else f"was best in epoch {self.best_epoch + 1}: {self.best:.6g}"
         )
         self.stopped_reason = f"{self.monitor.name} {best}; epochs without improvement: {self.wait}."
+        self.ask_to_stop(self.stopped_reason)
         if self.verbose:
             say(f"Epoch {epoch + 1}: early stopping. {self.stopped_reason}")
 

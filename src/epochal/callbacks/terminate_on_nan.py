@@ -7,6 +7,7 @@ import math
 from ..core.cadence import Cadence, WhenNotFinite
 from ..core.callback import Callback
 from ..core.logs import Logs
+from ..core.stop_reason import NAN
 from ..messages.printing import say
 from ..storage.generation import PlainState
 
@@ -47,8 +48,9 @@ class TerminateOnNaN(Callback):
         """Stop if the loss isn't finite."""
         loss = (logs or Logs()).get("loss")
         if loss is not None and not math.isfinite(loss):
-            self.stopped_batch, self.model.stop_training = batch, True
-            say(f"Epoch {(self._epoch or 0) + 1}, batch {batch + 1}: the loss is {loss}, terminating training.")
+            self.stopped_batch, epoch = batch, (self._epoch or 0) + 1
+            self.ask_to_stop(f"{'NaN' if math.isnan(loss) else loss} loss at batch {batch + 1} of epoch {epoch}", NAN)
+            say(f"Epoch {epoch}, batch {batch + 1}: the loss is {loss}, terminating training.")
 
     def state_dict(self) -> PlainState:
         """Return the batch at which it stopped, and the epoch under way."""

@@ -26,12 +26,13 @@ from ..messages.printing import warn
 from ..storage.generation import PlainState
 from ..storage.writer import BackgroundWriter
 from .cadence import Cadence, Every
-from .hook_code import is_idle, reads_clock
+from .hook_code import may_follow, overridden
 from .keras_logs import is_of_keras, without_facts
 from .logs import Logs
 from .primary_only import here
 from .processes import THIS
 from .protocols import Model, ModelTools
+from .stop_reason import EARLY, StopReason
 from .wakes import BatchHooks, Phase
 
 Params: TypeAlias = Mapping[str, Any]
@@ -51,7 +52,8 @@ class Callback(NamesArguments):
     epoch 0: 0.5
 
     Attributes:
-        model: The model that is trained; set before the first hook. `model.stop_training = True` ends the fit.
+        model: The model that is trained; set before the first hook. `model.stop_training = True` ends the fit;
+            `ask_to_stop` also says why.
         params: Facts of the fit: verbose, batch_size, epochs, steps, samples, do_validation, metrics, …; see `Params`.
         validation_data: `(x, y, sample_weight)` when validation data are arrays, else None.
         writer: Writes files in the background, one after the other; what failed there is raised at the
@@ -82,6 +84,7 @@ class Callback(NamesArguments):
     primary_only: bool | None = None
     calls_user_functions: bool = False
     _tools: ModelTools | None = None
+    _stop_reason: StopReason | None = None
 
     @property
     def tools(self) -> ModelTools:
@@ -91,6 +94,25 @@ class Callback(NamesArguments):
     @tools.setter
     def tools(self, tools: ModelTools | None) -> None:
         self._tools = tools
+
+    @property
+    def stop_reason(self) -> StopReason:
+        """Why the fit ends before its last epoch, as far as anybody has said it; one that nobody reads outside a fit."""
+        return self._stop_reason or StopReason()
+
+    @stop_reason.setter
+    def stop_reason(self, reason: StopReason) -> None:
+        self._stop_reason = reason
+
+    def ask_to_stop(self, reason: str, kind: str = EARLY) -> None:
+        """End the fit as `model.stop_training = True` does, and say why, for those who record the run.
+
+        Args:
+            reason: Why, for people.
+            kind: "early", "nan" for a loss that isn't finite, or "stopped" if a person wants it.
+        """
+        self.model.stop_training = True
+        self.stop_reason.say(reason, kind)
 
     def set_model(self, model: Model) -> None:
         """Receive the model that is trained. Called before `on_train_begin`."""
@@ -190,34 +212,10 @@ class Callback(NamesArguments):
                 warn(f"{cls.__name__}.{name} is no hook, so no fit calls it. The hooks are {', '.join(HOOKS)}.")
 
 
-LENT = ("model", "validation_data", "writer", "_tools")
+LENT = ("model", "validation_data", "writer", "_tools", "_stop_reason")
 """Attributes that pickle and deepcopy leave out: a fit lends them, and whoever has them has all of it."""
 
 HOOKS: tuple[str, ...] = tuple(name for name in vars(Callback) if name.startswith("on_"))
-
-ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
-"""Hooks with a second name; of one callback only one of the two is called."""
-
-
-def overridden(callback: object, hook: str) -> Callable[..., None] | None:
-    """Return the bound hook of any object if it does something, under its other name too; else None.
-
-    A hook that does nothing, or only forwards to its other name, counts as not overridden. That is
-    what a hook inherited from a framework's own base class does, whichever framework it is, so a
-    foreign early stopping isn't woken at every batch.
-    """
-    names = (hook, ALIASES[hook]) if hook in ALIASES else (hook,)
-    bound = (getattr(callback, name, None) for name in names)
-    return next((f for f in bound if f is not None and not is_idle(f, names)), None)
-
-
-def may_follow(begin: Callable[..., None] | None, end: Callable[..., None] | None) -> bool:
-    """Return whether batch hooks may be called after the span that their batch was in.
-
-    Not if they could measure how long a batch takes: then there are both, or the only one asks for the time.
-    """
-    only = end if begin is None else begin if end is None else None
-    return only is not None and not reads_clock(only)
 
 
 class Dispatcher:
@@ -235,6 +233,7 @@ class Dispatcher:
         self._table = {hook: [(c, f) for c in self.callbacks if (f := here(c, overridden(c, hook)))] for hook in HOOKS}
         self.writer = BackgroundWriter(works=THIS.is_primary)
         self.model: Model = cast("Model", None)  # as of each callback
+        self.stop_reason = StopReason()
 
     def __call__(self, hook: str, *args: object) -> None:
         """Call a hook on everyone who overrides it; raise first what failed in the background."""
@@ -282,7 +281,7 @@ class Dispatcher:
         self.model = model
         for callback in self.callbacks:
             if isinstance(callback, Callback):
-                callback.tools = tools or cast("ModelTools", model)
+                callback.tools, callback.stop_reason = tools or cast("ModelTools", model), self.stop_reason
             if set_params := getattr(callback, "set_params", None):
                 set_params(params)
             if set_model := getattr(callback, "set_model", None):

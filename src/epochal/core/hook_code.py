@@ -28,8 +28,32 @@ _FORWARDING = (
 )
 """Those of a function that only calls a method with its own arguments."""
 
+ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+"""Hooks with a second name; of one callback only one of the two is called."""
+
 CLOCKS = {"time", "monotonic", "perf_counter", "process_time", "default_timer", "now", "utcnow", "today"}
 """Names of functions that tell the time; those with `_ns` at their end do, too."""
+
+
+def overridden(callback: object, hook: str) -> Callable[..., None] | None:
+    """Return the bound hook of any object if it does something, under its other name too; else None.
+
+    A hook that does nothing, or only forwards to its other name, counts as not overridden. That is
+    what a hook inherited from a framework's own base class does, whichever framework it is, so a
+    foreign early stopping isn't woken at every batch.
+    """
+    names = (hook, ALIASES[hook]) if hook in ALIASES else (hook,)
+    bound = (getattr(callback, name, None) for name in names)
+    return next((f for f in bound if f is not None and not is_idle(f, names)), None)
+
+
+def may_follow(begin: Callable[..., None] | None, end: Callable[..., None] | None) -> bool:
+    """Return whether batch hooks may be called after the span that their batch was in.
+
+    Not if they could measure how long a batch takes: then there are both, or the only one asks for the time.
+    """
+    only = end if begin is None else begin if end is None else None
+    return only is not None and not reads_clock(only)
 
 
 def is_idle(hook: Callable[..., None], names: Collection[str]) -> bool:

@@ -36,6 +36,7 @@ def fit(run: Run) -> None:
 
 def _train(run: Run, saved: RunState | None) -> None:
     run.model.stop_training = False
+    run.hooks.stop_reason.clear()
     check_validated(run)
     callback_states.warn_of_shared_paths(run.hooks.callbacks)
     run.hooks("on_train_begin", Logs())

@@ -110,6 +110,7 @@ class RunState:
         callbacks: The states of the callbacks.
         end: The state in which the run ended; None as long as it isn't finished.
         others: What each further process of several has of its own, from the second one on.
+        stop_reason: Who has asked to stop, and why, as `StopReason` tells it.
         differences: Sentences about what another run, which is to go on from here, has otherwise; never in a file.
     """
 
@@ -129,6 +130,7 @@ class RunState:
     callbacks: CallbackStates
     end: EndState | None = None
     others: Sequence[PlainState] = ()
+    stop_reason: Sequence[str] = ("", "")
     differences: Sequence[str] = ()
 
     @property
@@ -206,6 +208,7 @@ class RunState:
             **self.callbacks.to_dict(),
             "end": None if self.end is None else self.end.to_dict(),
             "others": list(self.others),
+            "stop_reason": list(self.stop_reason),
         }
 
     @classmethod
@@ -226,4 +229,5 @@ class RunState:
             callbacks=CallbackStates.from_dict(values),
             end=None if values["end"] is None else EndState.from_dict(values["end"]),
             others=values.get("others", ()),
+            stop_reason=values.get("stop_reason", ("", "")),
         )

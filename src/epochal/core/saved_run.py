@@ -49,6 +49,7 @@ def gather(run: Run, begins: bool = False) -> RunState:
         generators=frozen(generators),
         engine=_state_of_engine(run),
         callbacks=_states_of_callbacks(run, begins),
+        stop_reason=run.hooks.stop_reason.to_list(),
     )
     return state if run.accord.is_alone else dataclasses.replace(state, others=_of_others(state, run))
 
@@ -122,6 +123,8 @@ def restore(run: Run, saved: RunState) -> None:
             run.validation.data.load_state_dict(saved.validation)
     set_global(saved.generators)
     run.model.stop_training = saved.stop_training and not saved.finished
+    if run.model.stop_training:
+        run.hooks.stop_reason.restore(saved.stop_reason)
     run.logs = Logs(saved.logs)
     _restore_parts(run, saved, saved.engine, saved.callbacks, left)
 
