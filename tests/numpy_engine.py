@@ -8,7 +8,8 @@ import numpy as np
 
 from epochal.callbacks import Callback, History
 from epochal.core import loop
-from epochal.core.callback import ALIASES, HOOKS, Dispatcher
+from epochal.core.callback import HOOKS, Dispatcher
+from epochal.core.hook_code import ALIASES
 from epochal.core.run import Run, Validation
 from epochal.data.array_data import ArrayData
 

@@ -100,6 +100,12 @@ def losses(epochs):
     return [{"epoch": epoch, "loss": 1 / (epoch + 1)} for epoch in epochs]
 
 
+def losses_in(table):
+    """Return the rows of a table, first to last, as epoch, batch and loss; other columns are left out."""
+    columns = [table["columns"].index(name) for name in ("epoch", "batch", "loss") if name in table["columns"]]
+    return [[row[at] for at in columns] for row in table["rows"][::-1]]
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return sock.getsockname()[1]

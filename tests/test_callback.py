@@ -8,7 +8,8 @@ from numpy_engine import Recorder, fit
 
 from epochal.callbacks import Callback, CSVLogger, Every, History
 from epochal.core import callback as module
-from epochal.core.callback import ALIASES, HOOKS, Dispatcher, overridden
+from epochal.core.callback import HOOKS, Dispatcher
+from epochal.core.hook_code import ALIASES, overridden
 from epochal.core.logs import Logs
 
 EPOCH = ["on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end"]

@@ -6,7 +6,8 @@ import pytest
 from numpy_engine import X, Y, fit
 
 from epochal.callbacks import LambdaCallback
-from epochal.core.callback import ALIASES, HOOKS
+from epochal.core.callback import HOOKS
+from epochal.core.hook_code import ALIASES
 from epochal.data.array_data import ArrayData
 
 

@@ -13,7 +13,7 @@ ABOUT = {"epoch": 0, "config": {"optimizer": "Adam", "lr": 0.01}, "tags": ["a"],
 
 
 def about(monitor, run="r", **changed):
-    return monitor.post(ABOUT | changed, X_Epochal_Run=run, X_Epochal_About="1", **AUTH)
+    return monitor.post(ABOUT | changed, X_Epochal_Run=run, X_Epochal_About="run", **AUTH)
 
 
 def post(monitor, epoch, run="r", seq=True, **values):
@@ -66,7 +66,7 @@ def test_word_of_a_run_that_is_not_there_makes_none(tmp_path):
 )
 def test_what_is_too_much_or_nothing_to_keep_is_refused_in_words(monitor, changed, words):
     event = json.dumps(ABOUT | changed)
-    code, _, said = monitor.ask("POST", "/publish/epoch/end/", event, X_Epochal_Run="r", X_Epochal_About="1")
+    code, _, said = monitor.ask("POST", "/publish/epoch/end/", event, X_Epochal_Run="r", X_Epochal_About="run")
     assert code == 400
     assert words in json.loads(said)["error"]
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from monitoring import running, serving, wait_for
-from posting import tell, train
+from posting import losses_in, tell, train
 
 from epochal.callbacks.remote_monitor import RemoteMonitor
 from epochal.core.cadence import Every
@@ -31,7 +31,7 @@ def test_a_resumed_run_goes_on_where_it_was_saved(tmp_path):
         again.close()
         (run,) = monitor.get("/api/runs")["runs"]
         assert run["state"] == "finished"
-        rows = monitor.get(f"/api/runs/{run['id']}/rows")["rows"][::-1]
+        rows = losses_in(monitor.get(f"/api/runs/{run['id']}/rows"))
     assert [row[1:] for row in rows] == [[b, float(b)] for b in range(9)] + [[None, 4.0]]
 
 

@@ -7,7 +7,7 @@ made for it understands it. The headers here are optional, and come on top:
     NAME, EPOCHS, STEPS    what the run is called, and how long it is to be
     EVENTS                 that the post holds so many events, one JSON a line, numbered from SEQ on
     STATE, REASON          how the run ended, and why
-    ABOUT                  that the post holds no values, but what the run is made with: see `about_event`
+    ABOUT                  that the post says what the run is made with, or adds to an epoch that has come
 
 An answer with MONITOR says that STATE is understood, and from version 2 on REASON, ABOUT, the states of that version,
 and events with what `RemoteMonitor` measures itself. One with EVENTS says how many events a post may hold, and one with
@@ -28,6 +28,9 @@ Event = dict[str, Any]
 VERSION = 2
 """The value of `MONITOR`. The first version knew no reasons, nothing of what a run is made with, and three states."""
 
+WITH_EXTRAS = 2
+"""The first version of a monitor that is told what a run is made with, why it ended, and what is measured of epochs."""
+
 PATH = "/publish/epoch/end/"
 FIELD = "data"
 """The field of the form that holds the JSON."""
@@ -39,7 +42,7 @@ EPOCHS = "X-Epochal-Epochs"
 STEPS = "X-Epochal-Steps"
 STATE = "X-Epochal-State"
 REASON = "X-Epochal-Reason"
-ABOUT = "X-Epochal-About"
+ABOUT, ABOUT_RUN, ABOUT_EPOCH = "X-Epochal-About", "run", "epoch"
 EVENTS = "X-Epochal-Events"
 MONITOR = "X-Epochal-Monitor"
 STOP = "X-Epochal-Stop"
@@ -159,6 +162,18 @@ def _checked_value(name: str, value: object) -> str | int | float | bool | None:
         f"config[{name!r}] must be a finite number, a text of at most {LONGEST_TEXT:,} characters, a bool or None; "
         f"got {str(value)[:40]!r} of type {type(value).__name__}."
     )
+
+
+def about_headers_for(version: int, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return headers about a run as a monitor of this version understands them; the first one knew three states.
+
+    >>> about_headers_for(1, end_headers("nan", "NaN loss at batch 17"))
+    {'X-Epochal-State': 'finished'}
+    """
+    if version >= WITH_EXTRAS or STATE not in headers:
+        return headers
+    state = headers[STATE]
+    return {STATE: FINISHED if state in (EARLY, NAN) else state}
 
 
 def storable(text: str) -> str:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from .. import wire
 from ..core.cadence import Every
 from ..core.callback import Callback
+from ..core.epoch_meter import EpochMeter
+from ..core.error_line import error_line
 from ..core.logs import LoggedValues
+from ..core.run_config import own_config, run_config
+from ..core.stop_reason import NAN, STOPPED
 from ..messages.extras import needed_by
 from ..messages.printing import say, warn
 from ..remote.connection import Connection, origin
 from ..remote.outbox import Note, Outbox
-from ..remote.post import Parcel, Post, settled, strict
+from ..remote.post import Parcel, Post, settled, strict, strict_json
+from ..remote.system import SystemSampler
 from ..storage.generation import PlainState
 
 GROUP = 1_000
@@ -28,6 +34,10 @@ VALUES = 20_000
 
 REMEMBERED = 1_000
 """Events that a saved run remembers as not delivered, at most, so that a process that is killed loses none of them."""
+
+
+MOST_AUTOMATIC = 100
+"""Names in a run's configuration that this package finds itself, at most; the user's own may be the rest."""
 
 
 class RemoteMonitor(Callback):
@@ -41,6 +51,10 @@ class RemoteMonitor(Callback):
     the event's number in the run. While the server cannot be reached or fails (429 and 5xx), events
     are kept and sent again, in order; what it refuses is reported in its own words and not repeated. A post holds one
     event; a server that says how many it takes, as `epochal monitor` does, gets all that wait in one.
+
+    `epochal monitor`, and no other server, is also told what the run is made with (optimizer, loss, sizes, versions,
+    machine), how it ended and why, and of each epoch its `learning_rate`, its `step_time`, in seconds a step, and the
+    `seconds` of training so far.
 
     >>> monitor = RemoteMonitor("http://localhost:9000", name="digits")
     >>> monitor.root + monitor.path
@@ -56,6 +70,14 @@ class RemoteMonitor(Callback):
             `Every(t, "second")`: besides each epoch, the batches since the last post, in one post
             `{"epoch": e, "batch": [0, 1, …], "loss": [0.9, 0.8, …], …}`.
         name: The run's name on the monitor's page; None shows its id.
+        config: What else the run is made with, for the page to show and to compare: a dict of numbers, text, bools and
+            None, and of lists and dicts of these. Its names go before those that are found out.
+        tags: Words to find the run by on the page.
+        notes: What the page shows with the run.
+        system: Whether each epoch also says how busy the machine is: `system/cpu` in percent, `system/memory` and
+            `system/gpu_memory` in bytes, sampled once a second in a thread.
+        allow_stop: Whether somebody at the page may end the fit, after the epoch under way; only a monitor with a token
+            asks.
 
     Attributes:
         deadline: Seconds that one post may take in all.
@@ -64,8 +86,9 @@ class RemoteMonitor(Callback):
             for so many seconds.
 
     Raises:
-        ImportError: If requests isn't installed.
-        ValueError: If `root` is no address, `path` leads to another server, or a header can't be sent.
+        ImportError: If requests, or psutil for `system`, isn't installed.
+        ValueError: If `root` is no address, `path` leads to another server, a header can't be sent, or `config`, `tags`
+            or `notes` hold what a monitor doesn't take.
     """
 
     is_sink = True
@@ -84,13 +107,22 @@ class RemoteMonitor(Callback):
         send_as_json: bool = False,
         every: Every = Every(1, "epoch"),  # noqa: B008 (frozen)
         name: str | None = None,
+        config: Mapping[str, object] | None = None,
+        tags: Sequence[str] = (),
+        notes: str = "",
+        system: bool = False,
+        allow_stop: bool = False,
     ) -> None:
         self.root, self.path, self.field, self.name = root, path, field, name
         self.headers = dict(headers or {})
         self.send_as_json = send_as_json
         self.every = self.cadence = every
-        _check(root, path, self.headers)
+        self.config, self.tags, self.notes = _checked_config(config), wire.checked_tags(tags), wire.checked_notes(notes)
+        self.system, self.allow_stop = system, allow_stop
+        _check(root, path, self.headers, system)
         self._outbox: Outbox | None = None
+        self._sampler: SystemSampler | None = None
+        self._meter = EpochMeter()
         self._begin(uuid.uuid4().hex)
 
     def on_train_begin(self, logs: LoggedValues | None = None) -> None:
@@ -98,8 +130,13 @@ class RemoteMonitor(Callback):
         self._begin(uuid.uuid4().hex)
 
     def on_epoch_begin(self, epoch: int, logs: LoggedValues | None = None) -> None:
-        """Note the epoch that batches belong to."""
+        """Note the epoch that batches belong to, and when it begins."""
         self._epoch = epoch
+        self._meter.begin_epoch(self)
+
+    def on_test_begin(self, logs: LoggedValues | None = None) -> None:
+        """Note when the epoch's validation begins."""
+        self._meter.end_training()
 
     def on_train_batch_end(self, batch: int, logs: LoggedValues | None = None) -> None:
         """Gather the batch, and send the group if it is time."""
@@ -111,24 +148,31 @@ class RemoteMonitor(Callback):
             self._tell()
 
     def on_epoch_end(self, epoch: int, logs: LoggedValues | None = None) -> None:
-        """Send what is left of the batches, then the epoch."""
+        """Send what is left of the batches, then the epoch; end the fit if somebody at the page wants that."""
         self._epoch = epoch
         self._send_group()
+        event = wire.epoch_event(epoch, _values(logs))  # which waits for the device
+        self._meter.end_epoch(self, None if self.stop_reason.kind == NAN else self.params.get("steps"))
         if self.every.unit != "epoch" or self.every.due(epoch, epoch + 1):
-            self._send(wire.epoch_event(epoch, _values(logs)))
+            self._send(event, self._extras())
+        if self.allow_stop and self._outbox is not None and self._outbox.stop == self._run:
+            self.ask_to_stop("asked for on the monitor's page", STOPPED)
         self._tell()
 
     def on_train_end(self, logs: LoggedValues | None = None) -> None:
-        """Tell the server that the run is finished, if it is `epochal monitor`."""
-        self._send_state(wire.FINISHED)
+        """Tell the server how the run ended, if it is `epochal monitor`."""
+        self._send_end(*self._end())
 
     def on_exception(self, error: BaseException) -> None:
         """Send the batches before it, and say that the run was stopped or has failed."""
         self._send_group()
-        self._send_state(wire.FAILED if isinstance(error, Exception) else wire.STOPPED)
+        self._send_end(wire.FAILED if isinstance(error, Exception) else wire.STOPPED, error_line(error))
 
     def close(self) -> None:
         """Wait for the rest to be delivered, until nothing has been for `farewell` seconds; say what wasn't."""
+        if self._sampler is not None:
+            self._sampler.close()
+            self._sampler = None
         if self._outbox is None:
             return
         outbox, self._outbox = self._outbox, None
@@ -142,23 +186,26 @@ class RemoteMonitor(Callback):
         return {"root": self.root, "path": self.path}
 
     def state_dict(self) -> PlainState:
-        """Return the run's id, the next event's number, the batches not yet sent, and what hasn't got there yet."""
+        """Return the run's id and its seconds, the next event's number, and what hasn't been sent or delivered yet."""
         group = [strict(batch) for batch in self._group]
         waiting = [] if self._outbox is None else self._outbox.waiting(self._headers, REMEMBERED)
-        unsent = [*map(list, self._unsent), *([post.number, post.json] for post in waiting)]
-        return {"run": self._run, "seq": self._seq, "epoch": self._epoch, "group": group, "unsent": unsent}
+        unsent = [*map(list, self._unsent), *([post.number, post.json, post.extras] for post in waiting)]
+        place = {"run": self._run, "seq": self._seq, "epoch": self._epoch, "seconds": self._meter.so_far()}
+        return {**place, "group": group, "unsent": unsent}
 
     def load_state_dict(self, state: PlainState) -> None:
         """Restore the state returned by `state_dict`."""
         self._run, self._seq, self._epoch = str(state["run"]), int(state["seq"]), int(state["epoch"])
         self._group, self._headers = list(state["group"]), None
-        self._unsent = [(int(number), str(event)) for number, event in state["unsent"]]
+        self._unsent = [(int(number), str(event), *extras) for number, event, *extras in state["unsent"]]
+        self._meter.start(float(state.get("seconds", 0.0)))
 
     def _begin(self, run: str) -> None:
         self._run, self._seq, self._epoch = run, 0, 0
         self._headers: dict[str, str] | None = None  # the run's, made at its first post
         self._group: list[dict[str, Any]] = []
-        self._unsent: list[tuple[int, str]] = []  # of the run as it was saved
+        self._unsent: list[tuple[Any, ...]] = []  # of the run as it was saved
+        self._meter.start()
         self._sent = time.monotonic()
 
     def _time_is_up(self) -> bool:
@@ -173,26 +220,63 @@ class RemoteMonitor(Callback):
         for at in range(0, len(group), most):
             self._send(wire.batches_event(self._epoch, names, group[at : at + most]))
 
-    def _send(self, event: dict[str, Any]) -> None:
-        self._post(event, self._seq)
+    def _extras(self) -> dict[str, Any]:
+        """Return what only a monitor is told of the epoch."""
+        meter = self._meter
+        extras: dict[str, Any] = {wire.SECONDS: meter.seconds}
+        if meter.learning_rate is not None:
+            extras[wire.LEARNING_RATE] = meter.learning_rate
+        if meter.step_time is not None:
+            extras[wire.STEP_TIME] = meter.step_time
+        if self._sampler is not None:
+            extras.update(self._sampler.latest)
+        return extras
+
+    def _send(self, event: dict[str, Any], extras: dict[str, Any] | None = None) -> None:
+        self._post(event, self._seq, extras=extras)
         self._seq += 1
 
-    def _send_state(self, state: str) -> None:
-        if self._seq:  # else there is nothing of this run on the page
-            self._post(wire.epoch_event(self._epoch, {}), None, state)
+    def _end(self) -> tuple[str, str]:
+        """Return how the run ended without an error, and why."""
+        reason, epochs = self.stop_reason, self.params.get("epochs")
+        stopped = getattr(self.model, "stop_training", False)
+        if not stopped or (reason.kind != NAN and self._epoch + 1 == epochs):
+            return wire.FINISHED, ""
+        return reason.kind or wire.EARLY, reason.words or "a callback has set model.stop_training"
 
-    def _post(self, event: dict[str, Any], number: int | None, state: str = "") -> None:
+    def _send_end(self, state: str, reason: str) -> None:
+        if self._seq:  # else there is nothing of this run on the page
+            self._post(wire.epoch_event(self._epoch, {}), None, wire.end_headers(state, reason))
+
+    def _post(
+        self,
+        event: dict[str, Any],
+        number: int | None,
+        about: Mapping[str, str] | None = None,
+        extras: dict[str, Any] | None = None,
+    ) -> None:
         """Leave an event for the thread. Values are read here: they may come from a device, or change later."""
-        if self._outbox is None:
-            self._outbox = Outbox(
-                Connection(self.root + self.path, self.deadline), self._encode, origin(self.root), self.kept
-            )
+        outbox = self._outbox or self._open()
         if self._headers is None:
             self._headers = wire.run_headers(self._run, self.name, self.params.get("epochs"), self.params.get("steps"))
-            for at, unsent in self._unsent:
-                self._outbox.put(Post(unsent, self._headers, at))
+            for at, unsent, *more in self._unsent:
+                outbox.put(Post(unsent, self._headers, at, None, *more))
             self._unsent = []
-        self._outbox.put(Post(settled(event), self._headers, number, state))
+            outbox.introduce(Post(self._introduction(), self._headers, None, {wire.ABOUT: wire.ABOUT_RUN}))
+        outbox.put(Post(settled(event), self._headers, number, about, extras))
+
+    def _open(self) -> Outbox:
+        connection = Connection(self.root + self.path, self.deadline)
+        self._outbox = Outbox(connection, self._encode, origin(self.root), self.kept)
+        if self.system:
+            self._sampler = SystemSampler()
+        return self._outbox
+
+    def _introduction(self) -> str:
+        """Return the event that says what the run is made with."""
+        found = {name: value for name, value in run_config(self).items() if name not in self.config}
+        config = {**{name: _shown(value) for name, value in islice(found.items(), MOST_AUTOMATIC)}, **self.config}
+        return strict_json(wire.about_event(self._epoch, config, self.tags, self.notes, self.allow_stop))
 
     def _encode(self, parcel: Parcel) -> tuple[bytes, dict[str, str]]:
         """Return the body and the headers for a parcel. The thread calls it."""
@@ -211,9 +295,24 @@ def _values(logs: LoggedValues | None) -> dict[str, Any]:
     return dict(logs.items()) if logs else {}
 
 
-def _check(root: str, path: str, headers: dict[str, str]) -> None:
+def _shown(value: object) -> object:
+    """Return a value of a configuration as far as a monitor takes it."""
+    return value[: wire.LONGEST_TEXT] if isinstance(value, str) else value
+
+
+def _checked_config(config: Mapping[str, object] | None) -> dict[str, str | int | float | bool | None]:
+    checked = wire.checked_config(own_config(config))
+    if len(checked) > (most := wire.MOST_NAMES - MOST_AUTOMATIC):
+        raise ValueError(f"config has at most {most} names; got {len(checked)}.")
+    return checked
+
+
+def _check(root: str, path: str, headers: dict[str, str], system: bool) -> None:
     with needed_by("RemoteMonitor"):
         import requests
+    if system:
+        with needed_by("RemoteMonitor(system=True)"):
+            import psutil  # noqa: F401  # pyright: ignore[reportUnusedImport]
     if not _is_address(root):
         raise ValueError(f"root must be an address such as 'http://localhost:9000'; got {root!r}.")
     if not _is_address(root + path) or origin(root + path) != origin(root):

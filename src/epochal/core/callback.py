@@ -97,7 +97,7 @@ class Callback(NamesArguments):
 
     @property
     def stop_reason(self) -> StopReason:
-        """Why the fit ends before its last epoch, as far as anybody has said it; one that nobody reads outside a fit."""
+        """Why the fit ends before its last epoch, as far as it was said; outside a fit one that nobody reads."""
         return self._stop_reason or StopReason()
 
     @stop_reason.setter
@@ -236,12 +236,18 @@ class Dispatcher:
         self.stop_reason = StopReason()
 
     def __call__(self, hook: str, *args: object) -> None:
-        """Call a hook on everyone who overrides it; raise first what failed in the background."""
+        """Call a hook on everyone who overrides it; raise first what failed in the background.
+
+        A callback of any library that has set `stop_training` without a word is named as the reason.
+        """
         self.writer.check()
+        stopped = getattr(self.model, "stop_training", True)
         for callback, call in self._table[hook]:
             if THIS.count > 1:
                 THIS.at(f"is in {type(callback).__name__}.{hook}")
             call(*args)
+            if not stopped and self.model.stop_training:
+                self.stop_reason.say(f"{type(callback).__name__} has set model.stop_training")
 
     def watchers(self, phase: Phase) -> list[BatchHooks]:
         """Return the batch hooks of a kind of pass, each with its callback's cadence.

@@ -10,6 +10,7 @@ EXTRAS = {
     "jax": ("jax", "jaxlib", "flax", "optax"),
     "keras": ("keras",),
     "remote": ("requests",),
+    "system": ("psutil",),
     "tensorboard": ("tensorboard",),
     "monitor": ("starlette", "uvicorn", "httptools", "plotly"),
 }

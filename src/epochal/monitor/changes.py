@@ -27,7 +27,7 @@ def hear(run: RunSummary, event: PostedEvent, now: float) -> None:
     """Take everything in from an event but its points."""
     if event.about is not None:
         _take(run, event.about)
-    if event.is_news:
+    if event.is_news or (event.is_late and event.epoch == run["epoch"]):
         move_on(run, event, now)
     run["seen"], run["called"] = now, event.name or run["called"]
     if "name" not in run["edited"]:

@@ -67,6 +67,7 @@ class PostedEvent:
         points: `(metric, batch, value)`; the batch is `EPOCH_END` for a value of the epoch.
         reason: Why it ended.
         about: What it says of its run, instead of points.
+        is_late: Whether it only adds points to an epoch that came before.
     """
 
     run: str
@@ -81,11 +82,12 @@ class PostedEvent:
     points: tuple[tuple[str, int, Value], ...]
     reason: str = ""
     about: About | None = None
+    is_late: bool = False
 
     @property
     def is_news(self) -> bool:
-        """Whether it is more than a word about a run that is known: of its end, or of what it is made with."""
-        return bool(self.points) or (self.state is None and self.about is None)
+        """Whether it is more than a word about what is known: a run's end, what it is made with, an epoch that came."""
+        return not self.is_late and (bool(self.points) or (self.state is None and self.about is None))
 
 
 def read_events(body: bytes, headers: Mapping[str, str], client: str) -> list[PostedEvent]:
@@ -117,7 +119,8 @@ def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None
     epoch = _count(logs.pop(wire.EPOCH, None), 'the event\'s "epoch"')
     if epoch is None:
         raise BadEventError('the event has no "epoch": expected {"epoch": 0, "loss": 0.5, ...}')
-    about = _about(logs) if wire.ABOUT.lower() in headers else None
+    subject = _matching(headers, wire.ABOUT, f"|{wire.ABOUT_RUN}|{wire.ABOUT_EPOCH}")
+    about = _about(logs) if subject == wire.ABOUT_RUN else None
     return PostedEvent(
         run=_matching(headers, wire.RUN, RUN_ID),
         client=client,
@@ -130,6 +133,7 @@ def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None
         epoch=epoch,
         points=() if about else tuple(_points(logs)),
         about=about,
+        is_late=subject == wire.ABOUT_EPOCH,
     )
 
 

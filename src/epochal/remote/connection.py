@@ -37,16 +37,18 @@ class Answer:
         why: Why not, in the server's words if it said anything.
         again: Whether it should be sent again.
         after: After how many seconds at least, if the server told.
-        from_monitor: Whether the server is `epochal monitor`.
+        version: Of `epochal monitor`, if the server is one; else 0. See `wire.VERSION`.
         most: How many events the server takes in one post.
+        stop: The run that somebody wants to stop; "" if nobody does.
     """
 
     delivered: bool
     why: str = ""
     again: bool = False
     after: float = 0.0
-    from_monitor: bool = False
+    version: int = 0
     most: int = 1
+    stop: str = ""
 
 
 class Connection:
@@ -175,12 +177,13 @@ def _as_it_is(request: Request) -> Request:
 
 def _answer(status: int, headers: Mapping[str, str], words: str) -> Answer:
     """Return what an answer means for the event: delivered, to be sent again, or refused for good."""
-    ours, most = wire.MONITOR in headers, headers.get(wire.EVENTS, "")
+    version, most = wire.version_in(headers), headers.get(wire.EVENTS, "")
     if 200 <= status < 300:
-        return Answer(True, from_monitor=ours, most=int(most) if re.fullmatch("[1-9][0-9]{0,5}", most) else 1)
+        several = int(most) if re.fullmatch("[1-9][0-9]{0,5}", most) else 1
+        return Answer(True, version=version, most=several, stop=headers.get(wire.STOP, ""))
     again = status == 429 or status >= 500
     after = min(_retry_after(headers.get("Retry-After")), LONGEST_WAIT) if again else 0.0
-    return Answer(False, f"{status} {' '.join(words.split())[:300]}".strip(), again, after, ours)
+    return Answer(False, f"{status} {' '.join(words.split())[:300]}".strip(), again, after, version)
 
 
 def _watched_adapter(connected: Callable[[socket.socket], None]) -> HTTPAdapter:

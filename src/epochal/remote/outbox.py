@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .. import wire
 from .connection import Answer, Connection
 from .post import Parcel, Post, packed
 
@@ -44,6 +45,10 @@ class Outbox:
     count it, as the sending thread does, which encodes, sends and waits without it: so no hook waits for
     a server, and every event is counted once, as dropped, refused, or not sent in time, if not delivered.
 
+    Word about a run goes to monitors alone. What it is made with (`introduce`) waits beside the events until the server
+    is known to be a monitor that understands it, and has got the run's first event. What that event should have brought
+    with it, had the server been known, is sent after it.
+
     One event is in a post, until the server says how many it takes; then as many as wait. If it refuses several,
     each is sent by itself, so that only the one it can't take is lost.
 
@@ -55,15 +60,18 @@ class Outbox:
 
     Attributes:
         notes: What is to be said in the training thread, oldest first; whoever says it removes it.
+        stop: The run that somebody wants to stop, as the last answer that named one had it.
     """
 
     def __init__(
         self, connection: Connection, encode: Callable[[Parcel], tuple[bytes, dict[str, str]]], server: str, kept: int
     ) -> None:
         self.notes: deque[Note] = deque()
+        self.stop = ""
         self._connection, self._encode, self._server, self._kept = connection, encode, server, kept
         self._lock = threading.Lock()  # for the posts and the counts
         self._posts: deque[Post] = deque()
+        self._introductions: list[Post] = []
         self._bytes = self._put = self._dropped = self._refused = 0
         self._closing = threading.Event()
         self._delivered_at = 0.0
@@ -71,7 +79,8 @@ class Outbox:
         self._reported = ""
         self._down_since: float | None = None
         self._delay, self._asked = 0.0, False
-        self._to_monitor = False
+        self._version = 0  # of the monitor, as far as is known
+        self._heard_of: object = None  # the run whose event was delivered last, by its headers
         self._most = 1  # events in a post
         self._singly = 0  # how many are to be sent by themselves, whatever the server takes
         self._thread = threading.Thread(target=self._run, name="epochal-remote-monitor", daemon=True)
@@ -85,6 +94,11 @@ class Outbox:
             self._bytes += post.size
             while len(self._posts) > self._kept or (self._bytes > KEPT_BYTES and len(self._posts) > 1):
                 self._dropped += not self._remove_first().only_to_monitors
+
+    def introduce(self, post: Post) -> None:
+        """Have a monitor told what a run is made with, once it has the run's first event."""
+        with self._lock:
+            self._introductions.append(post)
 
     def waiting(self, run: object, most: int) -> list[Post]:
         """Return the newest events of a run, by its headers, that haven't got there yet, oldest first."""
@@ -142,7 +156,7 @@ class Outbox:
         One that can't be sent doesn't keep the others.
         """
         try:
-            parcel = packed(posts)
+            parcel = packed(posts, self._version)
         except Exception as error:
             return 1, Answer(False, f"an event can't be sent: {error!r}")
         try:
@@ -169,8 +183,12 @@ class Outbox:
     def _first(self) -> list[Post]:
         """Return the oldest events that are for this server, as many as it takes. They stay until they are handled."""
         with self._lock:
-            while self._posts and self._posts[0].only_to_monitors and not self._to_monitor:
+            while self._posts and self._posts[0].only_to_monitors and not self._version:
                 self._remove_first()
+            if self._version >= wire.WITH_EXTRAS:
+                for post in self._introductions:
+                    if post.run is self._heard_of:
+                        return [post]
             return list(itertools.islice(self._posts, 1 if self._singly else self._most))
 
     def _handle(self, posts: list[Post], count: int, answer: Answer) -> None:
@@ -187,8 +205,13 @@ class Outbox:
                 return
             self._singly = max(0, self._singly - count)
             self._settle(posts[:count], answer.delivered)
+            if answer.delivered and answer.version >= wire.WITH_EXTRAS > self._version:
+                late = [post.late_extras() for post in posts[:count]]
+                self._posts.extendleft(post for post in reversed(late) if post is not None)
+                self._bytes += sum(post.size for post in late if post is not None)
         self._most = answer.most
-        self._to_monitor = answer.from_monitor or (self._to_monitor and not answer.delivered)
+        self._version = answer.version or (0 if answer.delivered else self._version)
+        self.stop = answer.stop or self.stop
         if not answer.delivered and answer.why != self._reported:
             self._reported = answer.why
             self.notes.append(Note(f"RemoteMonitor: {self._server} refuses the events: {answer.why}"))
@@ -196,8 +219,11 @@ class Outbox:
     def _settle(self, posts: list[Post], delivered: bool) -> None:
         """Remove events that the server has answered. Some may have been dropped on their way, but got there."""
         if delivered:
-            self._delivered_at = time.monotonic()
+            self._delivered_at, self._heard_of = time.monotonic(), posts[-1].run
         for post in posts:
+            if post in self._introductions:
+                self._introductions.remove(post)
+                continue
             self._refused += not (delivered or post.only_to_monitors)
             if self._posts and self._posts[0] is post:
                 self._remove_first()

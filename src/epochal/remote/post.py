@@ -22,19 +22,21 @@ PARCEL_BYTES = 128 << 10
 
 @dataclass(slots=True, eq=False)  # not frozen: a frozen one takes three times as long to make, in a hook
 class Post:
-    """An event with its number in the run, or word of how the run ended. Nobody changes it.
+    """An event with its number in the run, or word about the run itself. Nobody changes it.
 
     Args:
         event: Its JSON, or plain values; see `settled`.
         run: Headers that all posts of the run have; see `wire.run_headers`.
-        number: The event's number in the run, from 0; None for word of the end.
-        state: How the run ended.
+        number: The event's number in the run, from 0; None for word about the run, which only monitors understand.
+        about: Headers that say what that word is about; see `wire.end_headers` and `wire.ABOUT`.
+        extras: Values that only monitors from version 2 on are sent with the event, or None.
     """
 
     event: str | wire.Event
     run: Mapping[str, str]
     number: int | None
-    state: str = ""
+    about: Mapping[str, str] | None = None
+    extras: wire.Event | None = None
 
     @property
     def only_to_monitors(self) -> bool:
@@ -45,6 +47,25 @@ class Post:
     def json(self) -> str:
         """The event's JSON."""
         return self.event if isinstance(self.event, str) else strict_json(self.event)
+
+    def json_for(self, version: int) -> str:
+        """Return the event's JSON for a monitor of this version: from 2 on with the extras, but for names that it has.
+
+        Raises:
+            Exception: If it can't be made JSON.
+        """
+        if version < wire.WITH_EXTRAS or not self.extras:
+            return self.json
+        event: wire.Event = json.loads(self.event) if isinstance(self.event, str) else self.event
+        return strict_json(event | {name: value for name, value in self.extras.items() if name not in event})
+
+    def late_extras(self) -> Post | None:
+        """Return what was left out for a server that wasn't known to be a monitor; None if nothing was."""
+        if not self.extras:
+            return None
+        event: wire.Event = json.loads(self.event) if isinstance(self.event, str) else self.event
+        own = {name: value for name, value in self.extras.items() if name not in event}
+        return Post(wire.epoch_event(event[wire.EPOCH], own), self.run, None, {wire.ABOUT: wire.ABOUT_EPOCH})
 
     def follows(self, other: Post) -> bool:
         """Return whether it is the next event of the same run."""
@@ -57,7 +78,9 @@ class Post:
         """About how many bytes it takes."""
         if isinstance(self.event, str):
             return len(self.event)
-        return sum(64 + (len(value) if isinstance(value, str) else 0) for value in self.event.values())
+        return 64 * len(self.extras or ()) + sum(
+            64 + (len(value) if isinstance(value, str) else 0) for value in self.event.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +90,24 @@ class Parcel:
     Attributes:
         posts: In order.
         text: Their JSON, one a line.
+        version: Of the monitor that it is for; 0 for another server, or one that isn't known yet.
     """
 
     posts: tuple[Post, ...]
     text: str
+    version: int
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers that tell a monitor whose it is; several events say how many they are."""
         first = self.posts[0]
         if first.number is None:
-            return {**first.run, wire.STATE: first.state}
+            return {**first.run, **wire.about_headers_for(self.version, first.about or {})}
         return {**first.run, **wire.event_headers(first.number, len(self.posts))}
 
 
-def packed(posts: Iterable[Post]) -> Parcel:
-    """Return as many events from the first one on as go into one parcel.
+def packed(posts: Iterable[Post], version: int) -> Parcel:
+    """Return as many events from the first one on as go into one parcel, for a monitor of this version.
 
     Raises:
         Exception: If the first one can't be made JSON.
@@ -92,7 +117,7 @@ def packed(posts: Iterable[Post]) -> Parcel:
     size = 0
     for post in posts:
         try:
-            text = post.json
+            text = post.json_for(version)
         except Exception:
             if taken:
                 break  # it comes first the next time, by itself
@@ -102,7 +127,7 @@ def packed(posts: Iterable[Post]) -> Parcel:
             break
         taken.append(post)
         texts.append(text)
-    return Parcel(tuple(taken), "\n".join(texts))
+    return Parcel(tuple(taken), "\n".join(texts), version)
 
 
 _CONSTANT = frozenset((float, int, bool, str, type(None)))
