@@ -91,13 +91,13 @@ def test_the_chart_grows_while_a_fit_runs(page, monitor):
     thread = threading.Thread(target=fit)
     thread.start()
     wait_for(lambda: points(page, "loss") == {"training": 4, "validation": 4}, 30)
-    assert text(page, "#runs .state") == "running"
-    wait_for(lambda: "epoch 4 of 6" in text(page, "#runs .facts"))
+    assert text(page, ".run .unseen") == "running"
+    wait_for(lambda: text(page, ".run .epochs") == "4/6")
     seen.release()
     wait_for(lambda: points(page, "loss") == {"training": 5, "validation": 5})
     seen.release()
     thread.join(20)
-    wait_for(lambda: text(page, "#runs .state") == "finished")
+    wait_for(lambda: text(page, ".run .unseen") == "finished")
     assert points(page, "loss") == {"training": 6, "validation": 6}
     assert text(page, "#announce") == "fit: finished"
 
@@ -105,9 +105,9 @@ def test_the_chart_grows_while_a_fit_runs(page, monitor):
 def test_two_runs_are_compared_in_one_chart(page, monitor):
     post(monitor, "a", 5, "first")
     post(monitor, "b", 3, "second")
-    wait_for(lambda: len(all_of(page, "#runs li")) == 2)
+    wait_for(lambda: len(all_of(page, ".run")) == 2)
     wait_for(lambda: points(page, "loss") == {"training": 3, "validation": 3})  # the newest is shown by itself
-    click(page, "#runs li:nth-child(2) input")
+    click(page, ".run:nth-child(2)")
     expected = {"first, training": 5, "first, validation": 5, "second, training": 3, "second, validation": 3}
     wait_for(lambda: points(page, "loss") == expected)
     colours = page.execute_script("return [...document.querySelectorAll('.plot')[0].data].map((t) => t.line.color)")
@@ -142,14 +142,14 @@ def test_log_scale_smoothing_zoom_and_table(page, monitor):
 def test_the_table_follows_the_choice_while_a_run_is_live_and_keeps_the_focus(page, monitor):
     post(monitor, "a", 5)
     post(monitor, "b", 5)
-    wait_for(lambda: len(all_of(page, "#runs li")) == 2)
+    wait_for(lambda: len(all_of(page, ".run")) == 2)
     click(page, "input[value=table]")
     wait_for(lambda: len(all_of(page, "#tables tbody tr")) == 5)
     page.execute_script("document.querySelector('.scroll').focus()")
     ended = threading.Event()
     posting = threading.Thread(target=post_until, args=(monitor, ended))
     posting.start()
-    click(page, "#runs li:nth-child(2) input")
+    click(page, ".run:nth-child(2)")
     wait_for(lambda: len(all_of(page, "#tables caption")) == 2)
     set_value(page, "#last", "3", "change")
     wait_for(lambda: len(all_of(page, "#tables tbody tr")) == 6)
@@ -169,8 +169,8 @@ def post_until(monitor, ended):
 def test_the_link_to_the_charts_keeps_the_choice_and_odd_addresses_open(page, monitor):
     post(monitor, "a", 2)
     post(monitor, "b", 2)
-    wait_for(lambda: len(all_of(page, "#runs li")) == 2)
-    click(page, "#runs li:nth-child(2) input")
+    wait_for(lambda: len(all_of(page, ".run")) == 2)
+    click(page, ".run:nth-child(2)")
     wait_for(lambda: page.execute_script("return location.hash") == "#runs=b,a")
     click(page, "#skip")
     assert page.execute_script("return [location.hash, document.activeElement.id]") == ["#runs=b,a", "content"]
@@ -193,18 +193,19 @@ def set_value(page, selector, value, event):
 
 def test_a_run_is_deleted_after_a_question(page, monitor):
     post(monitor, "a", 2)
-    wait_for(lambda: all_of(page, "#runs li"))
-    click(page, "#runs .actions button")
+    wait_for(lambda: all_of(page, ".run"))
+    click(page, ".run .more")
+    click(page, "#delete")
     assert "Delete “a”" in text(page, "#confirm-text")
     click(page, "#confirm .danger")
-    wait_for(lambda: not all_of(page, "#runs li"))
+    wait_for(lambda: not all_of(page, ".run"))
     assert monitor.get("/api/runs")["runs"] == []
 
 
 def test_the_csv_link_leads_to_all_rows(page, monitor):
     post(monitor, "a", 3)
-    wait_for(lambda: all_of(page, "#runs li a"))
-    assert all_of(page, "#runs li a")[0].get_attribute("href") == f"{monitor.root}/api/runs/a/rows.csv"
+    click(page, ".run .more")
+    assert all_of(page, "#csv")[0].get_attribute("href") == f"{monitor.root}/api/runs/a/rows.csv"
 
 
 def test_what_is_posted_stays_text(page, monitor):
@@ -216,7 +217,7 @@ def test_what_is_posted_stays_text(page, monitor):
         {"epoch": 1, evil: 2.0, "note": evil, "__proto__": 3.0}, X_Epochal_Run="a", X_Epochal_Name="%3Cb%3Ebold%3C/b%3E"
     )
     wait_for(lambda: len(all_of(page, "figure")) >= 2)
-    assert text(page, "#runs .name") == "<b>bold</b>"
+    assert text(page, ".run .name") == "<b>bold</b>"
     assert {h.text for h in all_of(page, "figure h2")} >= {evil}
     click(page, "input[value=table]")
     wait_for(lambda: evil in text(page, "#tables"))
@@ -247,12 +248,12 @@ def test_the_page_works_by_keyboard_and_says_what_it_shows(page, monitor):
     label = all_of(page, ".plot")[0].get_attribute("aria-label")
     assert label.startswith("Chart of loss over epochs. a, loss: 0.3333 after epoch 3, lowest 0.3333, highest 1.")
     reached = []
-    for _ in range(14):
+    for _ in range(18):
         page.switch_to.active_element.send_keys(Keys.TAB)
         active = page.switch_to.active_element
-        reached.append(active.get_attribute("id") or active.get_attribute("type") or active.tag_name)
+        reached.append(active.get_attribute("id") or active.get_attribute("type") or active.get_attribute("role"))
     order = iter(reached)
-    expected = ["theme", "checkbox", "a", "button", "radio", "log", "smoothing", "first", "last", "whole"]
+    expected = ["notify", "theme", "choose-all", "filter", "sort", "group", "treeitem", "radio", "log", "smoothing", "first", "last", "whole"]
     assert [name for name in expected if name not in order] == [], reached
     unnamed = """return [...document.querySelectorAll('button, input, select, a')].filter((e) =>
         !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length)).length"""
@@ -303,7 +304,7 @@ def test_dark_and_narrow(page, monitor):
     post(monitor, "b", 25, "a longer name of a run, with spaces in it", accuracy=0.7)
     monitor.post({"epoch": 24}, X_Epochal_Run="b", X_Epochal_State="failed")
     wait_for(lambda: points(page, "loss"))
-    click(page, "#runs li:nth-child(2) input")
+    click(page, ".run:nth-child(2)")
     set_value(page, "#theme", "dark", "change")
     wait_for(lambda: len(points(page, "loss")) == 5)
     ground = "return getComputedStyle(document.body).backgroundColor"

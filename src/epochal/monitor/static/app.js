@@ -1,12 +1,18 @@
 // The page: what is chosen, and who draws it when.
 
 import { Charts, colour } from "./charts.js";
+import { Compare } from "./compare.js";
+import { Configs } from "./configs.js";
 import { Data } from "./data.js";
+import { Details } from "./details.js";
+import { $, remember, write } from "./dom.js";
 import { title } from "./format.js";
-import { RunList, write } from "./runs.js";
+import { Notifier } from "./notify.js";
+import { confirmed } from "./question.js";
+import { RunList } from "./runs.js";
+import { tabTitle } from "./status.js";
 import { Tables } from "./tables.js";
 
-const $ = (id) => document.getElementById(id);
 const data = new Data();
 const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 
@@ -14,7 +20,12 @@ let chosen = chosenIn(location.hash);
 let followNewest = chosen.length === 0; // until somebody chooses
 const colours = new Map(); // run id → index; kept as long as the run is chosen
 
-const runList = new RunList($("runs"), { choose, remove });
+const notifier = new Notifier();
+const say = (text, bad) => notifier.say(text, bad);
+const configs = new Configs(drawSoon);
+const runList = new RunList({ choose, open, say, changed: drawSoon });
+const details = new Details({ configs, remove, say, closed, mayStop: () => data.needsToken });
+const compare = new Compare({ configs, open, changed: drawSoon });
 const charts = new Charts($("charts"), { zoom });
 const tables = new Tables($("tables"), (id, range) => data.rows(id, range));
 charts.changed = drawSoon;
@@ -28,19 +39,28 @@ function chosenIn(hash) {
   }
 }
 
-function choose(id, on) {
+function choose(ids, on) {
   followNewest = false;
-  chosen = on ? [...chosen, id] : chosen.filter((other) => other !== id);
+  chosen = on ? [...new Set([...chosen, ...ids])] : chosen.filter((other) => !ids.includes(other));
   history.replaceState(null, "", chosen.length ? `#runs=${chosen.map(encodeURIComponent).join(",")}` : location.pathname);
   update();
 }
 
-async function remove(id) {
+function open(id) {
   const run = data.runs.get(id);
-  if (!run || !(await confirmed(`Delete “${title(run)}” and everything it posted?`))) return;
-  const failure = await data.remove(id);
-  announce(failure ? `${title(run)} couldn’t be deleted: ${failure}` : `${title(run)} deleted`, Boolean(failure));
-  if (!failure) $("runs-title").focus();
+  if (run) details.open(run, data.now()).then(drawSoon);
+}
+
+function closed(id, focused) {
+  if (focused) runList.focus(id);
+  drawSoon();
+}
+
+async function remove(run) {
+  const question = `Delete “${title(run)}” and everything it posted?`;
+  if (!(await confirmed(question, { yes: "Delete", no: "Keep" }))) return;
+  const failure = await data.remove(run.id);
+  say(failure ? `${title(run)} couldn’t be deleted: ${failure}` : `${title(run)} deleted`, Boolean(failure));
 }
 
 function zoom(range) {
@@ -81,7 +101,15 @@ function draw() {
   const dark = isDark();
   $("empty").hidden = data.runs.size > 0 || !data.loaded;
   $("work").hidden = data.runs.size === 0;
-  runList.draw(data.runs, chosen, data.now(), (id) => colour(colours.get(id) ?? 0, dark));
+  const now = data.now();
+  const runs = [...data.runs.values()];
+  const on = new Set(chosen);
+  runList.draw(data.runs, { chosen: on, opened: details.id, now, colour: (id) => colour(colours.get(id) ?? 0, dark) });
+  details.draw(data.runs.get(details.id), now);
+  if (data.loaded) notifier.look(runs, now);
+  const tab = tabTitle(runs, on, now);
+  if (document.title !== tab) document.title = tab;
+  tellUnlisted();
   const shown = chosen
     .filter((id) => data.runs.has(id) && data.points.has(id))
     .map((id) => ({ run: data.runs.get(id), series: data.points.get(id).series, colour: colour(colours.get(id), dark) }));
@@ -89,44 +117,26 @@ function draw() {
   const view = document.querySelector("input[name=view]:checked").value;
   $("charts").hidden = view !== "charts";
   $("tables").hidden = view !== "table";
+  $("compare").hidden = view !== "compare";
   document.body.dataset.view = view;
   if (view === "charts") {
     charts.draw(shown, { dark, log: $("log").checked, smoothing: Number($("smoothing").value), range: data.range });
-  } else {
+  } else if (view === "table") {
     tables.draw(shown, data.range);
+  } else {
+    compare.draw(shown, now);
   }
+}
+
+function tellUnlisted() {
+  const all = data.total > data.runs.size;
+  $("unlisted").hidden = !all;
+  if (all) write($("unlisted-words"), `${data.runs.size} of ${data.total.toLocaleString("en")} runs are listed.`);
 }
 
 function isDark() {
   const { theme } = document.documentElement.dataset;
   return theme === "dark" || (theme === "auto" && darkSystem.matches);
-}
-
-// Says something to screen readers; to everybody if it is bad news.
-function announce(text, bad = false) {
-  $("announce").classList.toggle("unseen", !bad);
-  write($("announce"), text);
-}
-
-function confirmed(text) {
-  const dialog = $("confirm");
-  write($("confirm-text"), text);
-  dialog.showModal();
-  return new Promise((done) => {
-    dialog.onclick = ({ target }) => target.value && dialog.close(target.value);
-    dialog.onclose = () => done(dialog.returnValue === "yes");
-    dialog.returnValue = "";
-  });
-}
-
-function remember(name, value) {
-  try {
-    if (value === undefined) return localStorage.getItem(name);
-    localStorage.setItem(name, value);
-  } catch {
-    // a browser that keeps nothing shows the page all the same
-  }
-  return null;
 }
 
 function lines() {
@@ -150,7 +160,6 @@ data.addEventListener("runs", () => {
   update();
 });
 data.addEventListener("points", drawSoon);
-data.addEventListener("state", ({ detail }) => announce(`${title(detail)}: ${detail.state}`));
 
 $("log").addEventListener("change", drawSoon);
 $("smoothing").addEventListener("input", () => {
@@ -179,6 +188,9 @@ $("theme").addEventListener("change", () => {
   drawSoon();
 });
 darkSystem.addEventListener("change", drawSoon);
+$("list-all").addEventListener("click", () => data.listAll());
 setInterval(drawSoon, 5000); // ages
+addEventListener("pagehide", () => data.disconnect());
+addEventListener("pageshow", ({ persisted }) => persisted && data.connect());
 
 data.connect();

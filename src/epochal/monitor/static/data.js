@@ -12,6 +12,9 @@ export class Data extends EventTarget {
   smoothing = 0; // what smoothed curves are asked for with
   range = null; // [first, last] in epochs done
   offset = 0; // server's clock minus ours, in seconds
+  limit = 500; // runs that are listed
+  total = 0; // runs that the server has
+  #source = null;
   #waiting = null; // changes that come while the list is read
 
   now() {
@@ -19,14 +22,14 @@ export class Data extends EventTarget {
   }
 
   connect() {
-    const source = new EventSource("/api/events");
+    const source = (this.#source = new EventSource("/api/events"));
     source.onopen = () => this.#emit("connection", "live");
     source.onerror = async () => {
       this.#emit("connection", "lost");
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again
       const refused = await fetch("/api/runs").then((answer) => (answer.ok ? "" : answer.text()), () => "");
       if (refused) this.#emit("refused", refused);
-      setTimeout(() => this.connect(), RETRY);
+      setTimeout(() => this.#source === source && this.connect(), RETRY);
     };
     source.addEventListener("reset", () => this.reload());
     source.addEventListener("change", (event) => {
@@ -36,12 +39,18 @@ export class Data extends EventTarget {
     });
   }
 
+  // A page that the browser keeps in case somebody comes back must not keep its connection: a browser has six.
+  disconnect() {
+    this.#source.close();
+    this.#source = null;
+  }
+
   // Reads the list of runs, until that succeeds. What changes meanwhile comes on top.
   async reload() {
     const waiting = (this.#waiting = []);
     let found;
     try {
-      found = await fetchJSON("/api/runs");
+      found = await fetchJSON(`/api/runs?limit=${this.limit}`);
     } catch {
       setTimeout(() => this.#waiting === waiting && this.reload(), RETRY);
       return;
@@ -50,6 +59,7 @@ export class Data extends EventTarget {
     this.#waiting = null;
     this.offset = found.now - Date.now() / 1000;
     this.needsToken = found.token;
+    this.total = found.total;
     this.runs = new Map(found.runs.map((run) => [run.id, run]));
     for (const id of [...this.points.keys()]) {
       if (this.runs.has(id)) this.fetch(id);
@@ -57,6 +67,12 @@ export class Data extends EventTarget {
     }
     waiting.forEach((change) => this.#change(change));
     this.#emit("runs");
+  }
+
+  // Lists all runs, as far as the server lists any.
+  listAll() {
+    this.limit = 20_000;
+    return this.reload();
   }
 
   choose(ids) {
@@ -123,11 +139,12 @@ export class Data extends EventTarget {
   #change({ now, runs, points, removed }) {
     this.offset = now - Date.now() / 1000;
     for (const id of removed) {
-      this.runs.delete(id);
+      if (this.runs.delete(id)) this.total--;
       this.points.delete(id);
     }
     for (const run of runs) {
       const known = this.runs.get(run.id);
+      if (!known) this.total++;
       this.runs.set(run.id, run);
       if (known?.state !== run.state) this.#emit("state", run);
     }

@@ -1,83 +1,101 @@
-// The list of runs. Rows are changed in place, so that whoever has the focus keeps it.
+// The list of runs with what finds, sorts and groups them.
 
-import { age, number, progress, state, title } from "./format.js";
+import { $, element, label, recall, remember, write } from "./dom.js";
+import { bestMetrics, filter, lines, mainMetric, mainValue, ordered } from "./listing.js";
+import { RunTree } from "./runtree.js";
 
-const SHOWN_VALUES = 4;
+export { element, write };
+
+const MOST = 100; // runs that are chosen at once: each is a line in each chart
 
 export class RunList {
-  #rows = new Map();
+  #runs = [];
+  #found = [];
+  #pinned = new Set();
+  #closed = new Set();
+  #view = null;
 
-  constructor(list, { choose, remove }) {
-    this.list = list;
+  // `choose(ids, on)` and `open(id)` are called when somebody wishes so, `changed()` when the list is to be drawn again.
+  constructor({ choose, open, changed, say }) {
     this.choose = choose;
-    this.remove = remove;
+    this.changed = changed;
+    this.say = say;
+    const find = () => $("filter").focus();
+    this.tree = new RunTree($("runs"), { choose, open, find, all: () => this.#all(), fold: (group, on) => this.#fold(group, on) });
+    $("group").checked = recall("group") === "true";
+    for (const id of ["filter", "sort", "group", "archived"]) $(id).addEventListener("input", () => this.#asked());
+    $("filter").addEventListener("keydown", ({ key }) => key === "ArrowDown" && this.tree.focus());
+    $("choose-all").addEventListener("click", () => this.#all());
+    $("choose-none").addEventListener("click", () => choose([...this.#view.chosen], false));
   }
 
-  draw(runs, chosen, now, colour) {
-    for (const [id, row] of this.#rows) {
-      if (!runs.has(id)) {
-        row.item.remove();
-        this.#rows.delete(id);
-      }
+  // `view` has `chosen`, a Set, `opened`, an id or null, `now`, and `colour(id)`.
+  draw(runs, view) {
+    this.#runs = [...runs.values()];
+    this.#view = view;
+    this.#offerSorts();
+    const sort = $("sort").value;
+    const { matches, means, wrong } = filter($("filter").value, view.now);
+    const kept = this.#runs.filter((run) => $("archived").checked || !run.archived || view.chosen.has(run.id));
+    this.#found = ordered(kept.filter(matches), sort);
+    if (!this.tree.busy) this.#pinned = new Set(view.chosen);
+    const shown = lines(this.#found, { pinned: this.#pinned, grouped: $("group").checked, closed: this.#closed });
+    const metric = mainMetric(this.#found, sort);
+    this.tree.show(shown, { ...view, metric, value: (run) => mainValue(run, metric, sort) });
+    this.#tell(means, wrong, kept.length, metric);
+  }
+
+  focus(id) {
+    if (!this.tree.focus(id)) $("filter").focus();
+  }
+
+  #tell(means, wrong, listed, metric) {
+    const found = this.#found.length;
+    label($("filter"), "aria-invalid", Boolean(wrong));
+    write($("found"), wrong || (means ? `${found || "None"} of ${listed} ${means}` : ""));
+    $("found").classList.toggle("wrong", Boolean(wrong));
+    write($("count"), this.#runs.length ? String(found) : "none yet");
+    $("runs").closest("nav").dataset.empty = this.#runs.length === 0;
+    write($("column-value"), metric);
+    label($("column-value"), "title", metric);
+    const hidden = this.#runs.filter((run) => run.archived).length;
+    $("archived").closest("label").hidden = hidden === 0;
+    write($("archived-count"), hidden ? `(${hidden})` : "");
+    $("choose-all").disabled = found === 0;
+    $("choose-none").disabled = this.#view.chosen.size === 0;
+    $("none-found").hidden = found > 0 || this.#runs.length === 0;
+    write($("none-found"), means || wrong ? "No run is called so." : "All runs are archived.");
+  }
+
+  // Metrics to sort by come and go with the runs.
+  #offerSorts() {
+    const names = bestMetrics(this.#runs);
+    const box = $("best");
+    if (box.children.length !== names.length || names.some((name, i) => box.children[i].textContent !== name)) {
+      const wanted = $("sort").value;
+      box.replaceChildren(...names.map((name) => element("option", { value: `best ${name}`, textContent: name })));
+      $("sort").value = wanted;
+      if (!$("sort").value) $("sort").value = "newest";
     }
-    const latestFirst = [...runs.values()].sort((a, b) => b.started - a.started);
-    latestFirst.forEach((run, place) => {
-      const row = this.#rows.get(run.id) || this.#add(run.id);
-      if (this.list.children[place] !== row.item) this.list.insertBefore(row.item, this.list.children[place] || null);
-      this.#fill(row, run, chosen.includes(run.id), now, colour(run.id));
-    });
+    box.hidden = names.length === 0;
   }
 
-  #add(id) {
-    const row = {
-      item: element("li"),
-      box: element("input", { type: "checkbox" }),
-      swatch: element("span", { className: "swatch" }),
-      name: element("span", { className: "name" }),
-      state: element("span", { className: "state" }),
-      facts: element("span", { className: "facts" }),
-      values: element("span", { className: "values" }),
-      csv: element("a", { textContent: "CSV", href: `/api/runs/${encodeURIComponent(id)}/rows.csv`, download: "" }),
-      gone: element("button", { type: "button", textContent: "Delete" }),
-    };
-    const label = element("label");
-    label.append(row.box, row.swatch, row.name, row.state, row.facts, row.values);
-    const actions = element("div", { className: "actions" });
-    actions.append(row.csv, row.gone);
-    row.item.append(label, actions);
-    row.box.addEventListener("change", () => this.choose(id, row.box.checked));
-    row.gone.addEventListener("click", () => this.remove(id));
-    this.#rows.set(id, row);
-    return row;
+  #asked() {
+    remember("group", $("group").checked);
+    this.#pinned = new Set(this.#view?.chosen);
+    this.tree.scroller.scrollTop = 0;
+    this.changed();
   }
 
-  #fill(row, run, chosen, now, colour) {
-    const shown = state(run, now);
-    row.box.checked = chosen;
-    row.item.dataset.chosen = chosen;
-    row.swatch.style.setProperty("--colour", chosen ? colour : "transparent");
-    write(row.name, title(run));
-    write(row.state, shown);
-    row.state.dataset.state = shown;
-    write(row.facts, `${progress(run)} · ${age(now - run.seen)}`);
-    row.values.title = Object.entries(run.last).map(([name, value]) => `${name} ${number(value)}`).join("\n");
-    row.values.replaceChildren(...values(run.last));
-    row.csv.setAttribute("aria-label", `Download ${title(run)} as CSV`);
-    row.gone.setAttribute("aria-label", `Delete ${title(run)}`);
+  #fold(group, open) {
+    if (open) this.#closed.delete(group);
+    else this.#closed.add(group);
+    this.changed();
   }
-}
 
-function values(last) {
-  const names = Object.keys(last);
-  const parts = names.slice(0, SHOWN_VALUES).map((name) => element("span", { textContent: `${name} ${number(last[name])}` }));
-  if (names.length > SHOWN_VALUES) parts.push(element("span", { textContent: `and ${names.length - SHOWN_VALUES} more` }));
-  return parts;
-}
-
-export function element(tag, properties = {}) {
-  return Object.assign(document.createElement(tag), properties);
-}
-
-export function write(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  #all() {
+    const ids = this.#found.map(({ id }) => id);
+    this.choose(ids.slice(0, MOST), true);
+    if (ids.length > MOST) this.say(`The first ${MOST} of ${ids.length} runs are chosen: more can't be told apart in a chart.`);
+  }
 }

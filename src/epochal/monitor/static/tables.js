@@ -1,7 +1,7 @@
 // The chosen runs as tables of their last rows. A table is changed in place, so that whoever reads it keeps their place.
 
 import { number, title } from "./format.js";
-import { element, write } from "./runs.js";
+import { element, write } from "./dom.js";
 
 const PERIOD = 1000; // milliseconds between two looks at the rows, at least
 
