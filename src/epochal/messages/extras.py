@@ -11,7 +11,7 @@ EXTRAS = {
     "keras": ("keras",),
     "remote": ("requests",),
     "tensorboard": ("tensorboard",),
-    "monitor": ("starlette", "uvicorn", "httptools", "plotly"),
+    "monitor": ("starlette", "uvicorn", "httptools"),
 }
 """The libraries of each extra of this package."""
 

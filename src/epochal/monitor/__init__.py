@@ -3,6 +3,7 @@
 protocol.py   connections: how many there may be, and how long each may take
 security.py   who may ask: Host, Origin and token, before anything else runs
 app.py        the addresses: what is posted, what the page asks for
+assets.py     the page's files: compressed once, at addresses that change with them
 event.py      one posted event, checked
 publish.py    a post, from its body to the answer
 limits.py     how much is taken from anybody
