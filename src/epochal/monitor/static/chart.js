@@ -22,6 +22,7 @@ export class Chart {
   #lines = [];
   #frame = null;
   #scale = null;
+  #ends = null;
 
   // `zoom([from, to])` is called when somebody drags over the chart, `zoom(null)` at a double click; `all()` shows all values.
   constructor(name, { zoom, all, pointer }) {
@@ -76,11 +77,10 @@ export class Chart {
     }
     this.#log = frame.log;
     this.#ends = ends;
+    this.#mark(lines);
     if (this.#plot) this.#plot.setData(ends);
     else this.#plot = this.#made();
   }
-
-  #ends = null;
 
   #made() {
     const plot = new uPlot({
@@ -208,7 +208,14 @@ export class Chart {
     const empty = lost ? "no value above 0: others have no place on a log scale" : this.#lines.length ? "no finite value here" : "nothing to draw over this axis";
     write(this.nothing, low === null ? empty : "");
     this.nothing.hidden = low !== null;
-    this.figure.dataset.outside = outside;
+  }
+
+  // What is drawn, in figures, for whoever tests the page.
+  #mark(lines) {
+    const name = ({ run, kind }) => (this.#frame.soleRun ? kind : `${title(run)}, ${kind}`);
+    const y = this.#ends[1].map((value) => Number(value.toPrecision(4))).join(":");
+    const points = JSON.stringify(Object.fromEntries(lines.map((line) => [name(line), line.series.value.length])));
+    Object.assign(this.figure.dataset, { points, y, outside: this.#scale.outside, log: this.#log });
   }
 }
 

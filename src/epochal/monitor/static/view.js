@@ -3,7 +3,7 @@
 // A setting: its value where the address has none, how it is read from the address (undefined: no such value) and written into it.
 const SETTINGS = {
   runs: { usual: [], read: (text) => decoded(text.split(",").filter(Boolean)), write: (ids) => ids.map(encodeURIComponent).join(",") },
-  view: oneOf("charts", "table"),
+  view: oneOf("charts", "table", "compare"),
   x: oneOf("epoch", "step", "time"),
   log: flag(),
   all: flag(), // values that lie far out, too
