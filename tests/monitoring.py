@@ -51,6 +51,14 @@ class Address:
     def post(self, event: dict[str, Any], **headers: str) -> int:
         return self.ask("POST", "/publish/epoch/end/", json.dumps(event), **headers)[0]
 
+    def post_much(self, run: str, megabytes: int) -> str:
+        """Post text of so many megabytes, and return the path of a file of all of it."""
+        for epoch in range(megabytes):
+            assert (
+                self.post({"epoch": epoch, **{f"text {n}": "x" * 1_990 for n in range(499)}}, X_Epochal_Run=run) == 200
+            )
+        return f"/api/runs/{run}/rows.csv"
+
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
 

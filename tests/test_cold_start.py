@@ -50,7 +50,7 @@ model.evaluate(x, y, verbose=0)
 did("evaluate")
 model.predict(x, verbose=0)
 did("predict")
-libraries = {"requests", "tensorboard", "sqlite3", "starlette", "plotly"}
+libraries = {"requests", "tensorboard", "sqlite3", "starlette"}
 print(json.dumps([counts, sorted(libraries & set(sys.modules)), len(misses)]))
 """
 

@@ -43,12 +43,8 @@ def test_what_is_missing_is_named_with_what_to_install(use):
 
 
 def test_the_monitor_names_what_it_lacks(tmp_path):
-    for library in ("starlette", "plotly"):
+    for library in ("starlette", "uvicorn"):
         code = f"import sys; sys.modules[{library!r}] = None; from epochal.cli import main; sys.exit(main(['monitor', '--db', {str(tmp_path / 'x.db')!r}, '--port', '0']))"
-        if library == "plotly":
-            code = code.replace(
-                "sys.modules['plotly'] = None", "import importlib.util as u; u.find_spec = lambda n: None"
-            )
         assert last_line(code) == (1, f'epochal monitor needs {library}: pip install "epochal[monitor]"')
 
 

@@ -80,7 +80,8 @@ def test_requests_before_the_last_answer_end_the_connection_and_free_its_place(t
 def test_a_half_sent_body_has_its_deadline_whoever_reads_the_answer_slowly(tmp_path):
     limits = Limits(body=1.0, stalled=20, idle=20)
     with serving(tmp_path / "runs.db", limits=limits) as monitor, monitor.connect() as sock:
-        sock.sendall(b"GET /plotly.js HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+        path = monitor.post_much("long", 12)
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{".encode())
         time.sleep(0.3)  # writing is paused
         started = time.monotonic()
         read_all(sock)

@@ -7,6 +7,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+from browsing import click, opened, text, texts
 from monitoring import serving, wait_for
 from raw_requests import TOKEN
 
@@ -50,7 +51,7 @@ def post(monitor, run, epoch=0, name="", epochs="", steps="", state="", reason="
     kept = {key: value for key, value in headers.items() if value}
     if about is not None:
         said = {"config": {}, "tags": [], "notes": "", "allow_stop": False, **about}
-        assert monitor.post({"epoch": epoch, **said}, X_Epochal_About="1", **kept, **AUTH) == 200
+        assert monitor.post({"epoch": epoch, **said}, X_Epochal_About="run", **kept, **AUTH) == 200
     else:
         assert monitor.post({"epoch": epoch, **values}, **kept, **AUTH) == 200
 
@@ -60,16 +61,15 @@ def let_in(chrome, monitor):
     """Return a browser that has opened the printed link."""
     chrome.get(f"{monitor.root}/?token={TOKEN}")
     wait_for(lambda: text(chrome, "#connection") == "live")
-    return chrome
+    yield chrome
+    chrome.get(monitor.root)
+    chrome.delete_all_cookies()
 
 
 @pytest.fixture
 def page(let_in, monitor):
     """Return the page as somebody sees it who opens it for the first time, with one run chosen."""
-    page = let_in
-    page.get("about:blank")
-    page.get_log("browser")
-    page.get(f"{monitor.root}/#runs=r0")
+    page = opened(let_in, monitor, "/#runs=r0")
     wait_for(lambda: text(page, "#count") == "60")
     yield page
     page.execute_script("localStorage.clear()")
@@ -77,23 +77,10 @@ def page(let_in, monitor):
     assert [m for m in severe if "style-src" not in m and "400 (Bad Request)" not in m] == []
 
 
-def text(page, selector):
-    return page.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
-
-
-def texts(page, selector):
-    return page.execute_script("return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)", selector)
-
-
 def value_of(page, selector, name):
     return page.execute_script(
         "return document.querySelector(arguments[0])?.getAttribute(arguments[1])", selector, name
     )
-
-
-def click(page, selector):
-    code = "const found = document.querySelector(arguments[0]); found?.click(); return Boolean(found)"
-    wait_for(lambda: page.execute_script(code, selector))
 
 
 def fill(page, selector, value):

@@ -46,10 +46,12 @@ def test_the_page_may_do_what_other_pages_may_not(monitor):
 
 
 def test_the_page_allows_no_script_but_its_own(monitor):
-    for path in ("/", "/static/app.js", "/api/runs", "/nothing"):
+    from epochal.monitor.assets import page_assets
+
+    for path in ("/", f"/static/{page_assets().version}/app.js", "/api/runs", "/nothing"):
         headers = monitor.ask("GET", path)[1]
         policy = headers["content-security-policy"]
-        assert "script-src 'self';" in policy
+        assert "script-src 'self'; style-src 'self';" in policy
         assert "unsafe" not in policy
         assert headers["x-content-type-options"] == "nosniff"
         assert "access-control-allow-origin" not in headers
@@ -57,7 +59,7 @@ def test_the_page_allows_no_script_but_its_own(monitor):
 
 def test_a_token_is_asked_for_everywhere(tmp_path):
     with serving(tmp_path / "runs.db", token=TOKEN) as monitor:
-        for path in ("/", "/api/runs", "/api/events", "/plotly.js", "/static/app.js", "/?token=wrong"):
+        for path in ("/", "/api/runs", "/api/events", "/static/0/app.js", "/?token=wrong"):
             assert monitor.ask("GET", path)[0] == 401, path
         assert monitor.post({"epoch": 0}) == 401
         assert monitor.post({"epoch": 0}, Authorization="Bearer " + TOKEN[:-1]) == 401

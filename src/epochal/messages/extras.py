@@ -12,7 +12,7 @@ EXTRAS = {
     "remote": ("requests",),
     "system": ("psutil",),
     "tensorboard": ("tensorboard",),
-    "monitor": ("starlette", "uvicorn", "httptools", "plotly"),
+    "monitor": ("starlette", "uvicorn", "httptools"),
 }
 """The libraries of each extra of this package."""
 

@@ -4,6 +4,7 @@ protocol.py   connections: how many there may be, and how long each may take
 security.py   who may ask: Host, Origin and token, before anything else runs
 app.py        the addresses, all of them together
 api.py        what the page asks for, and what people say of runs
+assets.py     the page's files: compressed once, at addresses that change with them
 event.py      one posted event, checked
 publish.py    a post, from its body to the answer
 limits.py     how much is taken from anybody

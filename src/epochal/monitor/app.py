@@ -6,19 +6,17 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from .. import wire
 from .api import Api
+from .assets import page_assets
 from .commits import CommitQueue
 from .health import Health
 from .limits import Limits
@@ -27,8 +25,6 @@ from .retention import forget_old
 from .security import Guard, with_headers
 from .store import Store
 from .stream import Stream
-
-STATIC = Path(__file__).with_name("static")
 
 
 class Monitor:
@@ -62,9 +58,8 @@ class Monitor:
             *self.api.routes,
             Route("/api/events", self.events),
             Route("/health", self.health.show),
-            Route("/plotly.js", plotly),
-            Route("/", index),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/", page_assets().page),
+            Route("/static/{version}/{name:path}", page_assets().file),
         ]
         unreadable = {sqlite3.Error: _unreadable}
         self._pages = with_headers(Starlette(routes=routes, lifespan=self._lifespan, exception_handlers=unreadable))
@@ -105,23 +100,3 @@ async def _unreadable(request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"the runs can't be read: {error}", 503, {"retry-after": "5"})
 
 
-async def index(request: Request) -> Response:
-    """Send the page."""
-    return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
-
-
-async def plotly(request: Request) -> Response:
-    """Send the JavaScript that the installed plotly package brings; the package itself isn't imported."""
-    return FileResponse(plotly_js(), media_type="text/javascript", headers={"cache-control": "max-age=86400"})
-
-
-def plotly_js() -> Path:
-    """Return where plotly's JavaScript lies.
-
-    Raises:
-        ModuleNotFoundError: If plotly isn't installed.
-    """
-    package = find_spec("plotly")
-    if package is None or not package.submodule_search_locations:
-        raise ModuleNotFoundError("No module named 'plotly'", name="plotly")
-    return Path(package.submodule_search_locations[0]) / "package_data" / "plotly.min.js"

@@ -17,15 +17,8 @@ from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-EMPTY_STYLE = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-"""The hash of nothing: plotly adds an empty <style> and fills it by script.
-
-A second one, for its maps, isn't empty and is blocked: the page draws no maps.
-"""
-
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; "
-    f"style-src 'self' {EMPTY_STYLE}; img-src 'self' data: blob:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

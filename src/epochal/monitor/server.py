@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 
-from .app import Monitor, plotly_js
+from .app import Monitor
 from .protocol import guarded
 from .security import is_loopback
 from .store import Store
@@ -81,9 +81,7 @@ def serve(
     Raises:
         ValueError: If the token is too short to be one, or `db` is a file of something else.
         OSError: If the address can't be had or the file can't be opened.
-        ModuleNotFoundError: If plotly isn't installed.
     """
-    plotly_js()
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
     if token is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{16,200}", token):

@@ -1,22 +1,27 @@
 // The page: what is chosen, and who draws it when.
 
-import { Charts, colour } from "./charts.js";
+import { AXES } from "./axes.js";
+import { Charts } from "./charts.js";
 import { Compare } from "./compare.js";
 import { Configs } from "./configs.js";
+import { Controls } from "./controls.js";
 import { Data } from "./data.js";
 import { Details } from "./details.js";
 import { $, remember, write } from "./dom.js";
 import { title } from "./format.js";
 import { Notifier } from "./notify.js";
+import { look } from "./palette.js";
 import { confirmed } from "./question.js";
 import { RunList } from "./runs.js";
 import { tabTitle } from "./status.js";
 import { Tables } from "./tables.js";
+import { format, read } from "./view.js";
 
 const data = new Data();
 const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 
-let chosen = chosenIn(location.hash);
+const view = read(location.hash);
+let chosen = view.runs;
 let followNewest = chosen.length === 0; // until somebody chooses
 const colours = new Map(); // run id → index; kept as long as the run is chosen
 
@@ -26,23 +31,15 @@ const configs = new Configs(drawSoon);
 const runList = new RunList({ choose, open, say, changed: drawSoon });
 const details = new Details({ configs, remove, say, closed, mayStop: () => data.needsToken });
 const compare = new Compare({ configs, open, changed: drawSoon });
-const charts = new Charts($("charts"), { zoom });
+const controls = new Controls(view, { changed: viewed, end });
+const charts = new Charts($("charts"), { zoom: (range) => controls.zoom(range), all: () => controls.showAll(), changed: drawSoon });
 const tables = new Tables($("tables"), (id, range) => data.rows(id, range));
-charts.changed = drawSoon;
-
-function chosenIn(hash) {
-  if (!hash.startsWith("#runs=")) return [];
-  try {
-    return hash.slice(6).split(",").filter(Boolean).map(decodeURIComponent);
-  } catch {
-    return []; // somebody has mistyped the address
-  }
-}
+data.show(view);
 
 function choose(ids, on) {
   followNewest = false;
   chosen = on ? [...new Set([...chosen, ...ids])] : chosen.filter((other) => !ids.includes(other));
-  history.replaceState(null, "", chosen.length ? `#runs=${chosen.map(encodeURIComponent).join(",")}` : location.pathname);
+  viewed();
   update();
 }
 
@@ -63,11 +60,21 @@ async function remove(run) {
   say(failure ? `${title(run)} couldn’t be deleted: ${failure}` : `${title(run)} deleted`, Boolean(failure));
 }
 
-function zoom(range) {
-  data.show(range);
-  $("first").value = range ? Number(range[0].toPrecision(5)) : "";
-  $("last").value = range ? Number(range[1].toPrecision(5)) : "";
+// After another choice, or another look at it.
+function viewed() {
+  view.runs = followNewest ? [] : chosen;
+  history.replaceState(null, "", format(view) || location.pathname);
+  data.show(view);
   drawSoon();
+}
+
+// The last place on the axis that a chosen run has come to.
+function end() {
+  const places = chosen.filter((id) => data.points.has(id)).map((id) => {
+    const [run, { clock }] = [data.runs.get(id), data.points.get(id)];
+    return AXES[view.x].place({ epochs: run.epoch + 1, run, clock }) ?? 0;
+  });
+  return Math.max(1, ...places);
 }
 
 function update() {
@@ -104,7 +111,7 @@ function draw() {
   const now = data.now();
   const runs = [...data.runs.values()];
   const on = new Set(chosen);
-  runList.draw(data.runs, { chosen: on, opened: details.id, now, colour: (id) => colour(colours.get(id) ?? 0, dark) });
+  runList.draw(data.runs, { chosen: on, opened: details.id, now, look: (id) => look(colours.get(id) ?? 0, dark) });
   details.draw(data.runs.get(details.id), now);
   if (data.loaded) notifier.look(runs, now);
   const tab = tabTitle(runs, on, now);
@@ -112,16 +119,15 @@ function draw() {
   tellUnlisted();
   const shown = chosen
     .filter((id) => data.runs.has(id) && data.points.has(id))
-    .map((id) => ({ run: data.runs.get(id), series: data.points.get(id).series, colour: colour(colours.get(id), dark) }));
+    .map((id) => ({ run: data.runs.get(id), ...data.points.get(id), look: look(colours.get(id), dark) }));
   $("hint").hidden = shown.length > 0;
-  const view = document.querySelector("input[name=view]:checked").value;
-  $("charts").hidden = view !== "charts";
-  $("tables").hidden = view !== "table";
-  $("compare").hidden = view !== "compare";
-  document.body.dataset.view = view;
-  if (view === "charts") {
-    charts.draw(shown, { dark, log: $("log").checked, smoothing: Number($("smoothing").value), range: data.range });
-  } else if (view === "table") {
+  $("charts").hidden = view.view !== "charts";
+  $("tables").hidden = view.view !== "table";
+  $("compare").hidden = view.view !== "compare";
+  document.body.dataset.view = view.view;
+  if (view.view === "charts") {
+    charts.draw(shown, { ...view, dark });
+  } else if (view.view === "table") {
     tables.draw(shown, data.range);
   } else {
     compare.draw(shown, now);
@@ -161,26 +167,18 @@ data.addEventListener("runs", () => {
 });
 data.addEventListener("points", drawSoon);
 
-$("log").addEventListener("change", drawSoon);
-$("smoothing").addEventListener("input", () => {
-  write($("smoothing-value"), $("smoothing").value);
-  data.smooth(Number($("smoothing").value));
-  drawSoon();
+addEventListener("hashchange", () => {
+  Object.assign(view, read(location.hash));
+  chosen = view.runs;
+  followNewest = chosen.length === 0;
+  controls.show();
+  data.show(view);
+  update();
 });
-for (const box of document.querySelectorAll("input[name=view]")) box.addEventListener("change", drawSoon);
-for (const id of ["first", "last"]) {
-  $(id).addEventListener("change", () => {
-    const [first, last] = [$("first").value, $("last").value];
-    const latest = Math.max(1, ...chosen.map((run) => (data.runs.get(run)?.epoch ?? 0) + 1));
-    const range = [first === "" ? 0 : Number(first), last === "" ? latest : Number(last)];
-    zoom((first === "" && last === "") || range[0] >= range[1] ? null : range);
-  });
-}
 $("skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address keeps saying which runs are chosen
   $("content").focus();
 });
-$("whole").addEventListener("click", () => zoom(null));
 $("theme").value = document.documentElement.dataset.theme;
 $("theme").addEventListener("change", () => {
   document.documentElement.dataset.theme = $("theme").value;
@@ -190,7 +188,4 @@ $("theme").addEventListener("change", () => {
 darkSystem.addEventListener("change", drawSoon);
 $("list-all").addEventListener("click", () => data.listAll());
 setInterval(drawSoon, 5000); // ages
-addEventListener("pagehide", () => data.disconnect());
-addEventListener("pageshow", ({ persisted }) => persisted && data.connect());
-
 data.connect();

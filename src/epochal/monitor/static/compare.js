@@ -3,9 +3,10 @@
 import { setting } from "./configs.js";
 import { asCSV, download } from "./csv.js";
 import { $, element, label, write } from "./dom.js";
-import { number, title } from "./format.js";
+import { duration, quantity, title } from "./format.js";
 import { compareKnown, compareText } from "./listing.js";
-import { share, short, span, stateOf, told } from "./status.js";
+import { swatch } from "./palette.js";
+import { share, short, stateOf, told } from "./status.js";
 
 export class Compare {
   #sorted = { column: "", down: false };
@@ -22,18 +23,18 @@ export class Compare {
     $("compare-body").addEventListener("click", ({ target }) => target.closest("button") && open(target.closest("button").dataset.run));
   }
 
-  // Runs as they were chosen, each {run, colour}.
+  // Runs as they were chosen, each {run, look}.
   draw(chosen, now) {
     this.configs.want(chosen.map(({ run }) => run));
     this.#columns = this.#choose(chosen.map(({ run }) => run), now);
     this.#runs = this.#order(chosen);
-    const cells = this.#runs.map(({ run, colour }) => [run.id, colour, ...this.#columns.map(({ text }) => text(run))]);
+    const cells = this.#runs.map(({ run, look }) => [run.id, look, ...this.#columns.map(({ text }) => text(run))]);
     const content = JSON.stringify([this.#columns.map(({ key, name }) => [key, name]), cells, this.#sorted]);
     $("compare-scroll").hidden = $("compare-tools").hidden = chosen.length === 0;
     if (content === this.#shown) return;
     this.#shown = content;
     this.#head();
-    $("compare-body").replaceChildren(...this.#runs.map(({ run, colour }) => this.#row(run, colour)));
+    $("compare-body").replaceChildren(...this.#runs.map(({ run, look }) => this.#row(run, look)));
   }
 
   // A column is {key, kind, name, value(run), text(run)}; values are what it is sorted by.
@@ -51,7 +52,7 @@ export class Compare {
       ...shown.map((key) => ({ key: `config ${key}`, kind: "setting", name: key, value: (run) => config(run)[key], text: (run) => setting(config(run)[key]) })),
       ...metrics.flatMap((metric) => bestOf(metric)),
       { key: "epochs", name: "epochs", value: (run) => run.epoch + 1, text: (run) => (share(run) === null ? `${run.epoch + 1}` : `${run.epoch + 1} of ${run.epochs}`) },
-      { key: "duration", name: "duration", value: (run) => run.duration, text: (run) => (run.duration ? span(run.duration) : "–") },
+      { key: "duration", name: "duration", value: (run) => run.duration, text: (run) => (run.duration ? duration(run.duration) : "–") },
       { key: "state", name: "how it ended", value: (run) => short(stateOf(run, now)), text: (run) => told(run, now) },
     ];
   }
@@ -84,9 +85,7 @@ export class Compare {
     while ($("compare-head").children.length > wanted.length) $("compare-head").lastChild.remove();
   }
 
-  #row(run, colour) {
-    const mark = element("span", { className: "mark" });
-    mark.style.setProperty("--colour", colour);
+  #row(run, look) {
     const open = element("button", { type: "button", className: "plain", textContent: title(run), title: title(run) });
     open.dataset.run = run.id;
     const cells = this.#columns.slice(1).map((column) => {
@@ -95,7 +94,7 @@ export class Compare {
       if (column.key === "state") cell.title = column.text(run);
       return cell;
     });
-    return element("tr", {}, element("th", { scope: "row" }, element("span", { className: "who" }, mark, open)), ...cells);
+    return element("tr", {}, element("th", { scope: "row" }, element("span", { className: "called" }, swatch(look), open)), ...cells);
   }
 
   #isText({ value }) {
@@ -111,7 +110,7 @@ export class Compare {
 function bestOf(metric) {
   const best = (run) => run.best?.[metric];
   return [
-    { key: `best ${metric}`, name: `best ${metric}`, value: (run) => best(run)?.value, text: (run) => number(best(run)?.value) },
+    { key: `best ${metric}`, name: `best ${metric}`, value: (run) => best(run)?.value, text: (run) => quantity(best(run)?.value, metric) },
     { key: `epoch ${metric}`, name: "at epoch", title: `at epoch of the best ${metric}`, value: (run) => (best(run) ? best(run).epoch + 1 : null), text: (run) => (best(run) ? String(best(run).epoch + 1) : "–") },
   ];
 }

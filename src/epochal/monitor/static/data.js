@@ -1,5 +1,8 @@
 // What the server knows, kept up to date: the list of runs by its events, and the points of chosen runs.
 
+import { AXES } from "./axes.js";
+import { Clock } from "./clock.js";
+
 const WIDTH = 900; // pixels of a chart that points are thinned for
 const RETRY = 2000; // milliseconds after which what failed is tried again
 const TOO_MANY = 4 * WIDTH; // points of a series after which it is asked for again, thinned
@@ -8,28 +11,35 @@ const OVERLAP = 1000; // milliseconds after an answer in which messages may stil
 
 export class Data extends EventTarget {
   runs = new Map();
-  points = new Map(); // run id → {series: Map, pending: [] while it is fetched, again: false, fetched: when, weight: of smoothing, timer}
+  points = new Map(); // run id → {series: Map, clock, pending: [] while it is fetched, again: false, fetched: when, weight: of smoothing, timer}
   smoothing = 0; // what smoothed curves are asked for with
-  range = null; // [first, last] in epochs done
+  x = "epoch"; // the axis that the range is of
+  range = null; // [first, last] on the axis; an end that is null is open
   offset = 0; // server's clock minus ours, in seconds
   limit = 500; // runs that are listed
   total = 0; // runs that the server has
-  #source = null;
   #waiting = null; // changes that come while the list is read
+
+  constructor() {
+    super();
+    addEventListener("pageshow", ({ persisted }) => persisted && this.connect());
+  }
 
   now() {
     return Date.now() / 1000 + this.offset;
   }
 
+  // Listens to the server. A page that the browser only keeps for the way back lets go of its connection, of which there are few.
   connect() {
-    const source = (this.#source = new EventSource("/api/events"));
+    const source = new EventSource("/api/events");
+    addEventListener("pagehide", () => source.close(), { once: true });
     source.onopen = () => this.#emit("connection", "live");
     source.onerror = async () => {
       this.#emit("connection", "lost");
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again
       const refused = await fetch("/api/runs").then((answer) => (answer.ok ? "" : answer.text()), () => "");
       if (refused) this.#emit("refused", refused);
-      setTimeout(() => this.#source === source && this.connect(), RETRY);
+      setTimeout(() => this.connect(), RETRY);
     };
     source.addEventListener("reset", () => this.reload());
     source.addEventListener("change", (event) => {
@@ -37,12 +47,6 @@ export class Data extends EventTarget {
       if (this.#waiting) this.#waiting.push(change);
       else this.#change(change);
     });
-  }
-
-  // A page that the browser keeps in case somebody comes back must not keep its connection: a browser has six.
-  disconnect() {
-    this.#source.close();
-    this.#source = null;
   }
 
   // Reads the list of runs, until that succeeds. What changes meanwhile comes on top.
@@ -80,31 +84,34 @@ export class Data extends EventTarget {
     for (const id of ids) if (!this.points.has(id)) this.fetch(id);
   }
 
-  show(range) {
-    this.range = range;
-    for (const id of this.points.keys()) this.fetch(id);
-  }
-
-  smooth(weight) {
-    this.smoothing = weight;
-    for (const id of this.points.keys()) this.fetch(id);
+  // Fetches what a view needs, if it needs other points than before.
+  show({ x, range, smoothing }) {
+    const [before, now] = [[this.range && this.x, this.range, this.smoothing], [range && x, range, smoothing]];
+    Object.assign(this, { x, range, smoothing });
+    if (JSON.stringify(before) !== JSON.stringify(now)) for (const id of this.points.keys()) this.fetch(id);
   }
 
   // Fetches a run's points. What arrives meanwhile is put on top, so nothing falls between.
   async fetch(id) {
     let entry = this.points.get(id);
-    if (!entry) this.points.set(id, (entry = { series: new Map(), pending: null, again: false, fetched: 0, weight: 0, timer: null }));
+    if (!entry) {
+      entry = { series: new Map(), clock: new Clock(), pending: null, again: false, fetched: 0, weight: 0, timer: null };
+      this.points.set(id, entry);
+    }
     if (entry.pending) {
       entry.again = true;
       return;
     }
     entry.pending = [];
-    const [first, last] = this.range || [0, 2 ** 53];
-    const query = `width=${WIDTH}&first=${Math.max(0, Math.floor(first) - 2)}&last=${Math.min(2 ** 53, Math.ceil(last))}`;
+    const asked = this.#epochs(id, this.range);
+    const query = `width=${WIDTH}&first=${Math.max(0, Math.floor(asked[0]) - 2)}&last=${Math.min(2 ** 53, Math.ceil(asked[1]))}`;
     const weight = this.smoothing;
     try {
       const run = await fetchJSON(`/api/runs/${encodeURIComponent(id)}?${query}&smoothing=${weight}`);
       entry.series = new Map(run.series.map((series) => [`${series.grain} ${series.metric}`, kept(series)]));
+      const timed = entry.clock.known;
+      learn(entry.clock, run.series);
+      if (this.x === "time" && this.range && !timed && entry.clock.known) entry.again = true; // now the range's epochs are known
       entry.fetched = performance.now();
       entry.weight = weight;
       for (const part of entry.pending) this.#add(id, entry, part);
@@ -119,9 +126,9 @@ export class Data extends EventTarget {
     this.#emit("points", [id]);
   }
 
-  // Returns the last rows of a run between two numbers of epochs done.
+  // Returns the last rows of a run in a range of the axis.
   async rows(id, range) {
-    const [first, last] = range || [0, 2 ** 53];
+    const [first, last] = this.#epochs(id, range);
     const query = `limit=200&first=${Math.max(0, Math.ceil(first) - 1)}&last=${Math.max(0, Math.floor(last) - 1)}`;
     return fetchJSON(`/api/runs/${encodeURIComponent(id)}/rows?${query}`);
   }
@@ -136,6 +143,13 @@ export class Data extends EventTarget {
     }
   }
 
+  // The epochs done at both ends of a range; all of them where the run doesn't say what its places are.
+  #epochs(id, range) {
+    const [run, clock] = [this.runs.get(id), this.points.get(id)?.clock];
+    const done = (x, open) => (x === null || !run || !clock ? open : (AXES[this.x].epochs(x, run, clock) ?? open));
+    return range ? [done(range[0], 0), done(range[1], 2 ** 53)] : [0, 2 ** 53];
+  }
+
   #change({ now, runs, points, removed }) {
     this.offset = now - Date.now() / 1000;
     for (const id of removed) {
@@ -143,10 +157,8 @@ export class Data extends EventTarget {
       this.points.delete(id);
     }
     for (const run of runs) {
-      const known = this.runs.get(run.id);
-      if (!known) this.total++;
+      if (!this.runs.has(run.id)) this.total++;
       this.runs.set(run.id, run);
-      if (known?.state !== run.state) this.#emit("state", run);
     }
     const changed = [];
     for (const [id, series] of Object.entries(points)) {
@@ -163,7 +175,8 @@ export class Data extends EventTarget {
   // Puts new points into place. Smoothed curves are continued, or asked for again where that can't be done here.
   #add(id, entry, series) {
     const overlaps = performance.now() - entry.fetched < OVERLAP;
-    const { longest, broken } = add(entry.series, series, this.range, entry.weight, overlaps);
+    learn(entry.clock, series);
+    const { longest, broken } = add(entry.series, series, this.range && this.#epochs(id, this.range), entry.weight, overlaps);
     if (longest > TOO_MANY) this.fetch(id);
     else if (broken) {
       entry.timer ??= setTimeout(() => {
@@ -184,10 +197,14 @@ async function fetchJSON(address) {
   return answer.json();
 }
 
-// A series as it came from the server.
+// A series as it came from the server. `version` grows with each change, `text` says that not all values are numbers.
 function kept({ metric, grain, epoch, batch, value, smooth, mean, share }) {
   const at = epoch.map((e, i) => [e, batch ? batch[i] : Infinity]);
-  return { metric, grain, at, value, smooth, mean, share };
+  return { metric, grain, at, value, smooth, mean, share, version: 0, text: value.some((v) => typeof v === "string") };
+}
+
+function learn(clock, series) {
+  for (const { metric, grain, epoch, value } of series) if (metric === "seconds" && grain === "epoch") clock.learn(epoch, value);
 }
 
 // Puts points into place. Returns the length of the longest series, and whether a smoothed curve lacks points that were
@@ -198,9 +215,11 @@ function add(into, series, range, weight, overlaps) {
   for (const { metric, grain, epoch, batch, value, thinned } of series) {
     const key = `${grain} ${metric}`;
     if (!into.has(key)) {
-      into.set(key, { metric, grain, at: [], value: [], ...(weight ? { smooth: [], mean: 0, share: 0 } : {}) });
+      into.set(key, { metric, grain, at: [], value: [], version: 0, text: false, ...(weight ? { smooth: [], mean: 0, share: 0 } : {}) });
     }
     const line = into.get(key);
+    line.version++;
+    line.text ||= value.some((v) => typeof v === "string");
     value.forEach((v, i) => {
       if (range && !(epoch[i] >= range[0] - 2 && epoch[i] <= range[1])) return;
       const at = [epoch[i], batch ? batch[i] : Infinity];

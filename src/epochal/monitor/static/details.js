@@ -3,10 +3,10 @@
 import { setting } from "./configs.js";
 import { $, element, label, write } from "./dom.js";
 import { Editor } from "./editor.js";
-import { number, title } from "./format.js";
+import { duration, number, quantity, title } from "./format.js";
 import { confirmed } from "./question.js";
 import { edit, stop } from "./requests.js";
-import { epochs, icon, isLive, percent, rate, remaining, roughly, share, span, stateOf, told, turn } from "./status.js";
+import { epochs, icon, isLive, percent, rate, remaining, roughly, share, stateOf, told, turn } from "./status.js";
 
 export class Details {
   #run = null;
@@ -102,12 +102,14 @@ export class Details {
   }
 
   #tables(run) {
-    const best = Object.entries(run.best ?? {}).map(([name, { value, epoch }]) => [name, number(run.last[name]), number(value), epoch + 1]);
-    const others = Object.keys(run.last).filter((name) => !(name in (run.best ?? {})) && name !== "seconds").map((name) => [name, number(run.last[name]), "", ""]);
-    this.#rows("values", [...best, ...others]);
+    const names = Object.keys(run.last).filter((name) => name !== "seconds");
+    this.#rows("values", names.map((name) => {
+      const best = run.best?.[name];
+      return [name, quantity(run.last[name], name), best ? quantity(best.value, name) : "", best ? best.epoch + 1 : ""];
+    }));
     const facts = [
       ["started", new Date(run.started * 1000).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })],
-      ["trained for", run.duration ? span(run.duration) : ""],
+      ["trained for", run.duration ? duration(run.duration) : ""],
       ["steps an epoch", run.steps ? number(run.steps) : ""],
       ["sent from", run.client],
       ["id", run.id],

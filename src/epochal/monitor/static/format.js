@@ -13,6 +13,35 @@ export function number(value) {
   return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
 }
 
+// A value of a metric, in the unit that reads well: "3.2 GB", "74 %", "12.5 ms".
+export function quantity(value, metric) {
+  if (typeof value !== "number") return number(value);
+  const { factor, suffix } = unit(metric, Math.abs(value));
+  return suffix ? `${Number((value / factor).toPrecision(3))} ${suffix}` : number(value);
+}
+
+const BYTES = [[1e12, "TB"], [1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "B"]];
+const SECONDS = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"]];
+
+// The unit for values of a metric up to `largest`: what they are divided by, and what stands behind them.
+export function unit(metric, largest) {
+  const name = family(metric);
+  const units = /^system\/.*memory$/.test(name) ? BYTES : name === "step_time" ? SECONDS : name === "system/cpu" ? [[1, "%"]] : [[1, ""]];
+  const [factor, suffix] = units.find(([size]) => largest >= size) ?? units[units.length - 1];
+  return { factor, suffix };
+}
+
+export function duration(seconds) {
+  if (seconds < 60) return `${Number(seconds.toPrecision(3))} s`;
+  const whole = Math.round(seconds);
+  const parts = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]].map(([name, size], i, all) => {
+    const count = Math.floor((i ? whole % all[i - 1][1] : whole) / size);
+    return [count, name];
+  });
+  const first = parts.findIndex(([count]) => count > 0);
+  return parts.slice(first, first + 2).filter(([count]) => count > 0).map((part) => part.join(" ")).join(" ");
+}
+
 export function age(seconds) {
   if (seconds < 5) return "now";
   for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) {
@@ -21,23 +50,17 @@ export function age(seconds) {
   return `${Math.floor(seconds)} s ago`;
 }
 
-// A run that says nothing for so long may have died without a word.
-const QUIET = 120;
-
-export function state(run, now) {
-  return run.state === "running" && now - run.seen > QUIET ? "quiet" : run.state;
-}
-
-export function progress(run) {
-  const done = run.epoch + 1;
-  return run.epochs ? `epoch ${done} of ${run.epochs}` : `epoch ${done}`;
-}
-
-// Plotly reads markup in names; ours are text.
-export function inert(text) {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-}
-
 export function family(metric) {
   return metric.startsWith("val_") ? metric.slice(4) : metric;
+}
+
+// Parts of names that tell which way is better.
+const HIGHER = /^(acc|accuracy|auc|bleu|dice|f\d|fbeta|iou|kappa|mcc|ndcg|precision|psnr|r2|recall|sensitivity|specificity|ssim)$/;
+const LOWER = /^(bce|ce|cer|crossentropy|err|error|hinge|kld|loss|mae|mape|mse|msle|nll|perplexity|rmse|wer)$/;
+
+// "max" or "min", the better way of a metric as its name tells; null where it doesn't.
+export function direction(metric) {
+  const parts = metric.toLowerCase().split(/[^a-z0-9]+/);
+  if (parts.some((part) => LOWER.test(part))) return "min";
+  return parts.some((part) => HIGHER.test(part)) ? "max" : null;
 }

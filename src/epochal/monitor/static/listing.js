@@ -1,9 +1,8 @@
 // Which runs the list shows, and in which order.
 
-import { title } from "./format.js";
+import { direction, title } from "./format.js";
 import { short, stateOf } from "./status.js";
 
-const LOWER = /loss|err|mae|mse|mape|msle|nll|entropy|perplexity|hinge|huber|poisson|distance|divergence|wer|cer/i;
 const MAIN = ["val_loss", "loss"];
 
 // What somebody has typed to find runs by: words that a run must all have, or /an expression/. Returns `matches(run)`,
@@ -55,7 +54,7 @@ export function ordered(runs, sort) {
   if (sort === "heard") return [...runs].sort((a, b) => minute(b.seen) - minute(a.seen) || newest(a, b));
   if (!sort.startsWith("best ")) return [...runs].sort(newest);
   const metric = sort.slice(5);
-  const sign = LOWER.test(metric) ? 1 : -1;
+  const sign = direction(metric) === "max" ? -1 : 1;
   const value = (run) => run.best?.[metric]?.value ?? null;
   return [...runs].sort((a, b) => compareKnown(value(a), value(b), (x, y) => sign * (x - y)) || newest(a, b));
 }

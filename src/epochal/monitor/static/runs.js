@@ -4,8 +4,6 @@ import { $, element, label, recall, remember, write } from "./dom.js";
 import { bestMetrics, filter, lines, mainMetric, mainValue, ordered } from "./listing.js";
 import { RunTree } from "./runtree.js";
 
-export { element, write };
-
 const MOST = 100; // runs that are chosen at once: each is a line in each chart
 
 export class RunList {
@@ -29,7 +27,7 @@ export class RunList {
     $("choose-none").addEventListener("click", () => choose([...this.#view.chosen], false));
   }
 
-  // `view` has `chosen`, a Set, `opened`, an id or null, `now`, and `colour(id)`.
+  // `view` has `chosen`, a Set, `opened`, an id or null, `now`, and `look(id)`.
   draw(runs, view) {
     this.#runs = [...runs.values()];
     this.#view = view;

@@ -2,7 +2,7 @@
 // thousand runs cost what forty do; they are changed in place, so that whoever has the focus keeps it.
 
 import { element, label, write } from "./dom.js";
-import { age, number, title } from "./format.js";
+import { age, quantity, title } from "./format.js";
 import { brief, epochs, icon, percent, remaining, roughly, share, short, stateOf, turn } from "./status.js";
 
 const AROUND = 6; // lines beyond those in sight
@@ -36,7 +36,7 @@ export class RunTree {
     return this.tree.matches(":hover") || this.tree.contains(document.activeElement);
   }
 
-  // `view` has `chosen`, a Set, `opened`, an id, `now`, `colour(id)`, `metric` and `value(run)`.
+  // `view` has `chosen`, a Set, `opened`, an id, `now`, `look(id)`, `metric` and `value(run)`.
   show(lines, view) {
     const before = this.#places.get(this.#active) ?? 0;
     this.#lines = lines;
@@ -117,7 +117,7 @@ export class RunTree {
   }
 
   #fillRun(node, { run, level, cut, last }) {
-    const { chosen, opened, now, colour, metric, value } = this.#view;
+    const { chosen, opened, now, look, metric, value } = this.#view;
     const state = stateOf(run, now);
     const on = chosen.has(run.id);
     node.line.dataset.state = state;
@@ -125,7 +125,9 @@ export class RunTree {
     node.line.classList.toggle("opened", run.id === opened);
     node.line.classList.toggle("last", Boolean(last));
     label(node.line, "aria-selected", on);
-    node.mark.style.setProperty("--colour", on ? colour(run.id) : "transparent");
+    const { strong, dash } = on ? look(run.id) : { strong: "transparent", dash: [] };
+    node.mark.style.setProperty("--colour", strong);
+    node.mark.classList.toggle("dashed", dash.length > 0);
     turn(node.icon, state);
     const name = Array.from(title(run).slice(cut));
     const split = name.length > 2 * TAIL ? name.length - TAIL : name.length;
@@ -135,7 +137,7 @@ export class RunTree {
     write(node.epochs, run.epochs ? `${run.epoch + 1}/${run.epochs}` : `${run.epoch + 1}`);
     node.epochs.style.setProperty("--done", `${100 * (done ?? 0)}%`);
     node.epochs.classList.toggle("unknown", done === null);
-    write(node.value, number(value(run)));
+    write(node.value, quantity(value(run), metric));
     write(node.heard, brief(now - run.seen));
     this.#describe(node, run, { state, metric, value: value(run), now });
   }
@@ -147,7 +149,7 @@ export class RunTree {
       epochs(run),
       percent(run) && run.state === "running" ? `${percent(run)} done` : "",
       left === null ? "" : `about ${roughly(left)} left`,
-      metric && value !== undefined ? `${metric} ${number(value)}` : "",
+      metric && value !== undefined ? `${metric} ${quantity(value, metric)}` : "",
       `heard ${age(now - run.seen)}`,
     ].filter(Boolean);
     write(node.state, short(state));

@@ -1,6 +1,6 @@
 // How a run goes, in words and figures.
 
-import { title } from "./format.js";
+import { duration, title } from "./format.js";
 
 // A run that says nothing for so long may have died without a word.
 const QUIET = 120; // seconds
@@ -39,7 +39,7 @@ export function short(state) {
 // The state with its reason: "failed: ValueError: … (train.py:12)".
 export function told(run, now) {
   const state = stateOf(run, now);
-  if (state === "quiet") return `quiet since ${span(now - run.seen)}`;
+  if (state === "quiet") return `quiet since ${roughly(now - run.seen)}`;
   if (state === "stopping") return "stopping at the end of this epoch";
   if (state === "nan") return run.reason || "ended by a NaN loss";
   return run.reason ? `${short(state)}: ${run.reason}` : short(state);
@@ -85,18 +85,6 @@ export function remaining(run, now) {
   return Math.max(0, run.eta - Math.max(0, now - run.seen));
 }
 
-// A time in its largest unit, "12 min"; where little of that has gone by, with the next: "3 min 12 s".
-export function span(seconds) {
-  if (seconds < 1) return seconds >= 0.05 ? `${seconds.toFixed(1)} s` : "0 s";
-  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
-  const at = units.findIndex(([, size]) => seconds >= size);
-  const [unit, size] = units[at];
-  const whole = `${Math.floor(seconds / size)} ${unit}`;
-  const [smaller, part] = units[at + 1] ?? [];
-  const rest = part && seconds < 10 * size ? Math.floor((seconds % size) / part) : 0;
-  return rest ? `${whole} ${rest} ${smaller}` : whole;
-}
-
 // How long something takes that nobody knows so well: "3 min".
 export function roughly(seconds) {
   if (seconds < 60) return `${Math.max(1, Math.ceil(seconds))} s`;
@@ -116,7 +104,7 @@ export function brief(seconds) {
 
 export function rate(run) {
   if (run.rate === null || run.rate === undefined) return "";
-  if (run.rate < 0.5) return `${span(1 / run.rate)} a step`;
+  if (run.rate < 0.5) return `${duration(1 / run.rate)} a step`;
   return `${run.rate >= 100 ? Math.round(run.rate) : Number(run.rate.toPrecision(3))} steps/s`;
 }
 
