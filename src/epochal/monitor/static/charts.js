@@ -1,4 +1,7 @@
 // One chart a metric family, all over the same part of the same axis, with one cursor.
+//
+// lines.js makes lines of series, axes.js and clock.js say where their points stand, scales.js which values are shown; paint.js
+// draws them in the frame that uPlot makes. legend.js and pointer.js tell whose they are, palette.js how they look.
 
 import { Chart } from "./chart.js";
 import { Legend } from "./legend.js";
