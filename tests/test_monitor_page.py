@@ -181,7 +181,9 @@ def test_the_page_works_by_keyboard_and_says_what_it_shows(page, monitor):
     post(monitor, "a", 3)
     wait_for(lambda: points(page, "loss") == {"training": 3, "validation": 3})
     label = all_of(page, ".plot")[0].get_attribute("aria-label")
-    assert label.startswith("Chart of loss over epochs. a, loss: 0.3333 after epoch 3, lowest 0.3333, highest 1.")
+    assert label.startswith(
+        "Chart of loss over epochs. a, loss: 0.3333 after epoch 3, lowest 0.3333, highest 1. a, val_loss"
+    )
     reached = []
     for _ in range(18):
         page.switch_to.active_element.send_keys(Keys.TAB)

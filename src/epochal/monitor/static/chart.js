@@ -49,8 +49,14 @@ export class Chart {
 
   close() {
     this.resized.disconnect();
-    this.#plot?.destroy();
+    this.#destroy();
     this.figure.remove();
+  }
+
+  #destroy() {
+    this.pointer.hide();
+    this.#plot?.destroy();
+    this.#plot = null;
   }
 
   // Draws what has changed. `frame` has the ends of x and the view, which run is pinned, and the page's colours.
@@ -68,18 +74,16 @@ export class Chart {
     this.#scale = span(this.#lines, frame.x, frame);
     this.#describe(lines);
     this.#say(lines);
-    this.values.draw(this.name, lines, direction(this.name));
+    this.values.draw(this.name, lines, direction(this.name), frame.zoomed);
     const { low, high } = this.#scale;
     const ends = [frame.x, low === null ? [frame.log ? 0.1 : 0, 1] : [low, high]];
-    if (this.#plot && this.#log !== frame.log) {
-      this.#plot.destroy();
-      this.#plot = null;
-    }
+    if (this.#log !== frame.log) this.#destroy();
     this.#log = frame.log;
     this.#ends = ends;
     this.#mark(lines);
     if (this.#plot) this.#plot.setData(ends);
     else this.#plot = this.#made();
+    this.pointer.renew(this.#plot, this.#lines, frame.axis);
   }
 
   #made() {
@@ -171,7 +175,7 @@ export class Chart {
   #select(plot) {
     const { left, width } = plot.select;
     if (width <= 0) return;
-    const range = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
+    const range = [left, left + width].map((pixel) => Number(Math.max(0, plot.posToVal(pixel, "x")).toPrecision(6)));
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
     this.zoom(range);
   }
@@ -179,12 +183,13 @@ export class Chart {
   // What a chart says to those who don't see it.
   #describe(lines) {
     const parts = lines.slice(0, TOLD).map(({ run, series, least, most, best }) => {
-      const { metric, value, at } = series;
+      const { metric, at } = series;
       const what = `${title(run)}, ${metric}${series.grain === "batch" ? " of batches" : ""}`;
       if (least === null) return `${what}: no finite value`;
       const [epoch] = at[at.length - 1];
-      const last = lastOf({ run, series }) === null ? "NaN" : quantity(lastOf({ run, series }), metric);
-      const range = `lowest ${quantity(value[least], metric)}, highest ${quantity(value[most], metric)}`;
+      const value = lastOf({ run, series }, this.#frame.zoomed);
+      const last = value === null ? "NaN" : quantity(value, metric);
+      const range = `lowest ${quantity(series.value[least], metric)}, highest ${quantity(series.value[most], metric)}`;
       return `${what}: ${last} after epoch ${epoch + 1}, ${range}${best ? `, best at epoch ${best.epoch + 1}` : ""}`;
     });
     if (lines.length > TOLD) parts.push(`And ${lines.length - TOLD} more lines`);

@@ -1,15 +1,20 @@
 // One chart a metric family, all over the same part of the same axis, with one cursor.
+//
+// lines.js makes lines of series, axes.js and clock.js say where their points stand, scales.js which values are shown; paint.js
+// draws them in the frame that uPlot makes. legend.js and pointer.js tell whose they are, palette.js how they look.
 
 import { Chart } from "./chart.js";
 import { Legend } from "./legend.js";
 import { extent, families } from "./lines.js";
 import { Pointer } from "./pointer.js";
+import { Turns } from "./turns.js";
 
 const ROOM = 0.012;
 
 export class Charts {
   #charts = new Map(); // metric family → Chart
   #pinned = null;
+  #turns = new Turns();
   #inSight = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) {
       const chart = this.#charts.get(target.dataset.family);
@@ -36,6 +41,7 @@ export class Charts {
     for (const [name, chart] of this.#charts) {
       if (found.has(name)) continue;
       this.#inSight.unobserve(chart.figure);
+      this.#turns.forget(name);
       chart.close();
       this.#charts.delete(name);
     }
@@ -49,7 +55,7 @@ export class Charts {
       const chart = this.#charts.get(name) ?? this.#add(name);
       if (before.nextSibling !== chart.figure) before.after(chart.figure);
       before = chart.figure;
-      if (chart.visible) chart.draw(lines, frame);
+      if (chart.visible) this.#turns.ask(name, () => chart.draw(lines, frame));
     }
   }
 
@@ -62,13 +68,23 @@ export class Charts {
   }
 
   #frame(shown, lines, { x: axis, range, log, all, dark }) {
-    const style = getComputedStyle(document.documentElement);
-    const [soft, grid, card] = ["--soft", "--line", "--card"].map((name) => style.getPropertyValue(name).trim());
     const ends = widened(extent(lines) ?? [0, 1], range ?? [null, null]);
     this.box.dataset.x = ends.map((place) => Number(place.toPrecision(6))).join(":");
     const soleRun = shown.length === 1;
-    return { x: ends, zoomed: Boolean(range), axis, log, all, dark, pinned: this.#pinned, soleRun, soft, grid, card };
+    return { x: ends, zoomed: Boolean(range), axis, log, all, dark, pinned: this.#pinned, soleRun, ...coloursOf(dark) };
   }
+}
+
+const known = new Map();
+
+// The page's colours that the canvases need, in its dark and its light theme.
+function coloursOf(dark) {
+  if (!known.has(dark)) {
+    const style = getComputedStyle(document.documentElement);
+    const [soft, grid, card] = ["--soft", "--line", "--card"].map((name) => style.getPropertyValue(name).trim());
+    known.set(dark, { soft, grid, card });
+  }
+  return known.get(dark);
 }
 
 // The ends of the axis: those of a range, with a little room beyond the first and the last place where it is open.

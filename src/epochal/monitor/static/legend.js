@@ -86,8 +86,9 @@ export class Values {
     this.root.append(this.first, this.more);
   }
 
-  draw(name, lines, way) {
-    const rows = rowsOf(lines);
+  // `part` says that a part of the runs is shown.
+  draw(name, lines, way, part) {
+    const rows = rowsOf(lines, part);
     if (way && rows.length > MOST) rows.sort((a, b) => compared(a.best?.value, b.best?.value, way));
     const epochs = lines.some(({ kind }) => kind !== "batches"); // which say more than the last batch
     const kinds = Object.keys(KINDS).filter((kind) => lines.some((line) => line.kind === kind) && !(epochs && kind === "batches"));
@@ -104,11 +105,11 @@ export class Values {
   }
 }
 
-function rowsOf(lines) {
+function rowsOf(lines, part) {
   const rows = new Map();
   for (const line of lines) {
     const row = rows.get(line.run.id) ?? { run: line.run, look: line.look, last: {}, metric: line.series.metric, best: null };
-    row.last[line.kind] = lastOf(line);
+    row.last[line.kind] = lastOf(line, part);
     if (line.best) Object.assign(row, { best: line.best, of: line.kind });
     rows.set(line.run.id, row);
   }

@@ -53,9 +53,9 @@ function facts({ value }) {
   return { least, most, gap, lasts };
 }
 
-// The last value of a line's run, whichever part of it is here; null if it isn't finite.
-export function lastOf({ run, series }) {
-  const known = series.grain === "epoch" ? run.last[series.metric] : undefined;
+// The last value of a line's run; null if it isn't finite. Where a part of the run is here, only the server knows it.
+export function lastOf({ run, series }, part) {
+  const known = part && series.grain === "epoch" ? run.last[series.metric] : undefined;
   return known === undefined ? series.value[series.value.length - 1] : known;
 }
 

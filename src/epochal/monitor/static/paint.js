@@ -4,6 +4,7 @@ import { after } from "./clock.js";
 import { direction } from "./format.js";
 import { tint, WIDTHS } from "./palette.js";
 
+const LENGTH = 60; // points that are stroked at once: a browser takes much longer for one long path than for its parts
 const FEW = 60; // points in sight that are worth a dot each, where there are few lines
 const FEW_LINES = 6;
 const FEW_RUNS = 8; // whose best epochs are each marked; of more runs only the best one
@@ -61,33 +62,56 @@ function window({ scales }, { x }) {
   return [Math.max(0, after(x, scales.x.min) - 1), Math.min(x.length - 1, after(x, scales.x.max))];
 }
 
-function stroke(chart, { across, up, drawn }, line, values, width, dotted, ratio) {
+function stroke(chart, at, line, values, width, dotted, ratio) {
   const { ctx } = chart;
-  const { x, look, kind } = line;
-  const [first, last] = window(chart, line);
+  const { look, kind } = line;
   ctx.strokeStyle = ctx.fillStyle = tint(look, kind);
   ctx.lineWidth = width * ratio;
   const scale = ratio * Math.max(1, width / WIDTHS.training);
   ctx.setLineDash(look.dash.map((length) => length * scale));
-  ctx.beginPath();
-  let down = false;
   const dots = [];
+  const [first, last] = window(chart, line);
+  for (const piece of pieces(at, line, values, [first, last])) {
+    for (let start = 0; start < piece.length; start += LENGTH) strokeFrom(ctx, piece, start);
+    if (dotted && last - first < FEW) dots.push(...piece);
+    else if (piece.length === 1) dots.push(piece[0]);
+  }
+  ctx.setLineDash([]);
+  for (const [h, v] of dots) dot(ctx, h, v, Math.max(width * 0.7, 2) * ratio);
+}
+
+function strokeFrom(ctx, piece, start) {
+  ctx.beginPath();
+  ctx.moveTo(...piece[start]);
+  for (let i = start + 1; i <= start + LENGTH && i < piece.length; i++) ctx.lineTo(...piece[i]);
+  ctx.stroke();
+}
+
+// A line's pieces between gaps, as pixels. Of many points in a column only the lowest and the highest count, as nothing else shows.
+function pieces({ across, up, drawn }, { x }, values, [first, last]) {
+  const found = [];
+  let piece = null;
+  let column = null; // the places in `piece` of the column's first point and its lowest and highest
   for (let i = first; i <= last; i++) {
     if (!drawn(values[i])) {
-      down = false;
+      piece = null;
       continue;
     }
-    const [h, v] = [across(x[i]), up(values[i])];
-    if (down) ctx.lineTo(h, v);
-    else ctx.moveTo(h, v);
-    const alone = !down && (i === values.length - 1 || !drawn(values[i + 1]));
-    if (alone || (dotted && last - first < FEW)) dots.push([h, v]);
-    down = true;
+    if (!piece) found.push((piece = [])) && (column = null);
+    const point = [across(x[i]), up(values[i])];
+    const inColumn = column && Math.round(point[0]) === column.at;
+    if (!inColumn) {
+      column = { at: Math.round(point[0]), start: piece.length, low: point, high: point };
+      piece.push(point);
+      continue;
+    }
+    if (point[1] < column.low[1]) column.low = point;
+    else if (point[1] > column.high[1]) column.high = point;
+    else continue;
+    const ends = [column.low, column.high].sort((a, b) => a[0] - b[0]);
+    piece.splice(column.start, piece.length, ...(ends[0] === ends[1] ? [ends[0]] : ends));
   }
-  ctx.stroke();
-  ctx.setLineDash([]);
-  const size = Math.max(width * 0.7, 2) * ratio;
-  for (const [h, v] of dots) dot(ctx, h, v, size);
+  return found;
 }
 
 function dot(ctx, h, v, size) {

@@ -12,6 +12,7 @@ const GAP = 16; // pixels between the pointer and the box
 export class Pointer {
   #box = element("div", { id: "pointer", hidden: true });
   #dots = [];
+  #plot = null; // that the box is of
 
   constructor() {
     document.body.append(this.#box);
@@ -19,15 +20,22 @@ export class Pointer {
   }
 
   hide() {
+    this.#plot = null;
     this.#box.hidden = true;
     for (const dot of this.#dots.splice(0)) dot.remove();
   }
 
-  // Shows what lines have near a place of a chart, which is where the pointer is in the window.
+  // Shows the box again if it is of this chart, whose lines have changed.
+  renew(plot, lines, axis) {
+    if (this.#plot === plot) this.show(plot, lines, axis, plot.cursor);
+  }
+
+  // Shows what lines have near a place of a chart, in pixels of it.
   show(plot, lines, axis, { left, top }) {
     const { x, rows } = read(plot, lines, left);
     this.hide();
     if (!rows.length) return;
+    this.#plot = plot;
     const inSight = rows.sort((a, b) => Math.abs(a.v - top) - Math.abs(b.v - top)).slice(0, MOST);
     const more = rows.length - inSight.length;
     inSight.sort((a, b) => (b.value ?? -Infinity) - (a.value ?? -Infinity));
