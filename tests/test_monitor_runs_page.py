@@ -189,7 +189,10 @@ def test_groups_fold_and_are_chosen_whole(page):
     click(page, "#group")
     fill(page, "#sort", "name")
     group = '.group[data-key="/cnn"]'
-    assert wait_for(lambda: texts(page, f"{group} span:nth-child(n + 3)")) == ["cnn", "29 runs"]  # one is chosen already, and on top
+    assert wait_for(lambda: texts(page, f"{group} span:nth-child(n + 3)")) == [
+        "cnn",
+        "29 runs",
+    ]  # one is chosen already, and on top
     assert wait_for(lambda: texts(page, '.run[aria-level="2"] .name'))[0] == "seed=1"
     click(page, group)
     wait_for(lambda: value_of(page, group, "aria-expanded") == "false")
@@ -234,7 +237,9 @@ def test_the_browser_notifies_of_bad_news_if_it_may(page, monitor):
     assert wait_for(lambda: text(page, "#notices span")).startswith("The browser doesn’t allow notifications")
     assert not page.execute_script("return document.querySelector('#notify').checked")
     page.execute_cdp_cmd("Browser.grantPermissions", {"origin": monitor.root, "permissions": ["notifications"]})
-    page.execute_script("window.Notification = class extends Notification {constructor(...a) {super(...a); window.told = a}}")
+    page.execute_script(
+        "window.Notification = class extends Notification {constructor(...a) {super(...a); window.told = a}}"
+    )
     click(page, "#notify")
     wait_for(lambda: text(page, "#announce").startswith("Notifications are on"))
     post(monitor, "broken", name="broken", loss=1.0)
