@@ -98,5 +98,3 @@ class Monitor:
 
 async def _unreadable(request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"the runs can't be read: {error}", 503, {"retry-after": "5"})
-
-
