@@ -9,10 +9,11 @@ import pytest
 from monitoring import serving
 from raw_requests import Events, read_all
 
+from epochal.monitor.changes import Removed
 from epochal.monitor.commits import CommitQueue
 from epochal.monitor.event import read_events
 from epochal.monitor.limits import Limits
-from epochal.monitor.store import Removed, Store
+from epochal.monitor.store import Store
 
 pytest.importorskip("uvicorn", reason="the extra `monitor` isn't installed")
 

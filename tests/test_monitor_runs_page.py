@@ -200,7 +200,6 @@ def test_groups_fold_and_are_chosen_whole(page):
     assert "vit/seed=30" in names(page)
     click(page, f"{group} .mark")
     wait_for(lambda: page.execute_script("return location.hash").count(",") == 29)
-    press(page, "TAB")
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -217,9 +216,7 @@ def test_a_live_run_tells_how_far_it_is_and_when_it_will_be_done(page, monitor):
     click(page, f"{run('live')} .more")
     wait_for(lambda: "epoch 5 of 10 · 50% · 5 steps/s · about " in text(page, "#details-progress"))
     assert page.execute_script("return document.querySelector('#details-bar').value") == 0.5
-    left = text(page, "#details-progress").rpartition("about ")[2]
     wait_for(lambda: page.title.startswith("50% · ") and page.title.endswith(" left · 実験 live"))
-    assert left.endswith(("s left", "min left"))
 
 
 def test_a_run_that_says_nothing_is_quiet_and_everybody_hears_of_it(page, monitor):
@@ -265,14 +262,10 @@ def test_name_tags_and_notes_are_saved_or_it_says_why_not(page, monitor):
     click(page, "#save")
     wait_for(lambda: text(page, "#saved") == "saved")
     assert page.execute_script("return document.querySelector('#run-tags').value") == "good, new data"
-    found = page_json(monitor, "/api/runs/r1")
+    found = json.loads(monitor.ask("GET", "/api/runs/r1", **AUTH)[2])
     assert (found["name"], found["tags"], found["notes"]) == ("renamed", ["good", "new data"], "日本語\nsecond line")
     fill(page, "#filter", "new data")
     wait_for(lambda: names(page) == ["renamed"])
-
-
-def page_json(monitor, path):
-    return json.loads(monitor.ask("GET", path, **AUTH)[2])
 
 
 def test_what_is_typed_is_not_lost_without_a_question(page):
@@ -308,7 +301,7 @@ def test_settings_are_shown_and_compared_where_they_differ(page, monitor, tmp_pa
     page.refresh()
     click(page, "input[value=compare]")
     wait_for(lambda: texts(page, "#compare-head th")[:4] == ["run", "optimizer", "learning_rate", "note"])
-    rows = [row for row in (texts(page, f"#compare-body tr:nth-child({n}) > *") for n in (1, 2))]
+    rows = [texts(page, f"#compare-body tr:nth-child({n}) > *") for n in (1, 2)]
     assert rows[0][:6] == ["cnn/seed=2", "Adam", "0.01", "–", "1.02", "1"]
     assert rows[1][:6] == ["cnn/seed=3", "SGD", "0.001", evil, "1.03", "1"]
     click(page, "#compare-head [data-column='config learning_rate'] button")
@@ -349,6 +342,21 @@ def test_without_a_token_the_page_says_what_stopping_takes(chrome, tmp_path):
         chrome.get(monitor.root)
         click(chrome, ".more")
         wait_for(lambda: "start the monitor with a token: epochal monitor --token" in text(chrome, "#stop-words"))
+
+
+def test_five_hundred_runs_are_listed_at_once_and_the_others_when_asked_for(chrome, tmp_path):
+    from epochal.monitor.event import read_events
+    from epochal.monitor.store import Store
+
+    store = Store(tmp_path / "runs.db")
+    store.add([read_events(b'{"epoch": 0}', {"x-epochal-run": f"r{n}"}, "127.0.0.1")[0] for n in range(510)])
+    store.close()
+    with serving(tmp_path / "runs.db") as monitor:
+        chrome.get(monitor.root)
+        wait_for(lambda: text(chrome, "#unlisted-words") == "500 of 510 runs are listed.")
+        click(chrome, "#list-all")
+        wait_for(lambda: text(chrome, "#count") == "510")
+        assert chrome.execute_script("return document.querySelector('#unlisted').hidden")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from .messages.extras import needed_by
 from .messages.printing import say
+from .storage.files import write_durably
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "monitor", help=about, description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     _add_monitor_options(monitor)
+    _add_monitor_commands(monitor)
     return parser
 
 
@@ -49,7 +54,40 @@ def _add_monitor_options(parser: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help="what clients must bring; also read from EPOCHAL_MONITOR_TOKEN, where `ps` doesn't show it",
     )
+    parser.add_argument(
+        "--keep",
+        type=_days,
+        default=argparse.SUPPRESS,
+        metavar="DAYS",
+        help="delete runs last heard of so many days ago, at the start and once an hour; archived ones stay",
+    )
     parser.set_defaults(run=_monitor)
+
+
+def _add_monitor_commands(monitor: argparse.ArgumentParser) -> None:
+    commands = monitor.add_subparsers(dest="action", title="without serving", metavar="[backup | export | import]")
+    backup = commands.add_parser("backup", help="copy the file, while a monitor has it too")
+    backup.add_argument("file", type=Path, help="where to")
+    backup.set_defaults(run=_backup)
+    export = commands.add_parser("export", help="write runs as text, for another monitor, while one has them too")
+    export.add_argument("file", type=Path, help="where to")
+    export.add_argument("runs", nargs="*", metavar="RUN", help="the ids of runs; all if none is named")
+    export.set_defaults(run=_export)
+    take_in = commands.add_parser("import", help="add runs that were exported; no monitor may have the file meanwhile")
+    take_in.add_argument("files", type=Path, nargs="+", metavar="FILE", help="what was exported")
+    take_in.set_defaults(run=_import)
+    for command in (backup, export, take_in):
+        command.add_argument("--db", default=argparse.SUPPRESS, metavar="FILE", help="SQLite file that keeps the runs")
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = 0.0
+    if not 0 < days < 1e6:
+        raise argparse.ArgumentTypeError(f"DAYS is a number above 0; got {text!r}")
+    return days
 
 
 def _port(text: str) -> int:
@@ -65,13 +103,55 @@ def _monitor(options: argparse.Namespace) -> int:
 
         token = getattr(options, "token", os.environ.get("EPOCHAL_MONITOR_TOKEN"))
         with needed_by("epochal monitor"):
-            serve(options.host, options.port, options.db, token, say=say)
+            serve(options.host, options.port, options.db, token, getattr(options, "keep", None), say=say)
     except ImportError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         pass
     return 0
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from .monitor.backup import copy_file
+
+    _check_other(options.file, options.db)
+    write_durably(options.file, lambda path: copy_file(options.db, path))
+    say(f"{options.file}: {options.file.stat().st_size:,} bytes")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .monitor.backup import reading
+    from .monitor.transfer import lines_of
+
+    def write(path: Path) -> None:
+        with reading(options.db) as db, open(path, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{line}\n" for line in lines_of(db, options.runs))
+
+    _check_other(options.file, options.db)
+    write_durably(options.file, write)
+    say(f"{options.file}: {options.file.stat().st_size:,} bytes")
+    return 0
+
+
+def _import(options: argparse.Namespace) -> int:
+    from .monitor.store import Store
+
+    with closing(Store(options.db)) as store:
+        for file in options.files:
+            try:
+                with open(file, "rb") as lines:
+                    ids = store.take_in(lines)
+            except (ValueError, sqlite3.Error) as error:
+                raise ValueError(f"{file} adds nothing to {options.db}: {error}") from None
+            say(f"{file}: {', '.join(ids)}")
+    return 0
+
+
+def _check_other(file: Path, db: str) -> None:
+    if file.exists() and Path(db).exists() and file.samefile(db):
+        raise ValueError(f"{file} is the file of runs itself: name another one to write to.")
 
 
 def _version() -> str:

@@ -16,6 +16,8 @@ runs.py       a run in the file, and its summary
 changes.py    what changes a summary: events, what the client says, and people
 standing.py   how a run is getting on: speed, time left, best values
 retention.py  old runs deleted
+backup.py     a copy of the file, made while it is written
+transfer.py   runs as text, for another monitor
 health.py     how the monitor itself is
 reading.py    charts and tables from the file
 series.py     the points of a metric, as the page takes them

@@ -18,12 +18,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from .. import wire
-from .changes import Edits, StopError
+from .changes import Added, Edits, Removed, StopError
 from .commits import BusyError, CommitQueue
 from .event import Value
 from .health import Health
 from .reading import LAST_EPOCH, Table
-from .store import Added, Removed, Store
+from .store import Store
 
 C = TypeVar("C", Added, Removed)
 

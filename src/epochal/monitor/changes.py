@@ -1,13 +1,38 @@
-"""What changes a run's summary: its events, what its client says of it, and people."""
+"""What changes of runs: by their events, by what their clients say of them, and by people."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypedDict
 
 from .. import wire
 from .event import About, PostedEvent
 from .runs import RunSummary
+from .series import Point, SeriesName
 from .standing import move_on
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A change: a committed event, or what somebody has said of a run.
+
+    Attributes:
+        run: The run's summary after it.
+        points: Its points by series.
+    """
+
+    run: RunSummary
+    points: dict[SeriesName, list[Point]]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A deleted run."""
+
+    run: str
+
+
+Change = Added | Removed
 
 
 class Edits(TypedDict, total=False):

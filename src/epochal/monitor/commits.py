@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 
+from .changes import Added, Change
 from .event import BadEventError, PostedEvent
-from .store import Added, Change, Store
+from .store import Store
 
 MAX_TOGETHER = 500
 """Events in one commit, about."""

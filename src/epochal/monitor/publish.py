@@ -8,11 +8,11 @@ import sqlite3
 from starlette.types import Receive, Scope, Send
 
 from .. import wire
+from .changes import Added
 from .commits import BusyError, CommitQueue
 from .event import BadEventError, read_events
 from .health import Health
 from .security import headers_of
-from .store import Added
 
 OURS = [
     (wire.MONITOR.lower().encode(), b"%d" % wire.VERSION),

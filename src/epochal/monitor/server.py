@@ -67,6 +67,7 @@ def serve(
     port: int = 9000,
     db: str | Path = "epochal-monitor.db",
     token: str | None = None,
+    keep: float | None = None,
     say: Callable[[str], Any] = print,
 ) -> None:
     """Run the monitor until Ctrl-C.
@@ -76,6 +77,7 @@ def serve(
         port: The port; 0 takes a free one.
         db: The SQLite file of all runs; made if it isn't there.
         token: What clients must bring. None makes one up where one is needed.
+        keep: Days after which runs that nothing was heard of are deleted, but for archived ones; None keeps all.
         say: Called with the lines to print.
 
     Raises:
@@ -94,7 +96,7 @@ def serve(
         raise
     _allow_many_files()
     names = {host, socket.gethostname()} if token else set[str]()
-    server = Server(Monitor(store, token=token, names=names))
+    server = Server(Monitor(store, token=token, names=names, keep=keep))
     say(f"Open {_address(host, sock.getsockname()[1], token)}")
     say(f"Runs are kept in {store.path}. Ctrl-C ends the monitor.")
     server.run(sockets=[sock])

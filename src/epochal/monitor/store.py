@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from .changes import Edits, ask_to_stop, edit, go_on, hear
+from .changes import Added, Edits, Removed, ask_to_stop, edit, go_on, hear
 from .database import Database
 from .event import EPOCH_END, BadEventError, PostedEvent, Value
 from .reading import LAST_EPOCH, RunInDetail, Table, read_run, read_table
@@ -24,32 +24,10 @@ from .runs import RunSummary, StoredRun, new_summary, run_named, summaries
 from .schema import FORMAT, SCHEMA, migrate
 from .series import Point, SeriesName
 from .standing import best_of, judge
+from .transfer import read_runs
 
 MAX_SERIES = 1_000
 KNOWN_RUNS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """A change: a committed event, or what somebody has said of a run.
-
-    Attributes:
-        run: The run's summary after it.
-        points: Its points by series.
-    """
-
-    run: RunSummary
-    points: dict[SeriesName, list[Point]]
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """A deleted run."""
-
-    run: str
-
-
-Change = Added | Removed
 
 
 @dataclass(slots=True)
@@ -129,6 +107,16 @@ class Store:
             self._known.pop(id, None)
             found = self._db.execute("DELETE FROM runs WHERE id = ? AND seen < ?", (id, unheard_since)).rowcount
         return Removed(id) if found else None
+
+    def take_in(self, lines: Iterable[bytes]) -> list[str]:
+        """Add runs that `transfer` has written, all of them or none; return their ids.
+
+        Raises:
+            ValueError: If they aren't what was written, or one is there already.
+            sqlite3.Error: If that couldn't be committed.
+        """
+        with self._transaction():
+            return read_runs(self._db, lines)
 
     def edit(self, id: str, edits: Edits) -> Added | None:
         """Keep what somebody says of a run, which goes before what its client says; None if there is no such run.

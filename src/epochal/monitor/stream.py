@@ -11,9 +11,9 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 
+from .changes import Added, Change
 from .runs import RunSummary
 from .series import Point, SeriesName, news
-from .store import Added, Change
 
 PERIOD = 0.25
 """Seconds between two messages."""
