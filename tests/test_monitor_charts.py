@@ -44,8 +44,9 @@ def falling(epochs=30, start=1.0):
     return [start / (1 + epoch / 3) for epoch in range(epochs)]
 
 
-def drawn(page, metric="loss"):
-    wait_for(lambda: points(page, metric))
+def drawn(page, *metrics):
+    for metric in metrics or ["loss"]:
+        wait_for(lambda metric=metric: points(page, metric))
     return page
 
 
@@ -84,8 +85,7 @@ def test_runs_are_named_above_the_charts_and_told_apart_by_dashes_where_colours_
 def test_each_chart_tells_last_and_best_values_where_it_is_known_which_way_is_better(server, show):
     series = {"loss": [3, 1, 2], "val_loss": [4, 3, 5], "accuracy": [0.1, 0.7, 0.3], "gap": [1, 2, 3]}
     send(server, "best", **series)
-    page = drawn(show("#runs=best"))
-    wait_for(lambda: points(page, "gap"))
+    page = drawn(show("#runs=best"), "loss", "accuracy", "gap")
 
     def rows(metric):
         return texts(page, f'figure[data-family="{metric}"] .readings table:first-child tr > *')[1:]
@@ -104,7 +104,7 @@ def test_each_chart_tells_last_and_best_values_where_it_is_known_which_way_is_be
 def test_the_box_at_the_pointer_lists_values_highest_first_and_the_cursor_is_one(server, show):
     send(server, "low", loss=falling(11), accuracy=falling(11))
     send(server, "high", loss=falling(11, 2), val_loss=falling(11, 3))
-    page = drawn(show("#runs=low,high"))
+    page = drawn(show("#runs=low,high"), "loss", "accuracy")
     hover(page, "loss")
     wait_for(lambda: text(page, "#pointer .moment") == "epoch 6")
     assert texts(page, "#pointer .row") == ["highvalidation1.125", "high0.75", "low0.375"]
@@ -170,7 +170,7 @@ def test_values_far_out_do_not_flatten_the_others_and_are_said_to_be_there(serve
 
 def test_where_values_stop_being_finite_is_said_and_the_rest_is_drawn(server, show):
     send(server, "nan", loss=[3, 2, 1, *[NAN] * 4], accuracy=[0.1, NAN, 0.3])
-    page = drawn(show("#runs=nan"))
+    page = drawn(show("#runs=nan"), "loss", "accuracy")
     assert text(page, '[data-family="loss"] .notes') == "NaN from epoch 4 on"
     assert text(page, '[data-family="accuracy"] .notes') == "NaN at epoch 2"
     assert "nan, loss: NaN after epoch 7, lowest 1, highest 3" in all_of(page, ".plot")[0].get_attribute("aria-label")
@@ -180,7 +180,7 @@ def test_where_values_stop_being_finite_is_said_and_the_rest_is_drawn(server, sh
 
 def test_what_has_no_place_on_a_log_scale_is_counted_and_text_is_not_drawn(server, show):
     send(server, "log", loss=[1, 0.1, 0, -1], reward=[-1, -2], note=["warm", "cold"], seconds=[1, 2], empty=[NAN, NAN])
-    page = drawn(show("#runs=log&log=1"))
+    page = drawn(show("#runs=log&log=1"), "loss", "reward", "empty")
     assert texts(page, "figure h2") == ["loss", "reward", "empty"]
     assert text(page, '[data-family="loss"] .notes') == "2 values of 0 or less have no place on a log scale"
     assert text(page, '[data-family="reward"] .nothing') == "no value above 0: others have no place on a log scale"
@@ -206,9 +206,8 @@ def test_how_training_goes_comes_after_what_it_brings(server, show):
         "order",
         **{"system/cpu": [50], "learning_rate": [0.1], "seconds": [1], "step_time": [0.012], "loss": [1], "auc": [1]},
     )
-    page = drawn(show("#runs=order"))
+    page = drawn(show("#runs=order"), "loss", "step_time")
     assert texts(page, "figure h2") == ["loss", "auc", "learning_rate", "step_time", "system/cpu"]
-    wait_for(lambda: points(page, "step_time"))
     assert text(page, '[data-family="step_time"] .readings td:last-child') == "12 ms"
 
 

@@ -110,8 +110,8 @@ def test_epochs_and_text_are_smoothed_by_themselves(tmp_path):
 
 # The page
 
-SERIES = """const plot = document.querySelector('figure[data-family="loss"] .plot');
-            return plot?.data ? plot.data.map((line) => ({x: [...line.x], y: [...line.y]})) : [];"""
+SERIES = """const lines = document.querySelector('figure[data-family="loss"]')?.lines ?? [];
+            return lines.flatMap(({x, shown}) => shown.map((y) => ({x: [...x], y})));"""
 
 
 def lines(page):

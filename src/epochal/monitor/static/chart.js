@@ -210,11 +210,12 @@ export class Chart {
     this.nothing.hidden = low !== null;
   }
 
-  // What is drawn, in figures, for whoever tests the page.
+  // What is drawn, for whoever tests the page: the lines themselves, and figures about them.
   #mark(lines) {
     const name = ({ run, kind }) => (this.#frame.soleRun ? kind : `${title(run)}, ${kind}`);
     const y = this.#ends[1].map((value) => Number(value.toPrecision(4))).join(":");
     const points = JSON.stringify(Object.fromEntries(lines.map((line) => [name(line), line.series.value.length])));
+    this.figure.lines = this.#lines;
     Object.assign(this.figure.dataset, { points, y, outside: this.#scale.outside, log: this.#log });
   }
 }
