@@ -113,8 +113,8 @@ def test_the_box_at_the_pointer_lists_values_highest_first_and_the_cursor_is_one
     assert len(all_of(page, "figure .dot")) == 3
 
 
-@pytest.mark.parametrize("width", [1400, 390])
-def test_the_box_covers_no_pointed_place_and_is_never_cut(server, show, width):
+@pytest.mark.parametrize(("width", "height"), [(1400, 700), (390, 700), (700, 428)])
+def test_the_box_covers_no_pointed_place_and_is_never_cut(server, show, width, height):
     for n in range(20):
         send(
             server,
@@ -124,7 +124,7 @@ def test_the_box_covers_no_pointed_place_and_is_never_cut(server, show, width):
             val_loss=falling(start=2 + n),
         )
     page = show("about:blank")
-    phone = {"width": width, "height": 700, "deviceScaleFactor": 1, "mobile": width < 500}
+    phone = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     try:
         page = drawn(show("#runs=" + ",".join(f"many{n}" for n in range(20))))
@@ -140,7 +140,7 @@ def test_the_box_covers_no_pointed_place_and_is_never_cut(server, show, width):
                 assert box["left"] >= 0
                 assert box["top"] >= 0
                 assert box["right"] <= width
-                assert box["bottom"] <= 700
+                assert box["bottom"] <= height
         assert len(all_of(page, "#pointer .row")) == 12
         assert text(page, "#pointer .more") == "and 28 more"
         assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")

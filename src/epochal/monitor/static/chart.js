@@ -4,7 +4,6 @@ import { AXES } from "./axes.js";
 import { element, label, write } from "./dom.js";
 import { quantity, title } from "./format.js";
 import { Values } from "./legend.js";
-import { lastOf } from "./lines.js";
 import { paint } from "./paint.js";
 import { snapped } from "./pointer.js";
 import { span, ticks } from "./scales.js";
@@ -61,7 +60,8 @@ export class Chart {
 
   // Draws what has changed. `frame` has the ends of x and the view, which run is pinned, and the page's colours.
   draw(lines, frame) {
-    const content = JSON.stringify([frame, lines.map(({ serial, run, look, smoothed }) => [serial, title(run), look, smoothed, run.best])]);
+    const signs = ({ serial, run, look, smoothed, series }) => [serial, title(run), look, smoothed, run.best[series.metric], run.last[series.metric]];
+    const content = JSON.stringify([frame, lines.map(signs)]);
     if (content === this.#drawn) return;
     this.#drawn = content;
     findBest(lines, frame.axis);
@@ -178,13 +178,12 @@ export class Chart {
   // What a chart says to those who don't see it.
   #describe(lines) {
     const parts = lines.slice(0, TOLD).map(({ run, series, least, most, best }) => {
-      const { metric, at } = series;
+      const { metric, at, value } = series;
       const what = `${title(run)}, ${metric}${series.grain === "batch" ? " of batches" : ""}`;
       if (least === null) return `${what}: no finite value`;
       const [epoch] = at[at.length - 1];
-      const value = lastOf({ run, series }, this.#frame.zoomed);
-      const last = value === null ? "NaN" : quantity(value, metric);
-      const range = `lowest ${quantity(series.value[least], metric)}, highest ${quantity(series.value[most], metric)}`;
+      const last = value[value.length - 1] === null ? "NaN" : quantity(value[value.length - 1], metric);
+      const range = `lowest ${quantity(value[least], metric)}, highest ${quantity(value[most], metric)}`;
       return `${what}: ${last} after epoch ${epoch + 1}, ${range}${best ? `, best at epoch ${best.epoch + 1}` : ""}`;
     });
     if (lines.length > TOLD) parts.push(`And ${lines.length - TOLD} more lines`);

@@ -122,7 +122,7 @@ function dot(ctx, h, v, size) {
 // Marks at the upper and lower edge where a line's points lie outside.
 function edges(chart, { across, drawn }, line, ratio) {
   const { ctx, bbox, scales } = chart;
-  const values = line.shown[line.shown.length - 1];
+  const { value: values } = line.series;
   const [first, last] = window(chart, line);
   ctx.fillStyle = line.look.strong;
   const seen = { up: -Infinity, down: -Infinity };

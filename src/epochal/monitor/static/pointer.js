@@ -8,6 +8,7 @@ import { swatch } from "./palette.js";
 const MOST = 12; // lines in the box
 const NEAR = 12; // pixels beyond a line's ends that it is still read at
 const GAP = 16; // pixels between the pointer and the box
+const EDGE = 4; // pixels between the box and the window's edge
 
 export class Pointer {
   #box = element("div", { id: "pointer", hidden: true });
@@ -108,16 +109,20 @@ function content(x, rows, more, axis, lines) {
   return [element("div", { className: "moment", textContent: words.join(" · ") }), ...made, ...end];
 }
 
-// Beside the pointer, else above or below it: never over it, and whole in the window as far as that has room.
+// Beside the pointer, else above or below it, else narrowed beside it: never over it, and whole in the window.
 function place(box, x, y) {
+  box.style.maxWidth = "";
   const { clientWidth: wide, clientHeight: high } = document.documentElement;
   const { width, height } = box.getBoundingClientRect();
-  const kept = (at, size, room) => Math.max(4, Math.min(at, room - size - 4));
-  let [left, top] = [x + GAP, kept(y - height / 2, height, high)];
-  if (left + width > wide - 4) left = x - GAP - width;
-  if (left < 4) {
-    left = kept(x - width / 2, width, wide);
-    top = y - GAP - height >= 4 || y > high / 2 ? y - GAP - height : y + GAP;
+  const kept = (at, size, room) => Math.max(EDGE, Math.min(at, room - size - EDGE));
+  const room = { right: wide - EDGE - x - GAP, left: x - GAP - EDGE, above: y - GAP - EDGE, below: high - EDGE - y - GAP };
+  const side = room.right >= width || (room.right >= room.left && room.left < width) ? "right" : "left";
+  if (room[side] < width && Math.max(room.above, room.below) >= height) {
+    const top = room.above >= height ? y - GAP - height : y + GAP;
+    Object.assign(box.style, { left: `${kept(x - width / 2, width, wide)}px`, top: `${top}px` });
+    return;
   }
-  Object.assign(box.style, { left: `${left}px`, top: `${top}px` });
+  const shown = Math.min(width, room[side]);
+  const left = side === "right" ? x + GAP : x - GAP - shown;
+  Object.assign(box.style, { maxWidth: `${shown}px`, left: `${left}px`, top: `${kept(y - height / 2, height, high)}px` });
 }

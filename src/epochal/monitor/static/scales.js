@@ -11,33 +11,34 @@ const SAMPLE = 4000; // values from which the middle is told
 // The range of values that lines show between two places of x, and how many lie outside of it or, on a log scale, have no place.
 // `low` is null where there is no value.
 export function span(lines, [from, to], { log, all }) {
-  const values = [];
+  const posted = []; // values in sight
+  const curved = []; // what smoothed curves have there, and lines where they leave
   let lost = 0;
-  const take = (value) => {
-    if (!log) values.push(value);
-    else if (value > 0) values.push(Math.log10(value));
-    else lost++;
-  };
+  const bend = log ? Math.log10 : (value) => value;
+  const drawn = (value) => value !== null && !(log && value <= 0);
   for (const { x, shown } of lines) {
     const [first, end] = [before(x, from), after(x, to)];
-    for (const column of shown) {
-      for (let i = first; i < end; i++) if (column[i] !== null) take(column[i]);
+    shown.forEach((column, which) => {
+      for (let i = first; i < end; i++) {
+        if (drawn(column[i])) (which ? curved : posted).push(bend(column[i]));
+        else if (column[i] !== null && !which) lost++;
+      }
       for (const [place, i] of [[from, first], [to, end]]) {
         const value = i > 0 && i < x.length ? crossing(x, column, i, place) : null;
-        if (value !== null && !(log && value <= 0)) values.push(log ? Math.log10(value) : value);
+        if (drawn(value)) curved.push(bend(value));
       }
-    }
+    });
   }
+  const values = posted.concat(curved);
   if (!values.length) return { low: null, high: null, outside: 0, lost };
   const [least, most] = all || values.length < FEW ? [-Infinity, Infinity] : fences(values);
-  let [low, high, outside] = [Infinity, -Infinity, 0];
+  let [low, high] = [Infinity, -Infinity];
   for (const value of values) {
-    if (value < least || value > most) outside++;
-    else {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
+    if (value < least || value > most) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
+  const outside = posted.filter((value) => value < least || value > most).length;
   return { ...(log ? powers(low, high) : padded(low, high)), outside, lost };
 }
 
