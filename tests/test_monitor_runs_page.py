@@ -221,10 +221,11 @@ def test_a_live_run_tells_how_far_it_is_and_when_it_will_be_done(page, monitor):
 
 def test_a_run_that_says_nothing_is_quiet_and_everybody_hears_of_it(page, monitor):
     post(monitor, "live", epoch=5, epochs=10, steps=100, loss=2.5)
-    page.execute_script("const now = Date.now; Date.now = () => now() + 3e5")
-    page.execute_script("document.querySelector('#theme').dispatchEvent(new Event('change'))")
+    for seconds in (80, 160):
+        page.execute_script("window.now ??= Date.now; Date.now = () => window.now() + 1000 * arguments[0]", seconds)
+        page.execute_script("document.dispatchEvent(new Event('visibilitychange'))")
     wait_for(lambda: state(page, "live") == "quiet")
-    assert wait_for(lambda: text(page, "#notices span")).startswith("実験 live: quiet since 5 min")
+    assert wait_for(lambda: text(page, "#notices span")).startswith("実験 live: quiet since 3 min")
     click(page, "#notices button")
     assert text(page, "#notices") == ""
 
