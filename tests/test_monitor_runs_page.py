@@ -214,7 +214,7 @@ def test_a_live_run_tells_how_far_it_is_and_when_it_will_be_done(page, monitor):
     post(monitor, "live", epoch=4, epochs=10, steps=100, loss=2.5, seconds=100.0, step_time=0.2)
     wait_for(lambda: text(page, f"{run('live')} .epochs") == "5/10")
     click(page, f"{run('live')} .more")
-    wait_for(lambda: "epoch 5 of 10 · 50% · 5 steps/s · about " in text(page, "#details-progress"))
+    wait_for(lambda: "epoch 5 of 10 · 50% · 5 steps/s · " in text(page, "#details-progress"))
     assert page.execute_script("return document.querySelector('#details-bar').value") == 0.5
     wait_for(lambda: page.title.startswith("50% · ") and page.title.endswith(" left · 実験 live"))
 

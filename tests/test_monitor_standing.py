@@ -73,13 +73,16 @@ def test_best_values_are_those_of_epochs_whose_better_direction_is_known(store):
     values = [(0.5, 0.1), (0.2, 0.9), (0.4, None), (0.2, 0.9)]
     store.add([event(e, loss=loss, val_acc=acc, lr=1.0) for e, (loss, acc) in enumerate(values)])
     store.add([event(4, batch=0, loss=0.01)])
-    assert store.runs()[0]["best"] == {"loss": {"value": 0.2, "epoch": 1}, "val_acc": {"value": 0.9, "epoch": 1}}
+    assert store.runs()[0]["best"] == {
+        "loss": {"value": 0.2, "epoch": 1, "higher": False},
+        "val_acc": {"value": 0.9, "epoch": 1, "higher": True},
+    }
 
 
 def test_an_epoch_that_was_best_and_is_done_again_worse_is_no_longer_best(store):
     store.add([event(e, loss=loss) for e, loss in enumerate((0.5, 0.3, 0.1, 0.4))])
     store.add([event(2, loss=0.9)])
-    assert store.runs()[0]["best"] == {"loss": {"value": 0.3, "epoch": 1}}
+    assert store.runs()[0]["best"] == {"loss": {"value": 0.3, "epoch": 1, "higher": False}}
 
 
 def file_of_version_1(path):
@@ -96,8 +99,8 @@ def test_a_file_of_the_first_version_keeps_its_runs(tmp_path):
         other, whole = store.runs()
         assert (whole["id"], whole["name"], whole["state"], whole["epochs"]) == ("whole", "größer", "finished", 3)
         assert (whole["seen"], whole["duration"], whole["last"]["val_loss"]) == (1_700_000_070.0, 60.0, None)
-        assert whole["best"]["val_acc"] == {"value": 0.7, "epoch": 1}
-        assert whole["best"]["val_loss"] == {"value": 0.4, "epoch": 1}
+        assert whole["best"]["val_acc"] == {"value": 0.7, "epoch": 1, "higher": True}
+        assert whole["best"]["val_loss"] == {"value": 0.4, "epoch": 1, "higher": False}
         assert [row[:3] for row in store.table("whole")[1]] == [
             (0, 0, 1.1), (0, 1, 1.05), (0, None, 1.0), (1, 0, 0.6), (1, 1, 0.55), (1, None, 0.5), (2, 0, 0.7),
             (2, 1, 0.65), (2, None, 0.6),

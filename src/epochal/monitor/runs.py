@@ -13,10 +13,11 @@ from .series import SeriesName
 
 
 class Best(TypedDict):
-    """The best value of a metric of epochs, and its epoch, counted from 0."""
+    """The best value of a metric of epochs, its epoch, counted from 0, and whether higher values are better."""
 
     value: float
     epoch: int
+    higher: bool
 
 
 class RunSummary(TypedDict):

@@ -78,7 +78,7 @@ def judge(best: dict[str, Best], epoch: int, metric: str, value: Value) -> bool:
         return False
     before = best.get(metric)
     if before is None or (value < before["value"] if way == "min" else value > before["value"]):
-        best[metric] = Best(value=value, epoch=epoch)
+        best[metric] = Best(value=value, epoch=epoch, higher=way == "max")
         return False
     return before["epoch"] == epoch and value != before["value"]
 

@@ -2,9 +2,9 @@
 
 import { AXES } from "./axes.js";
 import { element, label, write } from "./dom.js";
-import { direction, quantity, title } from "./format.js";
+import { quantity, title } from "./format.js";
 import { Values } from "./legend.js";
-import { best, lastOf } from "./lines.js";
+import { lastOf } from "./lines.js";
 import { paint } from "./paint.js";
 import { snapped } from "./pointer.js";
 import { span, ticks } from "./scales.js";
@@ -64,17 +64,13 @@ export class Chart {
     const content = JSON.stringify([frame, lines.map(({ serial, run, look, smoothed }) => [serial, title(run), look, smoothed, run.best])]);
     if (content === this.#drawn) return;
     this.#drawn = content;
-    const validated = new Set(lines.filter(({ kind }) => kind === "validation").map(({ run }) => run.id));
-    for (const line of lines) {
-      line.best = line.kind === (validated.has(line.run.id) ? "validation" : "training") ? best(line, frame.zoomed) : null;
-      line.place = line.best && AXES[frame.axis].place({ epochs: line.best.epoch + 1, run: line.run, clock: line.clock });
-    }
+    findBest(lines, frame.axis);
     this.#lines = lines.filter(({ x }) => x);
     this.#frame = frame;
     this.#scale = span(this.#lines, frame.x, frame);
     this.#describe(lines);
     this.#say(lines);
-    this.values.draw(this.name, lines, direction(this.name), frame.zoomed);
+    this.values.draw(this.name, lines, frame.zoomed);
     const { low, high } = this.#scale;
     const ends = [frame.x, low === null ? [frame.log ? 0.1 : 0, 1] : [low, high]];
     if (this.#log !== frame.log) this.#destroy();
@@ -83,7 +79,6 @@ export class Chart {
     this.#mark(lines);
     if (this.#plot) this.#plot.setData(ends);
     else this.#plot = this.#made();
-    this.pointer.renew(this.#plot, this.#lines, frame.axis);
   }
 
   #made() {
@@ -105,7 +100,7 @@ export class Chart {
       axes: [this.#across(), this.#up()],
       hooks: {
         drawClear: [(plot) => this.#minor(plot)],
-        draw: [(plot) => paint(plot, this.#lines, this.#frame)],
+        draw: [(plot) => paint(plot, this.#lines, this.#frame), (plot) => this.pointer.renew(plot, this.#lines, this.#frame.axis)],
         setSelect: [(plot) => this.#select(plot)],
       },
     }, this.#ends, this.box);
@@ -221,6 +216,17 @@ export class Chart {
     const y = this.#ends[1].map((value) => Number(value.toPrecision(4))).join(":");
     const points = JSON.stringify(Object.fromEntries(lines.map((line) => [name(line), line.series.value.length])));
     Object.assign(this.figure.dataset, { points, y, outside: this.#scale.outside, log: this.#log });
+  }
+}
+
+// Gives lines the best epoch of their runs, where one is known: {value, epoch, higher}, and its place. It is that of the validation
+// where a run has one.
+function findBest(lines, axis) {
+  const validated = new Set(lines.filter(({ kind }) => kind === "validation").map(({ run }) => run.id));
+  for (const line of lines) {
+    const { run, clock, kind, series } = line;
+    line.best = kind === (validated.has(run.id) ? "validation" : "training") ? run.best[series.metric] : undefined;
+    line.place = line.best && AXES[axis].place({ epochs: line.best.epoch + 1, run, clock });
   }
 }
 

@@ -34,12 +34,9 @@ export function unit(metric, largest) {
 export function duration(seconds) {
   if (seconds < 60) return `${Number(seconds.toPrecision(3))} s`;
   const whole = Math.round(seconds);
-  const parts = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]].map(([name, size], i, all) => {
-    const count = Math.floor((i ? whole % all[i - 1][1] : whole) / size);
-    return [count, name];
-  });
-  const first = parts.findIndex(([count]) => count > 0);
-  return parts.slice(first, first + 2).filter(([count]) => count > 0).map((part) => part.join(" ")).join(" ");
+  const counts = [[Math.floor(whole / 86400), "d"], [Math.floor(whole / 3600) % 24, "h"], [Math.floor(whole / 60) % 60, "min"], [whole % 60, "s"]];
+  const first = counts.findIndex(([count]) => count > 0);
+  return counts.slice(first, first + 2).filter(([count]) => count > 0).map((part) => part.join(" ")).join(" ");
 }
 
 export function age(seconds) {
@@ -52,15 +49,4 @@ export function age(seconds) {
 
 export function family(metric) {
   return metric.startsWith("val_") ? metric.slice(4) : metric;
-}
-
-// Parts of names that tell which way is better.
-const HIGHER = /^(acc|accuracy|auc|bleu|dice|f\d|fbeta|iou|kappa|mcc|ndcg|precision|psnr|r2|recall|sensitivity|specificity|ssim)$/;
-const LOWER = /^(bce|ce|cer|crossentropy|err|error|hinge|kld|loss|mae|mape|mse|msle|nll|perplexity|rmse|wer)$/;
-
-// "max" or "min", the better way of a metric as its name tells; null where it doesn't.
-export function direction(metric) {
-  const parts = metric.toLowerCase().split(/[^a-z0-9]+/);
-  if (parts.some((part) => LOWER.test(part))) return "min";
-  return parts.some((part) => HIGHER.test(part)) ? "max" : null;
 }

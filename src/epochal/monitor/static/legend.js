@@ -87,9 +87,9 @@ export class Values {
   }
 
   // `part` says that a part of the runs is shown.
-  draw(name, lines, way, part) {
+  draw(name, lines, part) {
     const rows = rowsOf(lines, part);
-    if (way && rows.length > MOST) rows.sort((a, b) => compared(a.best?.value, b.best?.value, way));
+    if (rows.length > MOST) rows.sort((a, b) => compared(a.best, b.best));
     const epochs = lines.some(({ kind }) => kind !== "batches"); // which say more than the last batch
     const kinds = Object.keys(KINDS).filter((kind) => lines.some((line) => line.kind === kind) && !(epochs && kind === "batches"));
     const known = rows.some(({ best }) => best);
@@ -116,9 +116,10 @@ function rowsOf(lines, part) {
   return [...rows.values()];
 }
 
-function compared(a, b, way) {
-  if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
-  return way === "max" ? b - a : a - b;
+// Better ones first, those of which nobody knows it last.
+function compared(a, b) {
+  if (!a || !b) return !a - !b;
+  return a.higher ? b.value - a.value : a.value - b.value;
 }
 
 function texts({ last, metric, best }, kinds, known) {

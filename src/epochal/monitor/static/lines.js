@@ -1,7 +1,7 @@
 // The lines of each chart, made of the series of the runs that are shown.
 
 import { places } from "./axes.js";
-import { direction, family } from "./format.js";
+import { family } from "./format.js";
 
 const HIDDEN = new Set(["seconds"]);
 const LAST = ["learning_rate", "step_time", "system/"]; // how training goes comes after what it brings
@@ -38,7 +38,7 @@ function line({ run, look, clock }, series, axis, smoothing) {
   return { run, look, clock, kind, series, shown, smoothed: shown.length > 1, ...known };
 }
 
-// What a series comes to: its last, least and greatest values, and where its first gap begins and whether it ends.
+// What a series comes to: where its least and greatest values are, where its first gap begins, and whether that lasts to the end.
 function facts({ value }) {
   let [least, most, gap] = [null, null, null];
   for (let i = 0; i < value.length; i++) {
@@ -57,15 +57,6 @@ function facts({ value }) {
 export function lastOf({ run, series }, part) {
   const known = part && series.grain === "epoch" ? run.last[series.metric] : undefined;
   return known === undefined ? series.value[series.value.length - 1] : known;
-}
-
-// The best epoch of a run's line, {value, epoch}, where its name tells which way is better. Of a part of the run only the
-// server knows it.
-export function best({ run, series, least, most }, part) {
-  const better = direction(series.metric);
-  if (!better) return null;
-  const i = better === "max" ? most : least;
-  return run.best?.[series.metric] ?? (i === null || part ? null : { value: series.value[i], epoch: series.at[i][0] });
 }
 
 // The first and last place of lines on their axis; null where there is none.

@@ -1,6 +1,6 @@
 // Which runs the list shows, and in which order.
 
-import { direction, title } from "./format.js";
+import { title } from "./format.js";
 import { short, stateOf } from "./status.js";
 
 const MAIN = ["val_loss", "loss"];
@@ -54,7 +54,7 @@ export function ordered(runs, sort) {
   if (sort === "heard") return [...runs].sort((a, b) => minute(b.seen) - minute(a.seen) || newest(a, b));
   if (!sort.startsWith("best ")) return [...runs].sort(newest);
   const metric = sort.slice(5);
-  const sign = direction(metric) === "max" ? -1 : 1;
+  const sign = runs.some((run) => run.best?.[metric]?.higher) ? -1 : 1;
   const value = (run) => run.best?.[metric]?.value ?? null;
   return [...runs].sort((a, b) => compareKnown(value(a), value(b), (x, y) => sign * (x - y)) || newest(a, b));
 }

@@ -1,7 +1,6 @@
 // Lines and marks on a chart's canvas. uPlot draws the frame around them.
 
 import { after } from "./clock.js";
-import { direction } from "./format.js";
 import { tint, WIDTHS } from "./palette.js";
 
 const LENGTH = 60; // points that are stroked at once: a browser takes much longer for one long path than for its parts
@@ -145,13 +144,13 @@ function edges(chart, { across, drawn }, line, ratio) {
 function ringed(lines, pinned) {
   const known = lines.filter(({ best, run }) => best && (!pinned || run.id === pinned));
   if (known.length <= FEW_RUNS) return known;
-  const sign = direction(known[0].series.metric) === "max" ? -1 : 1;
+  const sign = known[0].best.higher ? -1 : 1;
   return [known.reduce((a, b) => (sign * b.best.value < sign * a.best.value ? b : a))];
 }
 
 // A ring around a run's best epoch.
 function ring({ ctx, scales }, { across, up, drawn }, { best, look, place }, card, ratio) {
-  if (!best || place === null || !drawn(best.value)) return;
+  if (place === null || !drawn(best.value)) return;
   if (place < scales.x.min || place > scales.x.max || best.value < scales.y.min || best.value > scales.y.max) return;
   ctx.beginPath();
   ctx.arc(across(place), up(best.value), 5 * ratio, 0, 2 * Math.PI);

@@ -22,6 +22,7 @@ export class Pointer {
   hide() {
     this.#plot = null;
     this.#box.hidden = true;
+    this.#box.replaceChildren();
     for (const dot of this.#dots.splice(0)) dot.remove();
   }
 
