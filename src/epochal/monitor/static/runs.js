@@ -69,9 +69,9 @@ export class RunList {
   #offerSorts() {
     const names = bestMetrics(this.#runs);
     const box = $("best");
-    if (box.children.length !== names.length || names.some((name, i) => box.children[i].textContent !== name)) {
+    if (box.children.length !== names.length || names.some((name, i) => box.children[i].value !== `best ${name}`)) {
       const wanted = $("sort").value;
-      box.replaceChildren(...names.map((name) => element("option", { value: `best ${name}`, textContent: name })));
+      box.replaceChildren(...names.map((name) => element("option", { value: `best ${name}`, textContent: `best ${name}` })));
       $("sort").value = wanted;
       if (!$("sort").value) $("sort").value = "newest";
     }
