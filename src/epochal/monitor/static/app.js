@@ -23,6 +23,7 @@ const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 const view = read(location.hash);
 let chosen = view.runs;
 let followNewest = chosen.length === 0; // until somebody chooses
+let opener = null; // what had the focus when the details were opened
 let lostAt = null; // when the connection was lost
 const colours = new Map(); // run id → index; kept as long as the run is chosen
 
@@ -46,11 +47,13 @@ function choose(ids, on) {
 
 function open(id) {
   const run = data.runs.get(id);
+  opener = document.activeElement;
   if (run) details.open(run, now()).then(drawSoon);
 }
 
 function closed(id, focused) {
-  if (focused) runList.focus(id);
+  const back = opener?.isConnected && opener !== document.body && !$("runs").contains(opener);
+  if (focused) back ? opener.focus() : runList.focus(id);
   drawSoon();
 }
 
@@ -142,6 +145,7 @@ function tell() {
 
 // Time has passed: ages are others, and a run may have gone quiet.
 function passed() {
+  if ($("connection").dataset.state === "live") lostAt = null;
   drawSoon();
   tell();
 }
