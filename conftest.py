@@ -1,14 +1,20 @@
 """What the tests and the examples in docstrings share."""
 
 import os
+import sys
 import tempfile
+from importlib.metadata import version
 
 import numpy as np
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # but for tests with the fixture `optimized`
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")  # simulated; a test asks for them
+FLAGS = ["--xla_force_host_platform_device_count=8"]  # simulated; a test asks for them
+# What the long tests run with takes twice as long to compile small programs; XLA ends a process at a flag it doesn't know.
+if version("jaxlib").startswith("0.10.") and "--faults" not in sys.argv:
+    FLAGS.append("--xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
 
 
 def pytest_configure(config):

@@ -68,8 +68,11 @@ class Assets:
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.version = _digest(*(part for name in sorted(files) for part in (name.encode(), files[name])))
         self._assets = {name: Asset.of(name, content) for name, content in files.items() if name != "index.html"}
-        page = files["index.html"].replace(b'"/static/', f'"/static/{self.version}/'.encode())
-        self._page = Asset.of("index.html", page)
+        self._page = Asset.of("index.html", self.dressed(files["index.html"].decode()).encode())
+
+    def dressed(self, page: str) -> str:
+        """Return a page with the version in the addresses of its files, `"/static/<name>"`."""
+        return page.replace('"/static/', f'"/static/{self.version}/')
 
     async def page(self, request: Request) -> Response:
         """Send the page; browsers ask each time whether it is still this one."""

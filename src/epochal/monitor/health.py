@@ -11,6 +11,7 @@ from typing import TypedDict
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from .assets import page_assets
 from .store import Store
 
 SPAN = 60
@@ -85,6 +86,24 @@ class Health:
         return HTMLResponse(_page(report), headers={"cache-control": "no-store"})
 
 
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Health of the monitor</title>
+<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/static/style.css">
+<script src="/static/theme.js"></script>
+</head>
+<body>
+<header><h1>epochal <span>monitor</span></h1></header>
+<main class="health"><h2>Health</h2><table>{rows}</table><p><a href="/">Runs</a></p></main>
+</body>
+</html>
+"""
+
+
 def _page(report: Report) -> str:
     rows = {
         "Runs": f"{report['runs']:,}",
@@ -95,8 +114,7 @@ def _page(report: Report) -> str:
         "Last error": _error(report),
     }
     listed = "".join(f"<tr><th scope=row>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows.items())
-    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Health of the monitor</title>'
-    return f"{head}<h1>The monitor</h1><table>{listed}</table><p><a href=/>Runs</a></html>"
+    return page_assets().dressed(PAGE.format(rows=listed))
 
 
 def _error(report: Report) -> str:

@@ -23,6 +23,8 @@ const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 const view = read(location.hash);
 let chosen = view.runs;
 let followNewest = chosen.length === 0; // until somebody chooses
+let opener = null; // what had the focus when the details were opened
+let lostAt = null; // when the connection was lost
 const colours = new Map(); // run id → index; kept as long as the run is chosen
 
 const notifier = new Notifier();
@@ -45,11 +47,13 @@ function choose(ids, on) {
 
 function open(id) {
   const run = data.runs.get(id);
-  if (run) details.open(run, data.now()).then(drawSoon);
+  opener = document.activeElement;
+  if (run) details.open(run, now()).then(drawSoon);
 }
 
 function closed(id, focused) {
-  if (focused) runList.focus(id);
+  const back = opener?.isConnected && opener !== document.body && !$("runs").contains(opener);
+  if (focused) back ? opener.focus() : runList.focus(id);
   drawSoon();
 }
 
@@ -108,14 +112,10 @@ function draw() {
   const dark = isDark();
   $("empty").hidden = data.runs.size > 0 || !data.loaded;
   $("work").hidden = data.runs.size === 0;
-  const now = data.now();
-  const runs = [...data.runs.values()];
+  const time = now();
   const on = new Set(chosen);
-  runList.draw(data.runs, { chosen: on, opened: details.id, now, look: (id) => look(colours.get(id) ?? 0, dark) });
-  details.draw(data.runs.get(details.id), now);
-  if (data.loaded) notifier.look(runs, now);
-  const tab = tabTitle(runs, on, now);
-  if (document.title !== tab) document.title = tab;
+  runList.draw(data.runs, { chosen: on, opened: details.id, now: time, look: (id) => look(colours.get(id) ?? 0, dark) });
+  details.draw(data.runs.get(details.id), time);
   tellUnlisted();
   const shown = chosen
     .filter((id) => data.runs.has(id) && data.points.has(id))
@@ -130,8 +130,29 @@ function draw() {
   } else if (view.view === "table") {
     tables.draw(shown, data.range);
   } else {
-    compare.draw(shown, now);
+    compare.draw(shown, time);
   }
+}
+
+// What somebody wants to know who doesn't look at the page: a hidden one draws nothing.
+function tell() {
+  if (!data.loaded) return;
+  const runs = [...data.runs.values()];
+  notifier.look(runs, now());
+  const tab = tabTitle(runs, new Set(chosen), now());
+  if (document.title !== tab) document.title = tab;
+}
+
+// Time has passed: ages are others, and a run may have gone quiet.
+function passed() {
+  if ($("connection").dataset.state === "live") lostAt = null;
+  drawSoon();
+  tell();
+}
+
+// The server's time. It stands still while the connection is lost: no run goes quiet because nobody hears it.
+function now() {
+  return lostAt ?? data.now();
 }
 
 function tellUnlisted() {
@@ -158,12 +179,15 @@ data.addEventListener("connection", ({ detail }) => {
   const words = detail === "live" ? "live" : "connection lost, trying again …";
   if ($("connection").dataset.state !== detail) write($("connection"), words);
   $("connection").dataset.state = detail;
+  if (detail === "lost") lostAt ??= data.now();
 });
 data.addEventListener("refused", ({ detail }) => write($("connection"), detail));
 data.addEventListener("runs", () => {
   data.loaded = true;
+  lostAt = null;
   write($("lines"), lines());
   update();
+  tell();
 });
 data.addEventListener("points", drawSoon);
 
@@ -187,5 +211,6 @@ $("theme").addEventListener("change", () => {
 });
 darkSystem.addEventListener("change", drawSoon);
 $("list-all").addEventListener("click", () => data.listAll());
-setInterval(drawSoon, 5000); // ages
+document.addEventListener("visibilitychange", passed);
+setInterval(passed, 5000);
 data.connect();

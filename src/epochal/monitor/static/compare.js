@@ -34,7 +34,7 @@ export class Compare {
     if (content === this.#shown) return;
     this.#shown = content;
     this.#head();
-    $("compare-body").replaceChildren(...this.#runs.map(({ run, look }) => this.#row(run, look)));
+    this.#body();
   }
 
   // A column is {key, kind, name, value(run), text(run)}; values are what it is sorted by.
@@ -83,6 +83,12 @@ export class Compare {
       else cell.removeAttribute("aria-sort");
     });
     while ($("compare-head").children.length > wanted.length) $("compare-head").lastChild.remove();
+  }
+
+  #body() {
+    const focused = $("compare-body").contains(document.activeElement) && document.activeElement.dataset.run;
+    $("compare-body").replaceChildren(...this.#runs.map(({ run, look }) => this.#row(run, look)));
+    if (focused) $("compare-body").querySelector(`[data-run="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 
   #row(run, look) {

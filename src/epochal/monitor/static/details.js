@@ -82,7 +82,7 @@ export class Details {
   #progress(run, now) {
     const done = share(run);
     const left = remaining(run, now);
-    const parts = [epochs(run), percent(run), isLive(run, now) ? rate(run) : "", left === null ? "" : `about ${roughly(left)} left`];
+    const parts = [epochs(run), percent(run), isLive(run, now) ? rate(run) : "", left === null ? "" : `${roughly(left)} left`];
     write($("details-progress"), parts.filter(Boolean).join(" · "));
     $("details-bar").hidden = done === null;
     label($("details-bar"), "value", done ?? 0);

@@ -6,10 +6,12 @@ import { short, stateOf, told } from "./status.js";
 
 const BAD = new Set(["failed", "nan", "quiet"]);
 const MOST = 4; // notices at once
+const RECENT = 10; // seconds: a run that isn't known yet is news if it was heard of since
+const ASLEEP = 90; // seconds between two looks after which the machine has slept, and what it missed is yet to come
 
 export class Notifier {
   #states = new Map(); // run id → state when it was looked at last
-  #looked = false;
+  #looked = 0; // when
 
   constructor() {
     $("notify").addEventListener("change", () => this.#switch());
@@ -24,16 +26,20 @@ export class Notifier {
 
   // Looks at how runs are now, and tells what is new. Several runs that go the same way at once are told together.
   look(runs, now) {
+    const slept = this.#looked && now - this.#looked > ASLEEP;
+    const first = !this.#looked;
+    this.#looked = now;
+    if (slept) return;
     const news = new Map();
     for (const run of runs) {
       const state = stateOf(run, now);
       const before = this.#states.get(run.id);
       this.#states.set(run.id, state);
-      if (!this.#looked || before === state) continue;
+      const known = before === undefined ? first || now - run.seen > RECENT : before === state;
+      if (known) continue;
       if (!news.has(state)) news.set(state, []);
       news.get(state).push(run);
     }
-    this.#looked = true;
     for (const [state, changed] of news) this.#tell(state, changed, now);
   }
 

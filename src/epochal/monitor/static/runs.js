@@ -19,12 +19,12 @@ export class RunList {
     this.changed = changed;
     this.say = say;
     const find = () => $("filter").focus();
-    this.tree = new RunTree($("runs"), { choose, open, find, all: () => this.#all(), fold: (group, on) => this.#fold(group, on) });
+    this.tree = new RunTree($("runs"), { choose, open, find, left: changed, all: () => this.#all(), fold: (group, on) => this.#fold(group, on) });
     $("group").checked = recall("group") === "true";
     for (const id of ["filter", "sort", "group", "archived"]) $(id).addEventListener("input", () => this.#asked());
     $("filter").addEventListener("keydown", ({ key }) => key === "ArrowDown" && this.tree.focus());
     $("choose-all").addEventListener("click", () => this.#all());
-    $("choose-none").addEventListener("click", () => choose([...this.#view.chosen], false));
+    $("choose-none").addEventListener("click", () => this.#none());
   }
 
   // `view` has `chosen`, a Set, `opened`, an id or null, `now`, and `look(id)`.
@@ -69,9 +69,9 @@ export class RunList {
   #offerSorts() {
     const names = bestMetrics(this.#runs);
     const box = $("best");
-    if (box.children.length !== names.length || names.some((name, i) => box.children[i].textContent !== name)) {
+    if (box.children.length !== names.length || names.some((name, i) => box.children[i].value !== `best ${name}`)) {
       const wanted = $("sort").value;
-      box.replaceChildren(...names.map((name) => element("option", { value: `best ${name}`, textContent: name })));
+      box.replaceChildren(...names.map((name) => element("option", { value: `best ${name}`, textContent: `best ${name}` })));
       $("sort").value = wanted;
       if (!$("sort").value) $("sort").value = "newest";
     }
@@ -89,6 +89,12 @@ export class RunList {
     if (open) this.#closed.delete(group);
     else this.#closed.add(group);
     this.changed();
+  }
+
+  #none() {
+    const found = new Set(this.#found.map(({ id }) => id));
+    const all = [...this.#view.chosen];
+    this.choose($("filter").value.trim() ? all.filter((id) => found.has(id)) : all, false);
   }
 
   #all() {

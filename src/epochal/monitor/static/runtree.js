@@ -16,8 +16,9 @@ export class RunTree {
   #from = null; // the key where a range that is chosen by Shift begins
   #view = null;
 
-  // `choose(ids, on)`, `open(id)` and `fold(group, open)` are called when somebody wishes so.
-  constructor(tree, { choose, open, fold, all, find }) {
+  // `choose(ids, on)`, `open(id)`, `fold(group, open)`, `all()` and `find()` are called when somebody wishes so, `left()` when
+  // they have gone elsewhere.
+  constructor(tree, { choose, open, fold, all, find, left }) {
     this.tree = tree;
     this.scroller = tree.parentElement;
     this.head = this.scroller.firstElementChild; // stays in sight
@@ -27,6 +28,8 @@ export class RunTree {
     tree.addEventListener("click", (event) => this.#clicked(event));
     tree.addEventListener("keydown", (event) => this.#pressed(event));
     tree.addEventListener("focusin", ({ target }) => this.#activate(target.closest(".run, .group")?.dataset.key ?? null));
+    tree.addEventListener("focusout", left);
+    tree.addEventListener("pointerleave", left);
     this.scroller.addEventListener("scroll", () => this.#render(), { passive: true });
     new ResizeObserver(() => this.#render()).observe(this.scroller);
   }

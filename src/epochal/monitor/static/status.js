@@ -105,7 +105,7 @@ export function brief(seconds) {
 export function rate(run) {
   if (run.rate === null || run.rate === undefined) return "";
   if (run.rate < 0.5) return `${duration(1 / run.rate)} a step`;
-  return `${run.rate >= 100 ? Math.round(run.rate) : Number(run.rate.toPrecision(3))} steps/s`;
+  return `${run.rate >= 100 ? Math.round(run.rate).toLocaleString("en") : Number(run.rate.toPrecision(3))} steps/s`;
 }
 
 // What the browser's tab says: how the run goes that somebody most likely waits for.

@@ -1,6 +1,6 @@
 // The chosen runs as tables of their last rows. A table is changed in place, so that whoever reads it keeps their place.
 
-import { number, title } from "./format.js";
+import { quantity, title } from "./format.js";
 import { element, write } from "./dom.js";
 
 const PERIOD = 1000; // milliseconds between two looks at the rows, at least
@@ -67,16 +67,16 @@ function fill(table, run, { columns, rows }) {
   const batches = rows.some((row) => row[1] !== null);
   const places = columns.map((_, i) => i).filter((i) => i !== 1 || batches);
   table.head.replaceChildren(...places.map((i) => element("th", { scope: "col", textContent: columns[i] })));
-  table.body.replaceChildren(...rows.map((row) => line(row, places)));
+  table.body.replaceChildren(...rows.map((row) => line(row, places, columns)));
 }
 
 // Epochs are counted as in the charts and in the list: the first one that is done is 1.
-function line(row, places) {
+function line(row, places, columns) {
   const cells = [row[0] + 1, ...row.slice(1)];
   const made = element("tr");
   for (const i of places) {
     const cell = i === 0 ? element("th", { scope: "row" }) : element("td");
-    cell.textContent = i < 2 ? (cells[i] ?? "") : cells[i] === null ? "" : number(cells[i]);
+    cell.textContent = i < 2 ? (cells[i] ?? "") : cells[i] === null ? "" : quantity(cells[i], columns[i]);
     made.append(cell);
   }
   return made;
