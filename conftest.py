@@ -11,7 +11,8 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # but for tests with the fixture `optimized`
 FLAGS = ["--xla_force_host_platform_device_count=8"]  # simulated; a test asks for them
-# What the long tests run with takes twice as long to compile small programs; XLA ends a process at a flag it doesn't know.
+# With these emitters, which the long tests keep, small programs take twice as long to compile. XLA ends a process at a
+# flag that it doesn't know.
 if version("jaxlib").startswith("0.10.") and "--faults" not in sys.argv:
     FLAGS.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))

@@ -37,7 +37,7 @@ def run(script, *arguments, count=2, limit=60, scripts=None, **environment):
     with ExitStack() as held:
         env = os.environ | {"PROCESSES": str(count), "LIMIT": str(limit), "PYTHONPATH": _path(), **environment}
         env |= {"COORDINATOR": f"127.0.0.1:{held.enter_context(reserved_port()).getsockname()[1]}"}
-        env |= {"XLA_FLAGS": "--xla_force_host_platform_device_count=1", "JAX_PLATFORMS": "cpu"} | environment
+        env |= {"XLA_FLAGS": flags_for(1), "JAX_PLATFORMS": "cpu"} | environment
         outputs = [held.enter_context(tempfile.TemporaryFile("w+")) for _ in range(count)]
         started = time.monotonic()
         children = [
@@ -51,6 +51,11 @@ def run(script, *arguments, count=2, limit=60, scripts=None, **environment):
         for output in outputs:
             output.seek(0)
         return [Outcome(*end, output.read()) for end, output in zip(ends, outputs, strict=True)]
+
+
+def flags_for(devices):
+    """Return XLA's flags of the tests for a process with so many devices."""
+    return os.environ["XLA_FLAGS"].replace("device_count=8", f"device_count={devices}")
 
 
 def reserved_port():

@@ -17,6 +17,7 @@ from epochal.callbacks import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
+from epochal.data.seeds import chosen_seed
 from epochal.layers import Activation, Dense, Dropout, Flatten, Input
 from epochal.models import Model, Sequential
 
@@ -231,8 +232,11 @@ def test_params_and_validation_data_are_there_before_train_begin(model):
     model.fit(X, Y, epochs=0, verbose=0, callbacks=[Told()], validation_data=[(X[:3], Y[:3])])
     model.fit(X, Y, epochs=0, verbose=0, callbacks=[Told()])
     names = ["loss", "mae", "val_loss", "val_mae"]
-    assert told[0][0] == {"verbose": 0, "batch_size": 8, "epochs": 0, "steps": 2, "samples": 15, "do_validation": True,
-                          "metrics": names}  # fmt: skip
+    expected = {
+        "verbose": 0, "batch_size": 8, "epochs": 0, "steps": 2, "samples": 15, "do_validation": True,
+        "metrics": names, "validation_samples": len(X) - 15, "seed": chosen_seed(),
+    }  # fmt: skip
+    assert told[0][0] == expected
     np.testing.assert_array_equal(told[0][1][0], X[15:])
     assert [None if data is None else len(data) for _, data in told] == [3, 3, None, None]
     assert told[1][1][2].tolist() == [1.0, 1.0, 1.0]

@@ -82,7 +82,7 @@ def test_files_are_the_primarys(found, outcomes):
     with open(folder / "log.csv") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1"]
     assert sorted(path.name for path in folder.iterdir()) == ["board", "log.csv", "weights-1.h5", "weights-2.h5"]
-    assert len(list(folder.glob("board/**/*tfevents*"))) == 2  # of training and of validation
+    assert len(list(folder.glob("board/**/*tfevents*"))) == 3  # of the fit, of training and of validation
 
 
 def test_each_gives_its_part_of_a_stream(found):

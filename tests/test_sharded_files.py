@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from processes import run
+from processes import flags_for, run
 from sharded_state import NUMBERS, SPECS, assert_whole, placed, shardings, train
 
 from epochal.engines.jax import sharded_files
@@ -261,7 +261,7 @@ def test_paths_that_differ_are_named(saved):
 def test_two_processes_save_in_the_background_and_any_number_restores(saved, tmp_path):
     shutil.copytree(saved[0], tmp_path / "one")
     (tmp_path / "one.json").write_text(json.dumps(saved[1]))
-    outcomes = run("sharded.py", tmp_path, XLA_FLAGS="--xla_force_host_platform_device_count=2")
+    outcomes = run("sharded.py", tmp_path, XLA_FLAGS=flags_for(2))
     for outcome in outcomes:
         assert outcome.code == 0, outcome.output
         assert outcome.output.splitlines()[-2:] == [
