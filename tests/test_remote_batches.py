@@ -345,7 +345,8 @@ def test_what_had_not_got_there_when_the_process_was_killed_is_sent_by_the_resum
         again = RemoteMonitor(monitor.root)
         again.on_train_begin({})
         again.load_state_dict(saved)
-        assert again.state_dict() | {"seconds": 0} == saved | {"seconds": 0}  # saved again before it has sent anything
+        saved_again = json.loads(json.dumps(again.state_dict()))
+        assert saved_again | {"seconds": 0} == saved | {"seconds": 0}  # saved again before it has sent anything
         train(again, 50, first=40)
         run, found = rows(monitor)
     assert (run["state"], [row[0] for row in found]) == ("finished", list(range(50)))

@@ -22,7 +22,7 @@ from ..messages.extras import needed_by
 from ..messages.printing import say, warn
 from ..remote.connection import Connection, origin
 from ..remote.outbox import Note, Outbox
-from ..remote.post import Parcel, Post, settled, strict, strict_json
+from ..remote.post import MeasuredEpoch, Parcel, Post, settled, strict, strict_json
 from ..remote.system import SystemSampler
 from ..storage.generation import PlainState
 
@@ -117,6 +117,7 @@ class RemoteMonitor(Callback):
         self.headers = dict(headers or {})
         self.send_as_json = send_as_json
         self.every = self.cadence = every
+        self._each = every.unit != "epoch" or every.n == 1
         self.config, self.tags, self.notes = _checked_config(config), wire.checked_tags(tags), wire.checked_notes(notes)
         self.system, self.allow_stop = system, allow_stop
         _check(root, path, self.headers, system)
@@ -150,14 +151,19 @@ class RemoteMonitor(Callback):
     def on_epoch_end(self, epoch: int, logs: LoggedValues | None = None) -> None:
         """Send what is left of the batches, then the epoch; end the fit if somebody at the page wants that."""
         self._epoch = epoch
-        self._send_group()
-        event = wire.epoch_event(epoch, _values(logs))  # which waits for the device
-        self._meter.end_epoch(self, None if self.stop_reason.kind == NAN else self.params.get("steps"))
-        if self.every.unit != "epoch" or self.every.due(epoch, epoch + 1):
-            self._send(event, self._extras())
+        if self._group:
+            self._send_group()
+        event: dict[str, Any] = {wire.EPOCH: epoch}
+        if logs is not None:
+            event.update(logs.items())  # which waits for the device
+        measured = (*self._meter.end_epoch(self), self.params.get("steps"), self._sampler and self._sampler.latest)
+        if self._each or self.every.due(epoch, epoch + 1):
+            self._post(event, self._seq, None, measured)
+            self._seq += 1
         if self.allow_stop and self._outbox is not None and self._outbox.stop == self._run:
             self.ask_to_stop("asked for on the monitor's page", STOPPED)
-        self._tell()
+        if self._outbox is not None and self._outbox.notes:
+            self._tell()
 
     def on_train_end(self, logs: LoggedValues | None = None) -> None:
         """Tell the server how the run ended, if it is `epochal monitor`."""
@@ -189,22 +195,22 @@ class RemoteMonitor(Callback):
         """Return the run's id and its seconds, the next event's number, and what hasn't been sent or delivered yet."""
         group = [strict(batch) for batch in self._group]
         waiting = [] if self._outbox is None else self._outbox.waiting(self._headers, REMEMBERED)
-        unsent = [*map(list, self._unsent), *([post.number, post.json, post.extras] for post in waiting)]
-        place = {"run": self._run, "seq": self._seq, "epoch": self._epoch, "seconds": self._meter.so_far()}
+        unsent = [*map(list, self._unsent), *([post.number, post.json, post.measured] for post in waiting)]
+        place = {"run": self._run, "seq": self._seq, "epoch": self._epoch, "seconds": self._meter.seconds()}
         return {**place, "group": group, "unsent": unsent}
 
     def load_state_dict(self, state: PlainState) -> None:
         """Restore the state returned by `state_dict`."""
         self._run, self._seq, self._epoch = str(state["run"]), int(state["seq"]), int(state["epoch"])
         self._group, self._headers = list(state["group"]), None
-        self._unsent = [(int(number), str(event), *extras) for number, event, *extras in state["unsent"]]
+        self._unsent = [_unsent(event) for event in state["unsent"]]
         self._meter.start(float(state.get("seconds", 0.0)))
 
     def _begin(self, run: str) -> None:
         self._run, self._seq, self._epoch = run, 0, 0
         self._headers: dict[str, str] | None = None  # the run's, made at its first post
         self._group: list[dict[str, Any]] = []
-        self._unsent: list[tuple[Any, ...]] = []  # of the run as it was saved
+        self._unsent: list[tuple[int, str, MeasuredEpoch | None]] = []  # of the run as it was saved
         self._meter.start()
         self._sent = time.monotonic()
 
@@ -218,23 +224,8 @@ class RemoteMonitor(Callback):
         names = dict.fromkeys(name for batch in group for name in batch)
         most = max(1, min(GROUP, VALUES // len(names)))
         for at in range(0, len(group), most):
-            self._send(wire.batches_event(self._epoch, names, group[at : at + most]))
-
-    def _extras(self) -> dict[str, Any]:
-        """Return what only a monitor is told of the epoch."""
-        meter = self._meter
-        extras: dict[str, Any] = {wire.SECONDS: meter.seconds}
-        if meter.learning_rate is not None:
-            extras[wire.LEARNING_RATE] = meter.learning_rate
-        if meter.step_time is not None:
-            extras[wire.STEP_TIME] = meter.step_time
-        if self._sampler is not None:
-            extras.update(self._sampler.latest)
-        return extras
-
-    def _send(self, event: dict[str, Any], extras: dict[str, Any] | None = None) -> None:
-        self._post(event, self._seq, extras=extras)
-        self._seq += 1
+            self._post(wire.batches_event(self._epoch, names, group[at : at + most]), self._seq)
+            self._seq += 1
 
     def _end(self) -> tuple[str, str]:
         """Return how the run ended without an error, and why."""
@@ -253,17 +244,17 @@ class RemoteMonitor(Callback):
         event: dict[str, Any],
         number: int | None,
         about: Mapping[str, str] | None = None,
-        extras: dict[str, Any] | None = None,
+        measured: MeasuredEpoch | None = None,
     ) -> None:
         """Leave an event for the thread. Values are read here: they may come from a device, or change later."""
         outbox = self._outbox or self._open()
         if self._headers is None:
             self._headers = wire.run_headers(self._run, self.name, self.params.get("epochs"), self.params.get("steps"))
-            for at, unsent, *more in self._unsent:
-                outbox.put(Post(unsent, self._headers, at, None, *more))
+            for at, unsent, measured in self._unsent:
+                outbox.put(Post(unsent, self._headers, at, None, measured))
             self._unsent = []
             outbox.introduce(Post(self._introduction(), self._headers, None, {wire.ABOUT: wire.ABOUT_RUN}))
-        outbox.put(Post(settled(event), self._headers, number, about, extras))
+        outbox.put(Post(settled(event), self._headers, number, about, measured))
 
     def _open(self) -> Outbox:
         connection = Connection(self.root + self.path, self.deadline)
@@ -289,6 +280,12 @@ class RemoteMonitor(Callback):
     def _tell(self) -> None:
         if self._outbox is not None:
             _say(self._outbox.notes)
+
+
+def _unsent(saved: Sequence[Any]) -> tuple[int, str, MeasuredEpoch | None]:
+    """Return an event that a saved run remembers; those that an earlier version saved have no more than their JSON."""
+    number, event, *measured = saved
+    return int(number), str(event), tuple(measured[0]) if measured and measured[0] else None
 
 
 def _values(logs: LoggedValues | None) -> dict[str, Any]:

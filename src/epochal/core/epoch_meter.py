@@ -2,71 +2,67 @@
 
 from __future__ import annotations
 
-import time
+from time import perf_counter
+from typing import Any, TypeAlias
 
 from .callback import Callback
 
+Measured: TypeAlias = tuple[float, float | None, float | None]
+"""Of an epoch: seconds of training since the run began, seconds that its batches took, and the learning rate.
+
+The batches' seconds are None where the epoch began in another process, the rate where the optimizer doesn't tell it. Of
+a schedule it is that of the last step.
+"""
+
 
 class EpochMeter:
-    """Measures epochs for a callback: the learning rate, seconds a step, seconds of training since the run began.
+    """Measures epochs for a callback.
 
-    It is asked in hooks, so it reads two clocks and a float; only a schedule's rate is fetched from the device.
-
-    Attributes:
-        learning_rate: The rate with which the epoch was trained, of a schedule that of its last step; None if the
-            optimizer doesn't tell.
-        step_time: Seconds a step of the epoch, without its validation; None where the number of steps isn't known.
-        seconds: Seconds since the run began, without those in which it wasn't running.
+    It is asked in hooks, whose code is never in the processor's caches: so it reads a clock twice, and looks at the
+    learning rate only where that has changed, as optimizers of this package tell, or must be asked for.
     """
 
     def __init__(self) -> None:
-        self.learning_rate: float | None = None
-        self.step_time: float | None = None
-        self.seconds = 0.0
-        self._before, self._since = 0.0, time.perf_counter()
-        self._begun: float | None = None
-        self._trained: float | None = None
-        self._has_float: bool | None = None  # whether the optimizer's rate is a number that only hooks change
+        self.start()
 
     def start(self, seconds: float = 0.0) -> None:
         """Begin a run, or go on with one that has trained for so many seconds."""
-        self._before, self._since, self.seconds = seconds, time.perf_counter(), seconds
-        self._begun = self._trained = self._has_float = None
+        self._zero = perf_counter() - seconds
+        self._begun: float | None = None
+        self._trained: float | None = None
+        self._rate: float | None = None
+        self._rates: Any = None  # which count their changes
+        self._changes = -1
 
     def begin_epoch(self, callback: Callback) -> None:
-        """Note when an epoch begins, and with which rate."""
-        self._begun, self._trained = time.perf_counter(), None
-        self.learning_rate = callback.model.optimizer.lr if self._reads_float(callback) else None
+        """Note when an epoch begins, and with which learning rate."""
+        self._begun, self._trained = perf_counter(), None
+        if self._rates is None or self._rates.changes != self._changes:
+            self._look(callback)
 
     def end_training(self) -> None:
         """Note that the epoch's batches are through, and that its validation begins."""
-        if self._begun is not None and self._trained is None:
-            self._trained = time.perf_counter()
+        if self._trained is None:
+            self._trained = perf_counter()
 
-    def end_epoch(self, callback: Callback, steps: int | None) -> None:
-        """Measure the epoch.
+    def end_epoch(self, callback: Callback) -> Measured:
+        """Return what was measured of the epoch."""
+        now, begun, self._begun = perf_counter(), self._begun, None
+        took = None if begun is None else (self._trained or now) - begun
+        return now - self._zero, took, _asked(callback) if self._rate is None else self._rate
 
-        Args:
-            callback: For whom.
-            steps: How many batches it had; None if that isn't known.
-        """
-        now = time.perf_counter()
-        self.seconds, self.step_time = self._before + now - self._since, None
-        if steps and self._begun is not None:
-            self.step_time = ((self._trained or now) - self._begun) / steps
-        self._begun = None
-        if self.learning_rate is None or not self._has_float:
-            self.learning_rate = callback.model.optimizer.lr if self._reads_float(callback) else _asked(callback)
-
-    def so_far(self) -> float:
+    def seconds(self) -> float:
         """Return the seconds of training up to now."""
-        return self._before + time.perf_counter() - self._since
+        return perf_counter() - self._zero
 
-    def _reads_float(self, callback: Callback) -> bool:
-        if self._has_float is None:
-            optimizer = getattr(callback.model, "optimizer", None)
-            self._has_float = type(getattr(optimizer, "lr", None)) is float
-        return self._has_float
+    def _look(self, callback: Callback) -> None:
+        optimizer = getattr(callback.model, "optimizer", None)
+        self._rates = getattr(optimizer, "learning_rates", None)
+        self._changes = getattr(self._rates, "changes", -1)
+        if self._changes < 0:
+            self._rates = None
+        rate = getattr(optimizer, "lr", None)
+        self._rate = rate if type(rate) is float else None
 
 
 def _asked(callback: Callback) -> float | None:

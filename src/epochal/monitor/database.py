@@ -40,8 +40,10 @@ class Database:
         migrate: Callable[[sqlite3.Connection, int], None],
     ) -> None:
         self.path = Path(path)
+        self._place = os.fspath(path)
+        self._places_beside = [f"{self._place}-wal", f"{self._place}-shm"]  # the log and its index
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600))
-        self._file = _identity(self.path)
+        self._file = _identity(self._place)
         self._lock = _locked(self.path.with_name(f"{self.path.name}-lock"))
         try:
             self._open()
@@ -59,8 +61,8 @@ class Database:
 
     def size(self) -> int:
         """Return how many bytes the file has, its write-ahead log included."""
-        paths = [self.path, *self._paths_beside()]
-        return sum(path.stat().st_size for path in paths if path.exists())
+        places = [self._place, *self._places_beside]
+        return sum(os.stat(place).st_size for place in places if os.path.exists(place))
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -84,7 +86,7 @@ class Database:
         """Close the file; its write-ahead log is folded into it."""
         if hasattr(self, "writer"):
             self.writer.close()
-        if hasattr(self, "_beside") and _identity(self.path) != self._file:
+        if hasattr(self, "_beside") and _identity(self._place) != self._file:
             self._clear_away()
         self._lock.close()
 
@@ -94,7 +96,7 @@ class Database:
         A write-ahead log that somebody has removed is still open here, and the only place of what isn't in the file
         yet: that is moved into the file, and a new log begun.
         """
-        if _identity(self.path) != self._file:  # what is written now would be gone with the next restart
+        if _identity(self._place) != self._file:  # what is written now would be gone with the next restart
             raise sqlite3.OperationalError(f"{self.path} has been taken away; start the monitor again")
         if self._files_beside() == self._beside:
             return
@@ -112,16 +114,13 @@ class Database:
 
     def _clear_away(self) -> None:
         """Remove the log of a file that is gone, before it is taken for that of another one in its place."""
-        for path, own in zip(self._paths_beside(), self._beside, strict=True):
-            if own is not None and _identity(path) == own:
-                path.unlink(missing_ok=True)
+        for place, own in zip(self._places_beside, self._beside, strict=True):
+            if own is not None and _identity(place) == own:
+                Path(place).unlink(missing_ok=True)
 
     def _files_beside(self) -> list[tuple[int, int] | None]:
         """Return the identities of the log and its index."""
-        return [_identity(path) for path in self._paths_beside()]
-
-    def _paths_beside(self) -> list[Path]:
-        return [self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-shm")]
+        return [_identity(place) for place in self._places_beside]
 
     def _open(self) -> None:
         self.writer = self.connect(check_same_thread=False)
@@ -144,10 +143,10 @@ class Database:
             self.writer.execute("COMMIT")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Return the identity of the file at a path, None if there is none."""
+def _identity(place: str) -> tuple[int, int] | None:
+    """Return the identity of the file at a place, None if there is none; asked for twice at each commit."""
     try:
-        found = path.stat()
+        found = os.stat(place)
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -19,7 +19,7 @@ EPOCH_END = 2**53
 RUN_ID = r"(?!\.+$)[A-Za-z0-9._-]{0,64}"
 """The pattern of a run's id; not only dots, which would lead an address out of its folder."""
 
-STATES = "|".join(("", *wire.ENDS))
+STATES, SUBJECTS = "|".join(("", *wire.ENDS)), f"{wire.ABOUT_RUN}|{wire.ABOUT_EPOCH}"
 
 MAX_NAMES, MAX_NAME, MAX_TEXT = wire.MOST_NAMES, wire.LONGEST_NAME, wire.LONGEST_TEXT
 MAX_DEPTH = 4
@@ -119,7 +119,7 @@ def _event(text: bytes, headers: Mapping[str, str], client: str, seq: int | None
     epoch = _count(logs.pop(wire.EPOCH, None), 'the event\'s "epoch"')
     if epoch is None:
         raise BadEventError('the event has no "epoch": expected {"epoch": 0, "loss": 0.5, ...}')
-    subject = _matching(headers, wire.ABOUT, f"|{wire.ABOUT_RUN}|{wire.ABOUT_EPOCH}")
+    subject = _matching(headers, wire.ABOUT, SUBJECTS)
     about = _about(logs) if subject == wire.ABOUT_RUN else None
     return PostedEvent(
         run=_matching(headers, wire.RUN, RUN_ID),
@@ -251,8 +251,10 @@ def _count_in(headers: Mapping[str, str], name: str) -> int | None:
 
 
 def _matching(headers: Mapping[str, str], header: str, pattern: str) -> str:
-    """Return the text of a header, "" if there is none; it must match a pattern."""
-    text = headers.get(header.lower(), "")
+    """Return the text of a header, which must match a pattern; "" if there is none."""
+    text = headers.get(header.lower())
+    if text is None:
+        return ""
     if not re.fullmatch(pattern, text):
         raise BadEventError(f"{header} must match {pattern}; got {text[:80]!r}")
     return text

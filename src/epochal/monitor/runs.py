@@ -88,6 +88,9 @@ def new_summary(id: str, client: str, epoch: int, now: float) -> RunSummary:
     )  # fmt: skip
 
 
+_encode = json.JSONEncoder(check_circular=False).encode
+
+
 @dataclass(slots=True)
 class StoredRun:
     """A run in the file.
@@ -106,7 +109,7 @@ class StoredRun:
     def row(self) -> tuple[int, str, str, float, str]:
         """The values of its row."""
         summary = self.summary
-        return self.key, summary["id"], summary["client"], summary["seen"], json.dumps(summary)
+        return self.key, summary["id"], summary["client"], summary["seen"], _encode(summary)
 
     def copy(self) -> RunSummary:
         """Return its summary as of now, which nothing changes any more."""

@@ -90,7 +90,7 @@ class Outbox:
         """Queue an event; if too much waits, the oldest is dropped. Takes microseconds."""
         with self._lock:
             self._posts.append(post)
-            self._put += not post.only_to_monitors
+            self._put += post.number is not None
             self._bytes += post.size
             while len(self._posts) > self._kept or (self._bytes > KEPT_BYTES and len(self._posts) > 1):
                 self._dropped += not self._remove_first().only_to_monitors

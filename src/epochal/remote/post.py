@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from .. import wire
 
@@ -20,6 +20,11 @@ PARCEL_BYTES = 128 << 10
 """Bytes of the events that share a post. A form takes up to three times as many, which a monitor still takes."""
 
 
+MeasuredEpoch: TypeAlias = tuple[float, float | None, float | None, int | None, Mapping[str, float] | None]
+"""Of an epoch: seconds of training since the run began, seconds that its batches took, the learning rate, how many
+batches it has, and how busy the machine was; None for what isn't known. A hook makes it, and the thread reads it."""
+
+
 @dataclass(slots=True, eq=False)  # not frozen: a frozen one takes three times as long to make, in a hook
 class Post:
     """An event with its number in the run, or word about the run itself. Nobody changes it.
@@ -29,14 +34,14 @@ class Post:
         run: Headers that all posts of the run have; see `wire.run_headers`.
         number: The event's number in the run, from 0; None for word about the run, which only monitors understand.
         about: Headers that say what that word is about; see `wire.end_headers` and `wire.ABOUT`.
-        extras: Values that only monitors from version 2 on are sent with the event, or None.
+        measured: What was measured of the epoch, which only monitors from version 2 on are sent with the event.
     """
 
     event: str | wire.Event
     run: Mapping[str, str]
     number: int | None
     about: Mapping[str, str] | None = None
-    extras: wire.Event | None = None
+    measured: MeasuredEpoch | None = None
 
     @property
     def only_to_monitors(self) -> bool:
@@ -54,18 +59,21 @@ class Post:
         Raises:
             Exception: If it can't be made JSON.
         """
-        if version < wire.WITH_EXTRAS or not self.extras:
+        if version < wire.WITH_EXTRAS or self.measured is None:
             return self.json
-        event: wire.Event = json.loads(self.event) if isinstance(self.event, str) else self.event
-        return strict_json(event | {name: value for name, value in self.extras.items() if name not in event})
+        event = self._event()
+        return strict_json(event | _extras(event, self.measured))
 
     def late_extras(self) -> Post | None:
         """Return what was left out for a server that wasn't known to be a monitor; None if nothing was."""
-        if not self.extras:
+        if self.measured is None:
             return None
-        event: wire.Event = json.loads(self.event) if isinstance(self.event, str) else self.event
-        own = {name: value for name, value in self.extras.items() if name not in event}
-        return Post(wire.epoch_event(event[wire.EPOCH], own), self.run, None, {wire.ABOUT: wire.ABOUT_EPOCH})
+        event = self._event()
+        extras = wire.epoch_event(event[wire.EPOCH], _extras(event, self.measured))
+        return Post(extras, self.run, None, {wire.ABOUT: wire.ABOUT_EPOCH})
+
+    def _event(self) -> wire.Event:
+        return json.loads(self.event) if isinstance(self.event, str) else self.event
 
     def follows(self, other: Post) -> bool:
         """Return whether it is the next event of the same run."""
@@ -78,9 +86,7 @@ class Post:
         """About how many bytes it takes."""
         if isinstance(self.event, str):
             return len(self.event)
-        return 64 * len(self.extras or ()) + sum(
-            64 + (len(value) if isinstance(value, str) else 0) for value in self.event.values()
-        )
+        return 64 * len(self.event) + sum([len(value) for value in self.event.values() if isinstance(value, str)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +134,16 @@ def packed(posts: Iterable[Post], version: int) -> Parcel:
         taken.append(post)
         texts.append(text)
     return Parcel(tuple(taken), "\n".join(texts), version)
+
+
+def _extras(event: wire.Event, measured: MeasuredEpoch) -> wire.Event:
+    """Return what was measured of an event's epoch, by names that the event doesn't have."""
+    seconds, took, rate, steps, system = measured
+    loss = event.get("loss", 0.0)
+    whole = loss is not None and isinstance(loss, (int, float)) and math.isfinite(loss)  # else it was cut short
+    step_time = took / steps if whole and took is not None and steps else None
+    values = {wire.LEARNING_RATE: rate, wire.STEP_TIME: step_time, wire.SECONDS: seconds, **(system or {})}
+    return {name: value for name, value in values.items() if value is not None and name not in event}
 
 
 _CONSTANT = frozenset((float, int, bool, str, type(None)))
