@@ -11,10 +11,10 @@ def accumulator(folder):
     return reader.Reload()
 
 
-def scalars(folder):
-    """Return `{tag: {step: value}}` of a run; a step that appears twice fails."""
+def scalars(folder, without=("epoch_step_time",)):
+    """Return `{tag: {step: value}}` of a run, by default without times; a step that appears twice fails."""
     reader = accumulator(folder)
-    return {tag: _by_step(reader.Scalars(tag), "value") for tag in reader.Tags()["scalars"]}
+    return {tag: _by_step(reader.Scalars(tag), "value") for tag in reader.Tags()["scalars"] if tag not in without}
 
 
 def tensors(folder):

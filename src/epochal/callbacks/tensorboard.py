@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
+from ..core.epoch_meter import EpochMeter, step_time
 from ..core.layer_node import LayerNode
 from ..core.logs import LoggedValues, Logs, is_validation_name, without_validation
 from ..core.run_config import RunConfig, own_config, run_config
@@ -113,6 +114,7 @@ class TensorBoard(Callback):
         self._epoch = self._batches = 0  # the next epoch, and how many batches there have been
         self._resumed = False
         self._marks: PlainState | None = None  # where the event files of a resumed fit go on
+        self._meter = EpochMeter()
         self._is_introduced = False  # what is logged once a fit has been
         self._config: RunConfig = {}
         self._summary = ""
@@ -138,6 +140,11 @@ class TensorBoard(Callback):
         if self._board is None and self._marks is None:
             self._epoch, self._batches = epoch, epoch * (self.params.get("steps") or 0)
         self._opened()
+        self._meter.begin_epoch(self)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Note when the epoch's validation begins."""
+        self._meter.end_training()
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Log a batch's own values, if `update_freq` says so."""
@@ -151,9 +158,7 @@ class TensorBoard(Callback):
         """Log the epoch's values and whatever else is due."""
         logs = Logs() if logs is None else logs
         training = {name: value for name, value in logs.items() if not is_validation_name(name)}
-        rate = training.get("learning_rate", training.get("lr", _learning_rate(self)))
-        if rate is not None:
-            training |= {"lr": rate, "learning_rate": rate}
+        self._add_measured(training)
         validation = {without_validation(name): value for name, value in logs.items() if is_validation_name(name)}
         self._log_scalars("train", epoch, "epoch_", training)
         self._log_scalars("validation", epoch, "epoch_", validation)
@@ -161,6 +166,16 @@ class TensorBoard(Callback):
         if _is_due(self.histogram_freq, epoch):
             self._log_what_validation_shows(epoch)
         self._epoch = epoch + 1
+
+    def _add_measured(self, training: dict[str, Any]) -> None:
+        """Add the learning rate, under both of its names, and the seconds a step took."""
+        _, took, _ = self._meter.end_epoch(self)
+        each = step_time(took, self.params.get("steps"), training.get("loss", 0.0))
+        if each is not None:
+            training.setdefault("step_time", each)
+        rate = training.get("learning_rate", training.get("lr", _learning_rate(self)))
+        if rate is not None:
+            training |= {"lr": rate, "learning_rate": rate}
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Log that the run succeeded."""

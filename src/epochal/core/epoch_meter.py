@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -63,6 +64,18 @@ class EpochMeter:
             self._rates = None
         rate = getattr(optimizer, "lr", None)
         self._rate = rate if type(rate) is float else None
+
+
+def step_time(took: float | None, steps: int | None, loss: object) -> float | None:
+    """Return the seconds a step took; None where that isn't known.
+
+    Args:
+        took: Seconds that the epoch's batches took.
+        steps: How many there were to be.
+        loss: The epoch's; one that isn't finite has cut the epoch short.
+    """
+    whole = isinstance(loss, (int, float)) and math.isfinite(loss)
+    return took / steps if whole and took is not None and steps else None
 
 
 def _asked(callback: Callback) -> float | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from .. import wire
+from ..core.epoch_meter import step_time
 
 LARGEST_BITS = 1023
 """Of a whole number that a float can be too: readers of JSON in other languages have floats only."""
@@ -139,10 +140,8 @@ def packed(posts: Iterable[Post], version: int) -> Parcel:
 def _extras(event: wire.Event, measured: MeasuredEpoch) -> wire.Event:
     """Return what was measured of an event's epoch, by names that the event doesn't have."""
     seconds, took, rate, steps, system = measured
-    loss = event.get("loss", 0.0)
-    whole = loss is not None and isinstance(loss, (int, float)) and math.isfinite(loss)  # else it was cut short
-    step_time = took / steps if whole and took is not None and steps else None
-    values = {wire.LEARNING_RATE: rate, wire.STEP_TIME: step_time, wire.SECONDS: seconds, **(system or {})}
+    each = step_time(took, steps, event.get("loss", 0.0))
+    values = {wire.LEARNING_RATE: rate, wire.STEP_TIME: each, wire.SECONDS: seconds, **(system or {})}
     return {name: value for name, value in values.items() if value is not None and name not in event}
 
 
