@@ -28,10 +28,11 @@ class Server(uvicorn.Server):
 
     Args:
         app: The monitor, whose limits hold for the connections too.
+        started: Called once it answers requests, and Ctrl-C ends it in order.
     """
 
-    def __init__(self, app: Monitor) -> None:
-        limits = app.limits
+    def __init__(self, app: Monitor, started: Callable[[], Any] = lambda: None) -> None:
+        limits, self._tell = app.limits, started
         logging.getLogger("uvicorn.error").addFilter(_matters)
         self._app = app
         super().__init__(
@@ -49,6 +50,12 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE,
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer requests, and tell it."""
+        await super().startup(sockets)
+        if self.started:
+            self._tell()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the viewers' streams, then everything else."""
@@ -96,10 +103,12 @@ def serve(
         raise
     _allow_many_files()
     names = {host, socket.gethostname()} if token else set[str]()
-    server = Server(Monitor(store, token=token, names=names, keep=keep))
-    say(f"Open {_address(host, sock.getsockname()[1], token)}")
-    say(f"Runs are kept in {store.path}. Ctrl-C ends the monitor.")
-    server.run(sockets=[sock])
+
+    def tell() -> None:
+        say(f"Open {_address(host, sock.getsockname()[1], token)}")
+        say(f"Runs are kept in {store.path}. Ctrl-C ends the monitor.")
+
+    Server(Monitor(store, token=token, names=names, keep=keep), tell).run(sockets=[sock])
 
 
 def _listen(host: str, port: int) -> socket.socket:
