@@ -50,5 +50,5 @@ export function setting(value) {
 
 // A setting is written whole: parameters are counted, learning rates compared.
 function precise(value) {
-  return Number.isInteger(value) && Math.abs(value) >= 10_000 ? value.toLocaleString("en").replaceAll(",", " ") : String(value);
+  return Number.isSafeInteger(value) && Math.abs(value) >= 10_000 ? value.toLocaleString("en").replaceAll(",", " ") : String(value);
 }
