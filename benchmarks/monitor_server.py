@@ -2,7 +2,8 @@
 
     python benchmarks/monitor_server.py [--seconds 8]
 
-Prints posts a second, latencies, the server's memory, and how long a run of 100,000 points takes to open.
+Prints posts a second, latencies, the server's memory, and how long a run of 100,000 points takes to open and 10,000
+runs take to list.
 Clients, viewers and server share this machine's cores, as they do on a training machine.
 """
 
@@ -42,6 +43,7 @@ def main() -> int:
             viewers.terminate()
             points, opened, posted = open_large_run(port)
             resident = max(resident, memory(server.pid))
+            listed = list_runs(port)
         finally:
             server.terminate()
             server.wait(10)
@@ -54,7 +56,8 @@ def main() -> int:
     line("messages a second to each viewer", f"{seen:.1f}", "≤ 4", 0 < seen <= 4.2)
     line("resident set", f"{resident:.0f} MB", "≤ 150 MB", resident <= 150)
     line(f"opening a run of {points:,} points", f"{opened:.2f} s", "≤ 1 s", opened <= 1)
-    line("posting these, in groups of 1,000 batches", f"{posted:.2f} s", "", True)
+    line("listing 10,000 runs", f"{listed:.2f} s", "≤ 0.3 s", listed <= 0.3)
+    line("posting these points, in groups of 1,000 batches", f"{posted:.2f} s", "", True)
     return 0
 
 
@@ -135,6 +138,39 @@ def open_large_run(port: int, batches: int = 50_000) -> tuple[int, float, float]
         times.append(time.perf_counter() - began)
     assert all(1_200 <= len(s["value"]) <= 2_402 for s in series)
     return 2 * batches, statistics.median(times), posted
+
+
+def list_runs(port: int, runs: int = 10_000) -> float:
+    """Make so many runs, and time the list of all of them as the page asks for it."""
+
+    async def make(numbers: range) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in numbers:
+            logs = {
+                "epoch": 9,
+                "loss": number / runs,
+                "acc": 0.5,
+                "val_loss": 0.5,
+                "val_acc": 0.5,
+                "learning_rate": 0.01,
+            }
+            body = b"data=" + quote(json.dumps(logs)).encode()
+            writer.write(request("/publish/epoch/end/", body, f"X-Epochal-Run: r{number}\r\nX-Epochal-Seq: 0\r\n"))
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async def make_all() -> None:
+        await asyncio.gather(*(make(range(first, runs, CLIENTS)) for first in range(CLIENTS)))
+
+    asyncio.run(make_all())
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        with urllib.request.urlopen(f"http://localhost:{port}/api/runs?limit=20000") as answer:
+            text = answer.read()
+        times.append(time.perf_counter() - began)
+    assert len(json.loads(text)["runs"]) >= runs
+    return statistics.median(times)
 
 
 def memory(pid: int) -> float:

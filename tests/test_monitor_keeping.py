@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from monitoring import running, wait_for
@@ -170,3 +172,38 @@ def test_days_that_are_none_are_refused(days, capsys):
     with pytest.raises(SystemExit, match="2"):
         command(f"--keep={days}")
     assert f"DAYS is a number above 0; got '{days}'" in capsys.readouterr().err
+
+
+def test_what_people_say_of_a_run_and_what_it_is_made_with_outlive_kill_9(tmp_path):
+    with running(tmp_path / "runs.db") as monitor:
+        monitor.post({"epoch": 0, "loss": 0.5}, X_Epochal_Run="r")
+        assert monitor.post({"epoch": 0, **ABOUT}, X_Epochal_Run="r", X_Epochal_About="run") == 200
+        assert monitor.ask("PATCH", "/api/runs/r", '{"name": "mine"}')[0] == 200
+        monitor.process.kill()
+        monitor.process.wait()
+    with running(tmp_path / "runs.db") as monitor:
+        assert (monitor.get("/api/runs/r")["name"], monitor.get("/api/runs/r")["tags"]) == ("mine", ["a"])
+        assert monitor.get("/api/configs?runs=r")["configs"]["r"] == ABOUT["config"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits of files' sizes")
+@pytest.mark.parametrize("action", ["backup", "export"])
+def test_a_full_disk_leaves_the_copy_of_before(tmp_path, db, action):
+    (tmp_path / "copy").write_text("of before")
+    store = Store(db)
+    store.add([said("large", 0, batch=list(range(5_000)), loss=[n / 3 for n in range(5_000)])])
+    store.close()
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (48 << 10, 48 << 10))\n"
+        "from epochal.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    full = [sys.executable, "-c", code, "monitor", "--db", str(db), action, str(tmp_path / "copy")]
+    done = subprocess.run(full, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert (
+        f"could not write {tmp_path / 'copy'}: {'Input/output error' if action == 'backup' else 'File too large'}"
+        in done.stderr
+    )
+    assert (tmp_path / "copy").read_text() == "of before"
+    assert not [path.name for path in tmp_path.iterdir() if "partial" in path.name]

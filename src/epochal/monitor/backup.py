@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Generator
@@ -49,6 +50,6 @@ def copy_file(db: str | os.PathLike[str], target: Path) -> None:
             copy.execute("PRAGMA journal_mode = DELETE")  # so that it is one file, with nothing beside it
             found = copy.execute("PRAGMA quick_check").fetchone()[0]
         except sqlite3.Error as error:
-            raise OSError(f"the copy of {db} couldn't be written: {error}.") from None
+            raise OSError(errno.ENOSPC if "full" in str(error) else errno.EIO, str(error)) from None
         if found != "ok":
             raise ValueError(f"{db} is damaged: {found}.")
