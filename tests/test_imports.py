@@ -21,7 +21,9 @@ MAY_IMPORT = {
     "storage": {"messages"},
     "data": {"messages"},
     "core": {"messages", "storage", "data"},
-    "callbacks": {"messages", "storage", "core", "wire", "tensorboard", "remote"},  # the last two are tools of one of them each
+    "screens": {"messages"},
+    # Of these the last three are tools of one of them each
+    "callbacks": {"messages", "storage", "core", "wire", "screens", "tensorboard", "remote"},
     "remote": {"wire"},
     "monitor": {"wire", "core"},  # of core only which way a value of a name is better
     "wire": set(),
@@ -39,7 +41,7 @@ MAY_IMPORT = {
     "per_output": set(),
     "layers": {*BASE, "activations", "initializers", "regularizers", "constraints"},
     "backend": {"messages", "layers"},
-    "utils": {"messages", "data", "callbacks"},
+    "utils": {"messages", "data", "screens"},
     "preprocessing": {"messages", "data", "utils"},
     "saving": {*BASE, "initializers", "activations", "regularizers", "constraints", "layers", "losses", "metrics",
                "optimizers", "per_output"},

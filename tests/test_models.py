@@ -234,7 +234,7 @@ def test_params_and_validation_data_are_there_before_train_begin(model):
     names = ["loss", "mae", "val_loss", "val_mae"]
     expected = {
         "verbose": 0, "batch_size": 8, "epochs": 0, "steps": 2, "samples": 15, "do_validation": True,
-        "metrics": names, "validation_samples": len(X) - 15, "seed": chosen_seed(),
+        "metrics": names, "validation_samples": len(X) - 15, "validation_steps": 2, "seed": chosen_seed(),
     }  # fmt: skip
     assert told[0][0] == expected
     np.testing.assert_array_equal(told[0][1][0], X[15:])

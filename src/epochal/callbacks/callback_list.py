@@ -53,6 +53,10 @@ class BaseLogger(Callback):
                 if name not in logs:
                     logs[name] = means.values()[0]
 
+    def values(self) -> dict[str, float]:
+        """Return the means over the batches of the epoch so far."""
+        return {name: means.values()[0] for name, means in self._means.items()}
+
     def state_dict(self) -> PlainState:
         """Return the sums over the batches of the epoch under way."""
         return {name: means.state_dict() for name, means in self._means.items()}
@@ -115,7 +119,8 @@ class CallbackList:
         self.model: Model = cast("Model", _NoModel()) if model is None else model
         if not hasattr(self.model, "stop_training"):
             self.model.stop_training = False
-        self._call = Dispatcher([BaseLogger(), *Dispatcher(callbacks).callbacks])
+        self._means = BaseLogger()
+        self._call = Dispatcher([self._means, *Dispatcher(callbacks).callbacks])
         self.params = {"verbose": 1, "epochs": 1, "steps": None, "samples": None, "batch_size": None} | params
         for saver in self._call.callbacks:
             if isinstance(saver, RunSaver):
@@ -215,9 +220,13 @@ class CallbackList:
         full, finished = Logs.of({"batch": batch} | dict(logs or {})), self._finished[phase]
         for watcher in self._watchers[phase]:
             if (hook := getattr(watcher, moment)) and _is_called(watcher, finished):
-                hook(batch, full)
+                hook(batch, self._so_far(phase, full) if watcher.reads_means and moment == "end" else full)
         if moment == "end":
             self._finished[phase] += 1
+
+    def _so_far(self, phase: Phase, logs: Logs) -> Logs:
+        """Return a batch's logs with the means of the epoch so far in the place of its own values."""
+        return Logs(logs | self._means.values()) if phase == "train" else logs
 
 
 _PHASES: tuple[Phase, ...] = ("train", "test", "predict")

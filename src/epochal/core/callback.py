@@ -37,7 +37,7 @@ from .wakes import BatchHooks, Phase
 
 Params: TypeAlias = Mapping[str, Any]
 """The facts of a fit, None where not known: verbose, batch_size, epochs, steps, samples, do_validation, metrics,
-validation_samples, and the seed that somebody has chosen."""
+validation_samples, validation_steps, and the seed that somebody has chosen."""
 
 
 class Callback(NamesArguments):
@@ -65,6 +65,8 @@ class Callback(NamesArguments):
             asks for the time, each batch waits for them, as with `Every(1, "batch")`.
         replay: True promises that batch hooks only read logs: both may then be called after many batches
             have run. Such a hook may set `model.stop_training`; anything else it asks of the model is an error.
+        reads_means: True says that the end hook of a batch gets the means of the epoch so far, and not the batch's own
+            values. It needs a `cadence`.
         is_sink: True says "I only record": run after all callbacks that are no sinks, and of several processes in the
             primary only.
         primary_only: Whether of several processes only the primary calls the hooks; None for what `is_sink` says.
@@ -80,6 +82,7 @@ class Callback(NamesArguments):
     writer: BackgroundWriter = BackgroundWriter()
     cadence: Cadence | None = None
     replay: bool = False
+    reads_means: bool = False
     is_sink: bool = False
     primary_only: bool | None = None
     calls_user_functions: bool = False
@@ -268,9 +271,11 @@ class Dispatcher:
                 )
             if (begin or end) and getattr(cadence, "unit", None) != "epoch":
                 follows = only_reads_logs or (own_cadence is None and may_lag)
+                if (reads_means := bool(getattr(callback, "reads_means", False))) and follows:
+                    raise TypeError(f"{type(callback).__name__}.reads_means = True needs a cadence, and no replay.")
                 if is_of_keras(callback):
                     begin, end = (hook and without_facts(hook) for hook in (begin, end))
-                found.append(BatchHooks(callback, begin, end, cadence, follows, only_reads_logs))
+                found.append(BatchHooks(callback, begin, end, cadence, follows, only_reads_logs, reads_means))
         return found
 
     def prepare(
