@@ -67,7 +67,7 @@ class Notebook:
             if self._fails:
                 return stream.write(text)
             self._text += text
-            if "\r" in text:
+            if "\r" in self._text:
                 *lines, last = self._text.split("\n")
                 returns = "\r" if last.endswith("\r") else ""
                 self._text = "\n".join([*map(_overwritten, lines), _overwritten(last) + returns])
@@ -94,7 +94,8 @@ class Notebook:
             if self._text.count("\n") > MOST_LINES:
                 self._send(self._text.rstrip("\n"))
                 self._handle, self._text = None, ""
-            self._send(self._all_text())
+            if (text := self._all_text()) or self._handle is not None:
+                self._send(text)
         except Exception:  # the front end has gone, or is another one than it said
             self._fails, text, self._text = True, self._text.rstrip("\n"), ""
             if text:
