@@ -47,7 +47,7 @@ MAY_IMPORT = {
                "optimizers", "per_output"},
     "distribution": BASE,
     "models": {*BASE, "callbacks", "distribution", "engines", "training", "saving", "activations", "initializers",
-               "layers", "losses", "metrics", "optimizers", "per_output"},
+               "layers", "losses", "metrics", "optimizers", "per_output", "screens"},
     "keras": {*BASE, "distribution", "engines", "training"},
     **{room: {"messages"} for room in ("applications", "datasets", "ops", "random")},
     "cli": {*BASE, "callbacks", "engines", "saving", "tensorboard", "monitor", "models"},
@@ -124,7 +124,7 @@ def test_these_rooms_know_numpy_and_the_standard_library_only(room):
 
 @pytest.mark.parametrize("module", ["epochal", "epochal.callbacks", "epochal.preprocessing"])
 def test_importing_loads_no_engine_and_no_optional_library(module):
-    heavy = {"jax", "flax", "optax", "h5py", "requests", "tensorboard", "starlette", "uvicorn", "sklearn"}
+    heavy = {"jax", "flax", "optax", "h5py", "requests", "tensorboard", "starlette", "uvicorn", "plotly", "matplotlib"}
     code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"

@@ -30,7 +30,7 @@ from .network import Child, InputShape, LayerLike, Network
 from .networks import network_of
 from .overrides import check_overrides
 from .own_loss import OwnLoss
-from .summary import summary
+from .summary import repr_html, summary
 from .trainee import Trainee
 
 
@@ -207,6 +207,7 @@ class Model(NamesArguments):
     losses = property(lambda self: self._inspector.losses(), doc="What regularizers and `add_loss` add to the loss.")
 
     summary = summary
+    _repr_html_ = repr_html
 
     # Weights
 

@@ -57,7 +57,7 @@ class Terminal:
         """Show a line for good."""
         if self._out is None or not self._is_open:
             self.end()
-            say(line.within(_columns(sys.stdout) - 1 if is_terminal(sys.stdout) else None))
+            say(line.within(columns_of(sys.stdout) - 1 if is_terminal(sys.stdout) else None))
             return
         with self._lock:
             if self._is_amid_line:
@@ -108,7 +108,7 @@ class Terminal:
         return self._guards[0].is_in_place if self._guards else self._out is not None and self._out is sys.stdout
 
     def _draw(self, line: Line) -> None:
-        text = line.within(_columns(self._out) - 1)
+        text = line.within(columns_of(self._out) - 1)
         rest = " " * (self._drawn - cells(text)) if _is_plain() else "\x1b[K"
         self._put(f"\r{text}{rest}")
         self._drawn = cells(text)
@@ -127,7 +127,7 @@ def _is_plain() -> bool:
     return bool(os.environ.get("NO_COLOR"))
 
 
-def _columns(stream: TextIO | None) -> int:
+def columns_of(stream: TextIO | None) -> int:
     """Return how many columns a terminal has: what `COLUMNS` says, or else the terminal itself; 80 if neither."""
     try:
         columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(stream.fileno() if stream else 1).columns

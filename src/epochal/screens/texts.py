@@ -93,3 +93,18 @@ def whole_seconds(seconds: float) -> str:
         return f"{max(1, round(seconds))}s"
     minutes, whole = divmod(round(seconds), 60)
     return f"{minutes}:{whole:02d}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d}:{whole:02d}"
+
+
+def size(bytes_: int) -> str:
+    """Return a size as it is shown.
+
+    >>> [size(number) for number in (136, 4608, 25_690_112)]
+    ['136 B', '4.5 KB', '24.5 MB']
+    """
+    if bytes_ < 1024:
+        return f"{bytes_} B"
+    value, units = bytes_ / 1024, ["KB", "MB", "GB", "TB"]
+    while value >= 999.95 and len(units) > 1:
+        value /= 1024
+        del units[0]
+    return f"{value:.1f} {units[0]}"
