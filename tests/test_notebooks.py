@@ -131,3 +131,8 @@ def test_in_a_real_notebook(tmp_path):
         *("mine 0", "Epoch 1/3", "mine 1", "Epoch 2/3", "Epoch 2: early stopping"),
     ]
     assert printed["text"] == "after\n"
+    for cell, text in zip(book.cells[1:3], ("2 epochs", "Model sequential, input: input_layer (None, 4)"), strict=True):
+        assert text in cell.outputs[0]["data"]["text/html"]
+    [warning] = [output["text"] for output in book.cells[3].outputs if output["output_type"] == "stream"]
+    assert "validation_split is left out" in warning
+    assert warning.strip().endswith("model.fit(x, y, validation_split=0.5, validation_data=(x, y))")

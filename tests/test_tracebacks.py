@@ -130,21 +130,3 @@ def test_methods_for_generators_show_one_frame_too():
     with pytest.raises(ValueError, match="the data ended after 0 batches") as caught:
         compiled().fit_generator(iter([]), steps_per_epoch=2, verbose=0)
     assert frames(caught.value)[1:] == ["epochal.peek"]
-
-
-@pytest.mark.parametrize("installed", [False, True])
-def test_so_it_is_with_keras_models(installed):
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    keras = pytest.importorskip("keras")
-    from epochal.keras import Model, install, uninstall
-
-    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    net.compile("sgd", "mse")
-    if installed:
-        install()
-    try:
-        with pytest.raises(ValueError, match="boom") as caught:
-            (net if installed else Model(net)).fit(X, Y, verbose=0, callbacks=[Hook()])
-    finally:
-        uninstall()
-    assert frames(caught.value)[1:] == ["epochal.fit", "on_epoch_end", "fails"]

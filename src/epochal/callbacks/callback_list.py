@@ -53,9 +53,10 @@ class BaseLogger(Callback):
                 if name not in logs:
                     logs[name] = means.values()[0]
 
-    def values(self) -> dict[str, float]:
-        """Return the means over the batches of the epoch so far."""
-        return {name: means.values()[0] for name, means in self._means.items()}
+    def so_far(self, batch_logs: Logs) -> Logs:
+        """Return a batch's logs with the means of the epoch so far in the place of its own values."""
+        facts = {name: batch_logs[name] for name in ("batch", "size") if name in batch_logs}
+        return Logs(facts, self._means, lambda: [means.values()[0] for means in self._means.values()])
 
     def state_dict(self) -> PlainState:
         """Return the sums over the batches of the epoch under way."""
@@ -220,13 +221,10 @@ class CallbackList:
         full, finished = Logs.of({"batch": batch} | dict(logs or {})), self._finished[phase]
         for watcher in self._watchers[phase]:
             if (hook := getattr(watcher, moment)) and _is_called(watcher, finished):
-                hook(batch, self._so_far(phase, full) if watcher.reads_means and moment == "end" else full)
+                has_means = watcher.reads_means and moment == "end" and phase == "train"
+                hook(batch, self._means.so_far(full) if has_means else full)
         if moment == "end":
             self._finished[phase] += 1
-
-    def _so_far(self, phase: Phase, logs: Logs) -> Logs:
-        """Return a batch's logs with the means of the epoch so far in the place of its own values."""
-        return Logs(logs | self._means.values()) if phase == "train" else logs
 
 
 _PHASES: tuple[Phase, ...] = ("train", "test", "predict")

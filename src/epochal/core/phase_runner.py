@@ -284,11 +284,11 @@ class PhaseRunner:
         """Return the epoch's means up to a span whose hooks are called; what is no mean is averaged over batches."""
         if not self._averages or self.engine.logs_so_far:
             return span.rows()[-1]
-        if self._caller.follows:  # it is added when all its hooks were called
-            return self.means.with_more(span.sums(), span.size, span.counts).values()
-        if span in self._in_flight:
-            self._wait_for(span)
-        return self.means.values()
+        means, flight = self.means, self._in_flight  # neither is changed: of several processes only one may ask
+        behind = list(flight)[: flight.index(span) + 1] if span in flight else [span] if self._caller.follows else []
+        for started in behind:
+            means = means.with_more(started.sums(), started.size, started.counts)
+        return means.values()
 
     # Calling the hooks
 

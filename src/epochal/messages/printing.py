@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 Name = Literal["stdout", "stderr"]
 
-NOT_THE_USER = (__name__.partition(".")[0], "contextlib", "flax", "functools", "jax", "optax", "threading")
+NOT_THE_USER = (__name__.partition(".")[0], "contextlib", "flax", "functools", "jax", "keras", "optax", "threading")
 """The packages whose lines a warning isn't about."""
 
 _told: dict[Name, object] = {}
