@@ -183,6 +183,14 @@ def test_verbose_2_is_one_line_an_epoch_on_a_terminal_too(on_terminal, redraws):
     assert len(made.lines) == 2 == len(made.text.splitlines())
 
 
+@pytest.mark.parametrize(("verbose", "term"), [(2, "xterm"), (1, "dumb")])
+def test_plain_lines_fit_a_terminal_too(on_terminal, monkeypatch, verbose, term):
+    monkeypatch.setenv("TERM", term)
+    lines = on_terminal(verbose=verbose, epochs=1, validation=ArrayData(X, Y), columns=50).lines
+    assert len(lines) == 1
+    assert lines[0].endswith(" …")
+
+
 def test_no_color_gets_a_bar_without_escape_sequences(on_terminal, redraws, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     made = on_terminal(epochs=2)

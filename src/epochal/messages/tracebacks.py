@@ -22,7 +22,7 @@ LEFT_OUT = frozenset(
 )
 """The packages whose frames say nothing about what a user has written."""
 
-NOTE = (
+NOTE = f"Frames of {OWN} and below are left out; {SETTING}=full shows them."
     f"Frames of {OWN} and of the libraries below it are left out; the environment variable {SETTING}=full shows them."
 )
 

@@ -6,10 +6,10 @@ import os
 import sys
 from typing import Protocol
 
-from ..messages.printing import is_terminal, say
+from ..messages.printing import is_terminal
 from .line import Line
 from .notebook import Notebook, is_notebook
-from .terminal import Terminal
+from .terminal import Terminal, say_within
 
 MINUTE = 60.0
 
@@ -56,9 +56,9 @@ class Plain:
         self.finish(line)
 
     def finish(self, line: Line) -> None:
-        """Print the line, whole."""
+        """Print the line."""
         if not self._silent:
-            say(line.within())
+            say_within(line)
 
     def end(self) -> None:
         """Do nothing."""

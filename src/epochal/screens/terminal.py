@@ -57,7 +57,7 @@ class Terminal:
         """Show a line for good."""
         if self._out is None or not self._is_open:
             self.end()
-            say(line.within(columns_of(sys.stdout) - 1 if is_terminal(sys.stdout) else None))
+            say_within(line)
             return
         with self._lock:
             if self._is_amid_line:
@@ -120,6 +120,11 @@ class Terminal:
 
     def _put(self, text: str) -> None:
         write_to(self._out, text)
+
+
+def say_within(line: Line) -> None:
+    """Print a line as wide as the terminal, or whole where there is none."""
+    say(line.within(columns_of(sys.stdout) - 1 if is_terminal(sys.stdout) else None))
 
 
 def _is_plain() -> bool:
