@@ -23,8 +23,6 @@ LEFT_OUT = frozenset(
 """The packages whose frames say nothing about what a user has written."""
 
 NOTE = f"Frames of {OWN} and below are left out; {SETTING}=full shows them."
-    f"Frames of {OWN} and of the libraries below it are left out; the environment variable {SETTING}=full shows them."
-)
 
 _entries: set[CodeType] = set()
 """The code of the methods by which a user's code calls this package's."""
