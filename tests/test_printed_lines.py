@@ -157,6 +157,7 @@ def test_another_stream_put_in_its_place_stays_there_and_gets_plain_lines(on_ter
     assert other.getvalue().count("\n") == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*fork")  # JAX, where other tests have loaded it, warns of forks
 def test_a_forked_process_prints_without_the_bar(on_terminal):
     def forks():
         if (child := os.fork()) == 0:

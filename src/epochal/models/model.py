@@ -206,8 +206,7 @@ class Model(NamesArguments):
     outputs = property(lambda self: tensors_in(self.output), doc="The symbolic outputs, in a list.")
     losses = property(lambda self: self._inspector.losses(), doc="What regularizers and `add_loss` add to the loss.")
 
-    summary = summary
-    _repr_html_ = repr_html
+    summary, _repr_html_ = summary, repr_html
 
     # Weights
 
