@@ -74,6 +74,10 @@ class BatchHooks:
     only_reads_logs: bool = False
     reads_means: bool = False
 
+    def __post_init__(self) -> None:
+        if self.reads_means and self.follows:
+            raise TypeError(f"{type(self.callback).__name__}.reads_means = True needs a cadence, and no replay.")
+
 
 class WakeSchedule:
     """Decides whose batch hooks are called when, and how many batches may run until the next call.
