@@ -139,6 +139,7 @@ class NumpyEngine:
     """
 
     lost = False  # no call consumes the weights
+    logs_so_far = False  # but each batch's own values
     least, devices = None, 1  # it is in one process
 
     def __init__(self, model):

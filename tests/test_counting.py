@@ -39,8 +39,8 @@ def test_early_stopping_names_epochs_as_the_bar_does(capsys):
         "Epoch 1/5",
         "Epoch 2/5",
         "Epoch 3/5",
-        "Epoch 4: early stopping. v was best in epoch 2: 1; epochs without improvement: 2.",
         "Epoch 4/5",
+        "Epoch 4: early stopping. v was best in epoch 2: 1; epochs without improvement: 2.",
         "Restoring the weights of epoch 2.",
     ]
     assert (stopping.best_epoch, stopping.stopped_epoch) == (1, 3)  # attributes count from 0, as hooks do

@@ -148,8 +148,8 @@ def test_trainable_is_true_or_false(value):
 def test_the_summary_counts_what_is_trained():
     lines = []
     nested().summary(print_fn=lines.append)
-    assert "base (Sequential, frozen)" in lines[1]
-    assert lines[-1] == "38 weights, 11 of them trainable"
+    assert "base (Sequential, frozen)" in lines[2]
+    assert lines[-1] == "38 weights (152 B): 11 trainable, 21 frozen and 6 state of layers"
 
 
 # Files

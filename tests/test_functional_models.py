@@ -194,10 +194,10 @@ def test_get_layer():
 def test_the_summary_says_what_takes_what():
     lines = []
     two_by_two().summary(print_fn=lines.append)
-    assert [line.split()[0] for line in lines] == ["layer", "of_words", "concatenate", "topic", "score", "34"]
-    assert "of of_words, sizes" in lines[2]
-    assert "(None, 3)" in lines[3]
-    assert lines[-1] == "34 weights, 34 of them trainable"
+    assert [line.split()[0] for line in lines] == ["Model", "layer", "of_words", "concatenate", "topic", "score", "34"]
+    assert "of of_words, sizes" in lines[3]
+    assert "(None, 3)" in lines[4]
+    assert lines[-1] == "34 weights (136 B): 34 trainable, 0 frozen"
 
 
 def test_a_numbered_name_gives_way_in_another_model():

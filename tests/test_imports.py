@@ -21,7 +21,9 @@ MAY_IMPORT = {
     "storage": {"messages"},
     "data": {"messages"},
     "core": {"messages", "storage", "data"},
-    "callbacks": {"messages", "storage", "core", "wire", "tensorboard", "remote"},  # the last two are tools of one of them each
+    "screens": {"messages"},
+    # Of these the last three are tools of one of them each
+    "callbacks": {"messages", "storage", "core", "wire", "screens", "tensorboard", "remote"},
     "remote": {"wire", "core"},  # of core only how a step's seconds are reckoned
     "monitor": {"wire", "core"},  # of core only which way a value of a name is better
     "wire": set(),
@@ -39,13 +41,13 @@ MAY_IMPORT = {
     "per_output": set(),
     "layers": {*BASE, "activations", "initializers", "regularizers", "constraints"},
     "backend": {"messages", "layers"},
-    "utils": {"messages", "data", "callbacks"},
+    "utils": {"messages", "data", "screens"},
     "preprocessing": {"messages", "data", "utils"},
     "saving": {*BASE, "initializers", "activations", "regularizers", "constraints", "layers", "losses", "metrics",
                "optimizers", "per_output"},
     "distribution": BASE,
     "models": {*BASE, "callbacks", "distribution", "engines", "training", "saving", "activations", "initializers",
-               "layers", "losses", "metrics", "optimizers", "per_output"},
+               "layers", "losses", "metrics", "optimizers", "per_output", "screens"},
     "keras": {*BASE, "distribution", "engines", "training"},
     **{room: {"messages"} for room in ("applications", "datasets", "ops", "random")},
     "cli": {*BASE, "callbacks", "engines", "saving", "tensorboard", "monitor", "models"},
@@ -123,6 +125,7 @@ def test_these_rooms_know_numpy_and_the_standard_library_only(room):
 @pytest.mark.parametrize("module", ["epochal", "epochal.callbacks", "epochal.preprocessing"])
 def test_importing_loads_no_engine_and_no_optional_library(module):
     heavy = {"jax", "flax", "optax", "h5py", "requests", "tensorboard", "starlette", "uvicorn", "sklearn"}
+    heavy |= {"plotly", "matplotlib"}
     code = f"import sys, {module}; print(*sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"

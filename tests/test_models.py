@@ -96,9 +96,10 @@ def test_a_layer_added_to_a_trained_model_keeps_the_weights():
 def test_a_summary_counts_the_weights():
     lines = []
     Sequential([Dense(3, input_dim=4), Dropout(0.5), Dense(2)]).summary(print_fn=lines.append)
-    assert "dense (Dense)" in lines[1]
-    assert "kernel (4, 3), bias (3,)" in lines[1]
-    assert lines[-1] == "23 weights, 23 of them trainable"
+    assert lines[0] == "Model sequential, input: input_layer (None, 4)"
+    assert "dense (Dense)" in lines[2]
+    assert "kernel (4, 3), bias (3,)" in lines[2]
+    assert lines[-1] == "23 weights (92 B): 23 trainable, 0 frozen"
     with pytest.raises(ValueError, match="isn't built: give its first layer an input shape, call build, or fit it"):
         Sequential([Dense(2)]).summary()
 
@@ -234,7 +235,7 @@ def test_params_and_validation_data_are_there_before_train_begin(model):
     names = ["loss", "mae", "val_loss", "val_mae"]
     expected = {
         "verbose": 0, "batch_size": 8, "epochs": 0, "steps": 2, "samples": 15, "do_validation": True,
-        "metrics": names, "validation_samples": len(X) - 15, "seed": chosen_seed(),
+        "metrics": names, "validation_samples": len(X) - 15, "validation_steps": 2, "seed": chosen_seed(),
     }  # fmt: skip
     assert told[0][0] == expected
     np.testing.assert_array_equal(told[0][1][0], X[15:])

@@ -142,7 +142,7 @@ def test_a_variable_that_holds_a_nest_is_as_many_weights():
     assert list(model.gradients(X, Y)["nested"]) == [f"p/{name}" for name in names]
     lines = []
     model.summary(print_fn=lines.append)
-    assert lines[-1] == "7 weights, 6 of them trainable"
+    assert lines[-1] == "7 weights (28 B): 6 trainable, 0 frozen and 1 state of layers"
 
 
 def test_a_subclass_of_a_layer_that_lists_a_nest_lists_it_once():

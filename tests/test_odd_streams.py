@@ -100,8 +100,8 @@ def test_what_a_stream_cannot_encode_is_escaped_and_told_once(monkeypatch):
         loop.fit(make_run([ProgbarLogger()], epochs=2, verbose=2, logged={"précision": [1.0, 2.0]}))
     assert len(told) == 1
     assert [line.split(" - ")[-1] for line in raw.getvalue().decode().splitlines()] == [
-        "pr\\xe9cision: 1.0000",
-        "pr\\xe9cision: 2.0000",
+        "pr\\xe9cision: 1.000",
+        "pr\\xe9cision: 2.000",
     ]
 
 

@@ -68,7 +68,7 @@ def test_all_that_is_inside_a_layer_is_trained_counted_and_computed_as_by_hand()
     lines = []
     model.summary(print_fn=lines.append)
     total = sum(v.size for v in w.values())
-    assert lines[-1] == f"{total} weights, {total - 6} of them trainable"
+    assert lines[-1] == f"{total} weights ({4 * total} B): {total - 6} trainable, 0 frozen and 6 state of layers"
 
 
 def test_what_is_directly_inside_is_told_in_order():

@@ -123,7 +123,7 @@ def test_an_error_at_the_end_of_an_epoch_says_whose_it_is():
     source.on_epoch_end = lambda: 1 / 0
     with pytest.raises(ZeroDivisionError) as caught:
         train(source)
-    assert caught.value.__notes__ == ["This was raised by on_epoch_end of Indexed."]
+    assert caught.value.__notes__[0] == "This was raised by on_epoch_end of Indexed."
 
 
 # The epoch's number

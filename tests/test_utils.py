@@ -49,7 +49,7 @@ def test_a_progress_bar_shows_means_and_values_as_they_are(capsys):
         bar.add(2, [("loss", loss), ("lr", rate)])
     printed = capsys.readouterr().out
     assert printed.startswith("4/4 [====] - ")
-    assert printed.endswith("/page - loss: 1.5000 - lr: 0.2500\n")
+    assert printed.endswith("/page - loss: 1.500 - lr: 0.2500\n")
 
 
 def test_a_progress_bar_without_a_target_ends_where_it_is_told(capsys):

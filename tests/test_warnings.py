@@ -68,9 +68,25 @@ def left_uncompiled(folder):
     load_model(folder / "m.h5")
 
 
+def in_a_hook(folder):
+    class Hook(LambdaCallback):
+        def on_epoch_end(self, epoch, logs=None):
+            compiled().fit(X, Y, validation_split=0.5, validation_data=(X, Y), verbose=0)
+
+    compiled().fit(X, Y, verbose=0, callbacks=[Hook()])
+
+
+def in_a_generator(folder):
+    def batches():
+        Sequential([Masking(input_shape=(4, 2)), Flatten()])
+        yield X, Y
+
+    compiled().fit(batches(), steps_per_epoch=1, verbose=0)
+
+
 @pytest.mark.parametrize(
     "warn",
-    [both_validations, frozen_late, frozen_late_in_a_batch, unknown_class, lost_mask, odd_activation, short_stream,
+    [both_validations, in_a_hook, in_a_generator, frozen_late, frozen_late_in_a_batch, unknown_class, lost_mask, odd_activation, short_stream,
      lost_column, left_uncompiled],
 )  # fmt: skip
 def test_a_warning_names_the_line_of_the_user(warn, tmp_path):

@@ -53,6 +53,11 @@ class BaseLogger(Callback):
                 if name not in logs:
                     logs[name] = means.values()[0]
 
+    def so_far(self, batch_logs: Logs) -> Logs:
+        """Return a batch's logs with the means of the epoch so far in the place of its own values."""
+        facts = {name: batch_logs[name] for name in ("batch", "size") if name in batch_logs}
+        return Logs(facts, self._means, lambda: [means.values()[0] for means in self._means.values()])
+
     def state_dict(self) -> PlainState:
         """Return the sums over the batches of the epoch under way."""
         return {name: means.state_dict() for name, means in self._means.items()}
@@ -115,7 +120,8 @@ class CallbackList:
         self.model: Model = cast("Model", _NoModel()) if model is None else model
         if not hasattr(self.model, "stop_training"):
             self.model.stop_training = False
-        self._call = Dispatcher([BaseLogger(), *Dispatcher(callbacks).callbacks])
+        self._means = BaseLogger()
+        self._call = Dispatcher([self._means, *Dispatcher(callbacks).callbacks])
         self.params = {"verbose": 1, "epochs": 1, "steps": None, "samples": None, "batch_size": None} | params
         for saver in self._call.callbacks:
             if isinstance(saver, RunSaver):
@@ -215,7 +221,8 @@ class CallbackList:
         full, finished = Logs.of({"batch": batch} | dict(logs or {})), self._finished[phase]
         for watcher in self._watchers[phase]:
             if (hook := getattr(watcher, moment)) and _is_called(watcher, finished):
-                hook(batch, full)
+                has_means = watcher.reads_means and moment == "end" and phase == "train"
+                hook(batch, self._means.so_far(full) if has_means else full)
         if moment == "end":
             self._finished[phase] += 1
 

@@ -9,6 +9,7 @@ from ..core.logs import Logs
 from ..core.monitored_value import MonitoredValue
 from ..messages.numeric import real, whole
 from ..messages.printing import say, warn
+from ..messages.progress import remark
 from ..storage.generation import PlainState
 
 
@@ -116,7 +117,7 @@ class EarlyStopping(Callback):
         self.stopped_reason = f"{self.monitor.name} {best}; epochs without improvement: {self.wait}."
         self.ask_to_stop(self.stopped_reason)
         if self.verbose:
-            say(f"Epoch {epoch + 1}: early stopping. {self.stopped_reason}")
+            remark(f"Epoch {epoch + 1}: early stopping. {self.stopped_reason}")
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Put the best weights back."""

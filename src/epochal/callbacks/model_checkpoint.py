@@ -15,6 +15,7 @@ from ..core.protocols import Snapshot
 from ..messages.names import suggest
 from ..messages.numeric import real, whole
 from ..messages.printing import say, warn
+from ..messages.progress import remark
 from ..storage import files
 from ..storage.generation import PlainState
 from ..storage.writer import WriteJob
@@ -153,7 +154,8 @@ class ModelCheckpoint(Callback):
         path = self._fill(epoch, logs)
         if self.verbose:
             better = f"{self.monitor.name} improved to {self.monitor.best:.6g}, " if self.save_best_only else ""
-            say(f"Epoch {epoch + 1}: {better}saving {path}.")
+            tell = say if "batch" in logs else remark  # amid an epoch, or at its end
+            tell(f"Epoch {epoch + 1}: {better}saving {path}.")
         self._queue(path, before)
 
     def _queue(self, path: str, best_before: float | None) -> None:

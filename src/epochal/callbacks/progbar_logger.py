@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from ..core.cadence import Every
 from ..core.callback import Callback, Params
-from ..core.logs import Logs
-from ..messages.printing import is_terminal, say, write
+from ..core.logs import Logs, validation_name
+from ..messages.printing import say
+from ..messages.progress import close_bar, open_bar
+from ..screens.line import Line, Part, Rank, values
+from ..screens.pace import Pace
+from ..screens.screen import Plain, Screen, screen_for
+from ..screens.texts import cells, duration, number, padded, printable, whole_seconds
 from ..storage.generation import PlainState
-
-BAR_WIDTH = 30
-REDRAW_SECONDS = 0.1
 
 WAIT_SHARE = 0.1
 """From this share of the time on, the bar says how long the data were waited for."""
+
+VALUE_CELLS = 6
+"""The least room for a value, so that those of most metrics stand below each other: `0.1234`."""
 
 
 class ProgbarLogger(Callback):
     """Prints a progress bar; `fit` has one unless `verbose=0`.
 
-    While an epoch runs the bar shows the last batch's own values, at its end the epoch's. `verbose` of the
-    fit decides: 0 nothing, 1 a bar, 2 one line an epoch. The bar is redrawn in place on a terminal, is one
-    updating output in a notebook, and is one line an epoch in a pipe or a log file. `data 43%` says that for this
-    share of the time the device waited for batches; less than a tenth isn't told.
+    While an epoch runs the bar shows the means of the epoch so far, at its end the epoch's values (of metrics that
+    are no means, such as `AUC`, the mean of the batches' own values until then). `verbose` of the fit decides: 0
+    nothing, 1 a bar, 2 one line an epoch.
+
+    On a terminal the bar is redrawn in place, below what callbacks print, and is as wide as the terminal: what doesn't
+    fit is left out whole, the least important first, with `…` at the end. In a notebook it is one updating output. In a
+    pipe or a log file there is one line an epoch, and within an epoch of minutes one a minute. That something is
+    compiled is told, and isn't part of the time that a step takes. `data 43%` says that for this share of the time the
+    device waited for batches; less than a tenth isn't told.
 
     >>> from epochal.callbacks import CallbackList
     >>> with CallbackList([ProgbarLogger()], epochs=1, samples=6, batch_size=2, steps=3, verbose=2) as callbacks:
@@ -35,62 +43,82 @@ class ProgbarLogger(Callback):
     Epoch 1/1 - ... - loss: 0.5000
 
     Args:
-        count_mode: "samples" or "steps": what the bar counts. Steps are counted where samples aren't known.
+        count_mode: "steps" or "samples": what the bar counts. Steps are counted where samples aren't known. The
+            default is what Keras 3 counts; Keras 2's was "samples".
 
     Raises:
         ValueError: If `count_mode` is neither.
     """
 
     is_sink = True
+    reads_means = True
+    _screen: Screen = Plain(silent=True)
 
-    def __init__(self, count_mode: str = "samples") -> None:
+    def __init__(self, count_mode: str = "steps") -> None:
         if count_mode not in ("samples", "steps"):
             raise ValueError(f"count_mode must be 'samples' or 'steps'; got {count_mode!r}.")
         self.count_mode = count_mode
-        self._screen: Screen = Plain()
-        self._fitting = False
+        self._is_fitting = self._is_testing = self._is_stopped = False
         self._title = ""
-        self._started = self._drawn = self._waited = 0.0
-        self._done = 0  # batches
-        self._stopped = False  # in the middle of the epoch
-        self._counted: int | None = None  # batches of the last whole epoch, where the data don't say
+        self._activity = ""  # what is done that is no training
+        self._pace, self._testing = Pace(None), Pace(None)
+        self._counted: dict[str, int] = {}  # batches of the last whole epoch and validation, where the data don't say
+        self._logs: dict[str, Any] = {}  # the last values shown
+        self._remarks: list[str] = []
+        self._widths: dict[str, int] = {}
+        self._drawn = self._waited = 0.0
 
     def set_params(self, params: Params) -> None:
-        """Choose how to print; only a screen that is redrawn needs to be woken between epochs."""
+        """Choose how to print, and so how often batch hooks are called."""
         self.params = params
-        self._screen = _screen(params.get("verbose", 1))
-        self.cadence = Every(REDRAW_SECONDS, "second") if self._screen.redraws else Every(1, "epoch")
+        self._screen = screen_for(params.get("verbose", 1))
+        seconds = self._screen.seconds
+        self.cadence = Every(1, "epoch") if seconds is None else Every(seconds, "second")
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin a fit."""
-        self._fitting = True
+        self._is_fitting = True
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Begin an epoch's bar."""
-        self._begin(f"Epoch {epoch + 1}/{self.params.get('epochs', '?')}")
+        epochs = self.params.get("epochs", "?")
+        self._begin(padded(f"Epoch {epoch + 1}/{epochs}", cells(f"Epoch {epochs}/{epochs}")))
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Redraw the bar."""
-        self._step(batch, logs)
+        self._is_stopped = getattr(self.model, "stop_training", False)
+        self._step(self._pace, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Print the epoch's final line."""
+        """Print the epoch's final line, and what was said about the epoch."""
         self._finish(logs)
 
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Leave the screen to others."""
+        self._screen.end()
+
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Begin the bar of an `evaluate`; validation inside a fit has none."""
-        if not self._fitting:
+        """Begin the bar of an `evaluate`, or that of a validation within the bar of the epoch."""
+        if not self._is_fitting:
             self._begin("Evaluation")
+            return
+        self._pace.end(completed=not self._is_stopped)
+        self._testing = Pace(self.params.get("validation_steps") or self._counted.get("validation"))
+        self._is_testing, self._activity = True, "validating"
+        self._redraw()
 
     def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Redraw the bar of an `evaluate`."""
-        if not self._fitting:
-            self._step(batch, logs)
+        """Redraw the bar of an `evaluate` or a validation."""
+        self._step(self._testing if self._is_testing else self._pace, batch, logs)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
         """Print the final line of an `evaluate`."""
-        if not self._fitting:
+        if self._is_testing:
+            self._counted["validation"] = self._testing.done
+            self._is_testing = False
+        else:
             self._finish(logs)
+            self._screen.end()
 
     def on_predict_begin(self, logs: Logs | None = None) -> None:
         """Begin the bar of a `predict`."""
@@ -98,206 +126,142 @@ class ProgbarLogger(Callback):
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Redraw the bar of a `predict`."""
-        self._step(batch, None)
+        self._step(self._pace, batch, None)
 
     def on_predict_end(self, logs: Logs | None = None) -> None:
         """Print the final line of a `predict`."""
         self._finish(None)
+        self._screen.end()
 
     def close(self) -> None:
-        """End a line that an error left unfinished."""
-        self._fitting = False
+        """End a line that an error left unfinished, and say what was to be said behind it."""
+        self._is_fitting = self._is_testing = False
+        close_bar(self)
         self._screen.end()
+        self._say_remarks()
 
     def state_dict(self) -> PlainState:
         """Return an empty state: a resumed run begins a new bar."""
         return {}
 
-    def _begin(self, title: str) -> None:
-        self._title, self._started, self._drawn, self._done = title, time.perf_counter(), 0.0, 0
-        self._stopped, self._waited = False, getattr(self.model, "data_wait", 0.0)
+    def __getstate__(self) -> dict[str, object]:
+        """Return its attributes for pickle and deepcopy, less the screen."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_screen"}
 
-    def _step(self, batch: int, logs: Logs | None) -> None:
-        self._done, self._stopped = batch + 1, getattr(self.model, "stop_training", False)
-        now = time.perf_counter()
-        if now - self._drawn >= REDRAW_SECONDS:
-            self._drawn = now
-            times = f"{self._left(now)}{self._wait(now)}"
-            self._screen.show(f"{self._title} {self._progress(logs)} - {times}{_values(logs)}")
+    # What is told by others
+
+    def compiling(self) -> None:
+        """Show that something is compiled."""
+        before, self._activity = self._activity, "compiling …"
+        self._redraw()
+        self._activity = before
+
+    def remark(self, line: str) -> None:
+        """Keep a line until that of the epoch is printed."""
+        self._remarks.append(line)
+
+    # The line
+
+    def _begin(self, title: str) -> None:
+        close_bar(self)
+        open_bar(self)
+        self._title, self._activity, self._logs, self._is_stopped = title, "", {}, False
+        self._pace = Pace(self.params.get("steps") or self._counted.get("epoch"))
+        self._waited = getattr(self.model, "data_wait", 0.0)
+        if not self._screen.redraws:
+            self._drawn = time.perf_counter()
+        elif self._is_due():  # epochs may be short
+            self._redraw()
+
+    def _step(self, pace: Pace, batch: int, logs: Logs | None) -> None:
+        pace.reach(batch + 1)
+        if self._is_due():
+            if self._is_testing:
+                self._logs |= {validation_name(name): value for name, value in _shown(logs).items()}
+            else:
+                self._logs = _shown(logs)
+            self._show()
+
+    def _is_due(self) -> bool:
+        seconds = self._screen.seconds
+        return seconds is not None and time.perf_counter() - self._drawn >= seconds
+
+    def _redraw(self) -> None:
+        if self._screen.redraws:
+            self._show()
+
+    def _show(self) -> None:
+        self._drawn = time.perf_counter()
+        self._screen.show(self._running_line())
+
+    def _running_line(self) -> Line:
+        texts = self._texts(self._logs)
+        if self._activity.startswith("compiling"):
+            return Line([Part(self._title, Rank.TITLE), Part(f" - {self._activity}", Rank.COUNT), *values(texts)])
+        pace = self._testing if self._is_testing else self._pace
+        title = f"{self._title} - {self._activity}" if self._activity else self._title
+        parts = [Part(title, Rank.TITLE), Part(_time_left(pace), Rank.TIME), self._wait(), *values(texts)]
+        return Line(parts, *self._counts(pace))
 
     def _finish(self, logs: Logs | None) -> None:
-        steps = self._steps()
-        if steps and not self._stopped:
-            self._done = steps
-        now = time.perf_counter()
-        seconds = now - self._started
-        pace = f" {_duration(seconds / self._done)}/step" if self._done else ""
-        progress = f" {self._progress(logs)}" if self._screen.redraws else ""
-        self._screen.finish(f"{self._title}{progress} - {_duration(seconds)}{pace}{self._wait(now)}{_values(logs)}")
-        self._counted = self._done or self._counted
+        self._pace.end(completed=not self._is_stopped)
+        self._counted["epoch"] = self._pace.done or self._counted.get("epoch", 0)
+        done, total = self._counts(self._pace)
+        stood = f" {done}/{total}" if self._is_stopped and total else ""
+        pace = self._pace.seconds_a_batch()
+        per_step = "" if pace is None else f" {self._aligned('pace', duration(pace) + '/step')}"
+        parts = [
+            Part(self._title, Rank.TITLE),
+            Part(stood, Rank.COUNT),
+            Part(f" - {self._aligned('time', duration(self._pace.seconds))}", Rank.TIME),
+            Part(per_step, Rank.PACE),
+            self._wait(),
+            *values(self._texts(_shown(logs), in_columns=self._is_fitting)),
+        ]
+        self._screen.finish(Line(parts))
+        close_bar(self)
+        self._say_remarks()
 
-    def _steps(self) -> int | None:
-        return self.params.get("steps") or self._counted
+    def _say_remarks(self) -> None:
+        remarks, self._remarks = self._remarks, []
+        for line in remarks:
+            say(line)
 
-    def _progress(self, logs: Logs | None) -> str:
-        steps = self._steps()
+    def _counts(self, pace: Pace) -> tuple[int, int | None]:
+        """Return how much is done, and of how much: samples if they are to be counted and are known, else steps."""
         samples, size = self.params.get("samples"), self.params.get("batch_size")
-        done, total = self._done, steps
-        if self.count_mode == "samples" and samples and size:
-            done, total = min(samples, done * size), min(samples, (steps or 0) * size)
-        if not total:
-            return f"{done}/?"
-        filled = BAR_WIDTH * done // total
-        bar = "=" * filled + (">" if filled < BAR_WIDTH else "") + "." * (BAR_WIDTH - filled - 1)
-        return f"{done:>{len(str(total))}}/{total} [{bar}]"
+        if self.count_mode == "steps" or self._is_testing or not samples or not size:
+            return pace.done, pace.total
+        total = min(samples, (pace.total or 0) * size)
+        return min(total, pace.done * size), total
 
-    def _wait(self, now: float) -> str:
+    def _wait(self) -> Part:
         """Return the share of the time for which the training waited for its data, if it is worth a word."""
-        share = (getattr(self.model, "data_wait", 0.0) - self._waited) / (now - self._started)
-        return f" - data {share:.0%}" if share >= WAIT_SHARE else ""
+        share = (getattr(self.model, "data_wait", 0.0) - self._waited) / max(self._pace.seconds, 1e-9)
+        return Part(f" - data {share:.0%}" if share >= WAIT_SHARE else "", Rank.WAIT)
 
-    def _left(self, now: float) -> str:
-        steps, passed = self._steps(), now - self._started
-        return (
-            f"ETA {_duration(passed / self._done * (steps - self._done))}"
-            if steps and self._done
-            else _duration(passed)
+    def _texts(self, logs: dict[str, Any], in_columns: bool = True) -> dict[str, str]:
+        """Return values as texts, by default each as wide as it ever was, so that columns don't jump."""
+        texts = {name: number(value) for name, value in logs.items()}
+        aligned = (
+            {name: self._aligned(name, text, right=False) for name, text in texts.items()} if in_columns else texts
         )
+        return {printable(name): text for name, text in aligned.items()}
+
+    def _aligned(self, name: str, text: str, right: bool = True) -> str:
+        least = 0 if right else VALUE_CELLS
+        self._widths[name] = max(self._widths.get(name, least), cells(text))
+        return padded(text, self._widths[name], right)
 
 
-class Screen(Protocol):
-    """The place where a bar is shown."""
-
-    redraws: bool
-
-    def show(self, line: str) -> None:
-        """Show a line that will be replaced."""
-        ...
-
-    def finish(self, line: str) -> None:
-        """Show a line that stays."""
-        ...
-
-    def end(self) -> None:
-        """Leave the screen in order, wherever the training ended."""
-        ...
+def _time_left(pace: Pace) -> str:
+    """Return how long it will take, or where nobody knows how many batches there are, how long it has taken."""
+    if not pace.total:
+        return f" - {duration(pace.seconds)}"
+    left = pace.seconds_left()
+    return "" if left is None or pace.done == pace.total else f" - ETA {padded(whole_seconds(left), 3, right=True)}"
 
 
-class Plain:
-    """Finished lines only; nothing at all if silent."""
-
-    redraws = False
-
-    def __init__(self, silent: bool = False) -> None:
-        self._silent = silent
-
-    def show(self, line: str) -> None:
-        """Show nothing."""
-
-    def finish(self, line: str) -> None:
-        """Print the line."""
-        if not self._silent:
-            say(line)
-
-    def end(self) -> None:
-        """Do nothing."""
-
-
-class Terminal:
-    """A line redrawn in place, as long as standard output is a terminal; afterwards finished lines only."""
-
-    redraws = True
-
-    def __init__(self) -> None:
-        self._open = False
-
-    def show(self, line: str) -> None:
-        """Replace the line, cut to the terminal's width."""
-        if is_terminal(sys.stdout):
-            write("\r\x1b[2K" + line[: shutil.get_terminal_size().columns - 1])
-            self._open = True
-
-    def finish(self, line: str) -> None:
-        """Replace the line for the last time."""
-        write(f"\r\x1b[2K{line}\n" if is_terminal(sys.stdout) else f"{line}\n")
-        self._open = False
-
-    def end(self) -> None:
-        """Go to the next line."""
-        if self._open and is_terminal(sys.stdout):
-            write("\n")
-        self._open = False
-
-
-class Notebook:
-    """One output with all lines, updated in place; plain lines where the notebook can't show it."""
-
-    redraws = True
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._handle: Any = None
-
-    def show(self, line: str) -> None:
-        """Replace the last line."""
-        self._update([*self._lines, line])
-
-    def finish(self, line: str) -> None:
-        """Keep the line."""
-        self._lines.append(line)
-        if not self._update(self._lines):
-            say(line)
-
-    def _update(self, lines: list[str]) -> bool:
-        """Show the lines; return whether that went well."""
-        try:
-            from IPython.display import display  # pyright: ignore
-
-            output = {"text/plain": "\n".join(lines)}
-            if self._handle is None:
-                self._handle = display(output, raw=True, display_id=True)
-            else:
-                self._handle.update(output, raw=True)
-        except Exception:  # the front end has gone, or is another one than it said
-            return False
-        return True
-
-    def end(self) -> None:
-        """Do nothing: the output stays as it is."""
-
-
-def _screen(verbose: int) -> Screen:
-    if verbose not in (0, 1, 2):
-        raise ValueError(f"verbose must be 0, 1 or 2; got {verbose!r}.")
-    if verbose != 1:
-        return Plain(silent=not verbose)
-    if _is_notebook():
-        return Notebook()
-    return Terminal() if is_terminal(sys.stdout) else Plain()
-
-
-def _is_notebook() -> bool:
-    if "ipykernel" not in sys.modules or "IPython" not in sys.modules:
-        return False
-    shell = getattr(sys.modules["IPython"], "get_ipython", lambda: None)()
-    return type(shell).__name__ == "ZMQInteractiveShell"
-
-
-def _values(logs: Logs | None) -> str:
-    shown = {name: value for name, value in (logs or Logs()).items() if name not in ("batch", "size")}
-    return "".join(f" - {name}: {_number(value)}" for name, value in shown.items())
-
-
-def _number(value: object) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.4f}" if not value or abs(value) >= 1e-3 else f"{value:.3e}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds >= 60:
-        return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-    for unit, scale in (("s", 1), ("ms", 1e3)):
-        if seconds * scale >= 1:
-            return f"{seconds * scale:.0f}{unit}"
-    return f"{seconds * 1e6:.0f}us"
+def _shown(logs: Logs | None) -> dict[str, Any]:
+    """Return the values that a bar shows."""
+    return {name: value for name, value in (logs or Logs()).items() if name not in ("batch", "size")}

@@ -7,7 +7,7 @@ from ..core.learning_rate import check_settable, learning_rate_of, set_learning_
 from ..core.logs import Logs
 from ..core.monitored_value import MonitoredValue
 from ..messages.numeric import real, whole
-from ..messages.printing import say
+from ..messages.progress import remark
 from ..storage.generation import PlainState
 
 
@@ -98,7 +98,7 @@ class ReduceLROnPlateau(Callback):
             new = max(old * self.factor, self.min_lr)
             set_learning_rate(self.model, new)
             if self.verbose:
-                say(f"Epoch {epoch + 1}: reducing the learning rate from {old:.6g} to {new:.6g}.")
+                remark(f"Epoch {epoch + 1}: reducing the learning rate from {old:.6g} to {new:.6g}.")
 
     def identity(self) -> dict[str, object]:
         """Return what is monitored and which way is better."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from ..data.batches import Span
 from .accord import Accord
@@ -16,6 +17,9 @@ from .looks import LookForecast
 from .signals import Signals
 from .started_span import StartedSpan
 from .wakes import LONG_STEP_SECONDS, BatchHooks, ThroughputEstimate, WakeSchedule
+
+SoFar: TypeAlias = Callable[[StartedSpan], Iterable[object]]
+"""Returns the means of the epoch up to the end of a span, in the order of what a batch logs."""
 
 
 class BatchHookCaller:
@@ -115,20 +119,23 @@ class BatchHookCaller:
         """Go back to the batch whose hooks come next."""
         self._lookout.return_to_hooks()
 
-    def wake(self, span: StartedSpan, count: int, is_finite: bool) -> bool:
+    def wake(self, span: StartedSpan, count: int, is_finite: bool, so_far: SoFar) -> bool:
         """Call the end hooks of those who are woken where a span ended; return whether there are any.
 
         Args:
             span: It may still be running: it is waited for when somebody reads the logs.
             count: Batches finished since the run began.
             is_finite: Whether the last loss is finite, or nobody asks.
+            so_far: Returns the means of the epoch up to the span's end.
         """
         if woken := self._wakes.in_order(self._wakes.ending(count, is_finite)):
-            batch, facts = span.end - 1, {"batch": span.end - 1, "size": span.size}
-            _call_end(woken, batch, facts, Logs(facts, self._names, lambda: span.rows()[-1]))
+            facts = {"batch": span.end - 1, "size": span.size}
+            self._call_end(woken, span, so_far, Logs(facts, self._names, lambda: span.rows()[-1]))
         return bool(woken)
 
-    def follow(self, span: StartedSpan, count: int, is_finite: bool, interrupted: Callable[[], bool]) -> bool:
+    def follow(
+        self, span: StartedSpan, count: int, is_finite: bool, interrupted: Callable[[], bool], so_far: SoFar
+    ) -> bool:
         """Call the followers' hooks for each batch of a span that has run, and where it ended those that are woken.
 
         Whatever ends this, `span.count` is the number of batches that count as run, and the engine is in their state,
@@ -139,6 +146,7 @@ class BatchHookCaller:
             count: Batches finished since the run began, those of the span included.
             is_finite: Whether the last loss is finite, or nobody asks.
             interrupted: Returns whether what is ahead is to be forgotten; called after each batch.
+            so_far: Returns the means of the epoch up to the span's end.
         """
         lookout, asked, since, stays_ahead = self._lookout, span.count, time.perf_counter(), False
         self._changes.begin(f"at the hooks of batches {count - asked + 1} to {count}")
@@ -146,7 +154,7 @@ class BatchHookCaller:
         lookout.begin(asked)
         try:
             with kept_from_model(self._wakes.followers):
-                stays_ahead = self._follow(span, count, is_finite, interrupted) and is_finite
+                stays_ahead = self._follow(span, count, is_finite, interrupted, so_far) and is_finite
             looked, stays_ahead = self._settle(span.first, stays_ahead, is_finite)
             if lookout.at < asked:
                 self._wakes.return_to(times)  # in which some processes have woken those at the span's end
@@ -168,7 +176,9 @@ class BatchHookCaller:
         self.is_begun = self._changes.in_begin
         return place is not None, stays_ahead and place is None
 
-    def _follow(self, span: StartedSpan, count: int, is_finite: bool, interrupted: Callable[[], bool]) -> bool:
+    def _follow(
+        self, span: StartedSpan, count: int, is_finite: bool, interrupted: Callable[[], bool], so_far: SoFar
+    ) -> bool:
         """Return whether all hooks were called and changed nothing."""
         lookout, signals, size, first = self._lookout, self._signals, span.size, span.first
         last, has_changed, changes = span.end - 1, lookout.has_changed, self._changes
@@ -188,7 +198,7 @@ class BatchHookCaller:
             logs = Logs(zip(self._keys, (batch, size, *row), strict=True))
             if woken:
                 called = self._wakes.in_order([*self._wakes.followers, *woken])
-                _call_end(called, batch, {"batch": batch, "size": size}, logs)
+                self._call_end(called, span, so_far, logs)
             else:
                 for end in self._ends:
                     end(batch, logs)
@@ -196,16 +206,19 @@ class BatchHookCaller:
                 return False
         return True
 
+    def _call_end(self, watchers: Sequence[BatchHooks], span: StartedSpan, so_far: SoFar, logs: Logs) -> None:
+        """Call the end hooks of the last batch of a span."""
+        batch, facts = span.end - 1, {"batch": span.end - 1, "size": span.size}
+        for watcher in watchers:
+            if watcher.begin and isinstance(watcher.cadence, WhenNotFinite) and not watcher.follows:
+                watcher.begin(batch, Logs(facts))
+            if watcher.end and watcher.reads_means:
+                watcher.end(batch, Logs(facts, self._names, lambda: so_far(span)))
+            elif watcher.end:
+                watcher.end(batch, logs)
+
 
 def _call_begin(watchers: Sequence[BatchHooks], batch: int, logs: Logs) -> None:
     for watcher in watchers:
         if watcher.begin:
             watcher.begin(batch, logs)
-
-
-def _call_end(watchers: Sequence[BatchHooks], batch: int, facts: dict[str, int], logs: Logs) -> None:
-    for watcher in watchers:
-        if watcher.begin and isinstance(watcher.cadence, WhenNotFinite) and not watcher.follows:
-            watcher.begin(batch, Logs(facts))
-        if watcher.end:
-            watcher.end(batch, logs)

@@ -37,7 +37,7 @@ from .wakes import BatchHooks, Phase
 
 Params: TypeAlias = Mapping[str, Any]
 """The facts of a fit, None where not known: verbose, batch_size, epochs, steps, samples, do_validation, metrics,
-validation_samples, and the seed that somebody has chosen."""
+validation_samples, validation_steps, and the seed that somebody has chosen."""
 
 
 class Callback(NamesArguments):
@@ -65,13 +65,12 @@ class Callback(NamesArguments):
             asks for the time, each batch waits for them, as with `Every(1, "batch")`.
         replay: True promises that batch hooks only read logs: both may then be called after many batches
             have run. Such a hook may set `model.stop_training`; anything else it asks of the model is an error.
-        is_sink: True says "I only record": run after all callbacks that are no sinks, and of several processes in the
-            primary only.
+        reads_means: Whether the end hook of a batch gets the means of the epoch so far; it needs a `cadence`.
+        is_sink: True says "I only record": run after callbacks that are no sinks, of several processes in the primary.
         primary_only: Whether of several processes only the primary calls the hooks; None for what `is_sink` says.
         calls_user_functions: Whether hooks of this class call functions that a user passed.
 
-    `logs` is always passed. Values a hook writes into epoch logs are seen by the callbacks after it
-    and by every sink.
+    `logs` is always passed. What a hook writes into epoch logs is seen by the callbacks after it and by every sink.
     """
 
     model: Model = cast("Model", None)  # a fit sets it before the first hook
@@ -80,6 +79,7 @@ class Callback(NamesArguments):
     writer: BackgroundWriter = BackgroundWriter()
     cadence: Cadence | None = None
     replay: bool = False
+    reads_means: bool = False
     is_sink: bool = False
     primary_only: bool | None = None
     calls_user_functions: bool = False
@@ -253,7 +253,7 @@ class Dispatcher:
         """Return the batch hooks of a kind of pass, each with its callback's cadence.
 
         Raises:
-            TypeError: If a cadence is none.
+            TypeError: If a cadence is none, or lacks where means are read.
         """
         found: list[BatchHooks] = []
         for callback in self.callbacks:
@@ -268,9 +268,10 @@ class Dispatcher:
                 )
             if (begin or end) and getattr(cadence, "unit", None) != "epoch":
                 follows = only_reads_logs or (own_cadence is None and may_lag)
+                reads_means = bool(getattr(callback, "reads_means", False))
                 if is_of_keras(callback):
                     begin, end = (hook and without_facts(hook) for hook in (begin, end))
-                found.append(BatchHooks(callback, begin, end, cadence, follows, only_reads_logs))
+                found.append(BatchHooks(callback, begin, end, cadence, follows, only_reads_logs, reads_means))
         return found
 
     def prepare(

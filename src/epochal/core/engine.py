@@ -94,6 +94,9 @@ class Lookout(Protocol):
 class Engine(Protocol):
     """Executes spans of steps and holds everything that a step changes."""
 
+    logs_so_far: bool
+    """Whether what a batch logs is of the epoch so far, as in Keras, instead of that batch alone."""
+
     def names(self, phase: Phase) -> Sequence[str]:
         """Return the names of what a batch logs in training or in evaluation: `loss`, then the metrics."""
         ...

@@ -37,6 +37,13 @@ class Means:
             self._totals[counts] = np.add.accumulate(np.vstack([before, sums]), axis=0)[-1]
         self.samples += size * len(sums)
 
+    def with_more(self, sums: np.ndarray, size: int, counts: tuple[int, ...] = ()) -> Means:
+        """Return other means, with a span's sums added; see `add`."""
+        more = Means()
+        more.samples, more._totals = self.samples, dict(self._totals)
+        more.add(sums, size, counts)
+        return more
+
     def values(self) -> list[float]:
         """Return the means, one a column; none before the first batch."""
         if not self.samples:

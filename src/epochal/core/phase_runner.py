@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from ..data.batches import Span
-from ..data.cursor import CLOSE_SECONDS
+from ..data.cursor import CLOSE_SECONDS, HURRY_SECONDS
 from ..messages.printing import warn
 from .accord import Accord
 from .batch_hooks import BatchHookCaller
 from .callback import Dispatcher
+from .data_wait import DataWait
 from .engine import Engine, Result
 from .means import Means
 from .processes import THIS
@@ -21,9 +22,6 @@ from .started_span import StartedSpan
 from .stop_flag import StopFlag
 from .user_code import are_users
 from .wakes import Phase, ThroughputEstimate, WakeSchedule
-
-HURRY_SECONDS = 1.0
-"""How long data are waited for when an error has ended a phase."""
 
 RUN_AHEAD = 32
 """Spans that may be under way on the device, at most, while the host goes on."""
@@ -56,7 +54,7 @@ class PhaseRunner:
         self._execute: Callable[[Span, bool, Result | None], Result] = getattr(engine, phase)
         self._averages = phase != "predict"
         self._data, self._signals = data, signals
-        self._model, self._counted = hooks.model, 0.0
+        self._wait = DataWait(hooks.model, data)
         self.stop = StopFlag(phase, hooks.model, self._accord)
         watchers = hooks.watchers(phase)
         self._wakes, self._pace = WakeSchedule(watchers, self._accord.clock), ThroughputEstimate()
@@ -157,7 +155,7 @@ class PhaseRunner:
             self._return_to_hooks()
         elif self._in_flight:
             self._wait_for(self._in_flight[-1])
-        self._count_waiting()
+        self._wait.count()
         if (broken := self._broken) is not None:
             self._wake(broken)
         return broken
@@ -196,7 +194,7 @@ class PhaseRunner:
         """Start the next span, and wait for it, or for others before it, where the host must not be further ahead."""
         signals = self._signals
         span = self._data.span(self._caller.batches(self.count, self.batch, self._pace))
-        self._count_waiting()
+        self._wait.count()
         signals.held = signals.replacing = True
         try:
             if not self._in_flight:
@@ -247,12 +245,6 @@ class PhaseRunner:
         if before in self._in_flight:
             self._wait_for(before)
 
-    def _count_waiting(self) -> None:
-        waited = self._data.waited
-        if waited != self._counted:
-            self._model.data_wait = getattr(self._model, "data_wait", 0.0) + waited - self._counted
-            self._counted = waited
-
     def _is_far_ahead(self) -> bool:
         batches = sum(started.count for started in self._in_flight)
         return len(self._in_flight) >= RUN_AHEAD or batches >= self._pace.batches_in(self._wakes.seconds)
@@ -288,6 +280,16 @@ class PhaseRunner:
         if self._averages:
             self.means.add(span.sums(), span.size, span.counts)
 
+    def _so_far(self, span: StartedSpan) -> Sequence[object]:
+        """Return the epoch's means up to a span whose hooks are called; what is no mean is averaged over batches."""
+        if not self._averages or self.engine.logs_so_far:
+            return span.rows()[-1]
+        means, flight = self.means, self._in_flight  # neither is changed: of several processes only one may ask
+        behind = list(flight)[: flight.index(span) + 1] if span in flight else [span] if self._caller.follows else []
+        for started in behind:
+            means = means.with_more(started.sums(), started.size, started.counts)
+        return means.values()
+
     # Calling the hooks
 
     def _is_followed_later(self, started: StartedSpan) -> bool:
@@ -315,7 +317,7 @@ class PhaseRunner:
 
     def _wake(self, started: StartedSpan) -> None:
         broken, self._broken = self._broken, None
-        woken = self._caller.wake(broken or started, self.count, is_finite=broken is None)
+        woken = self._caller.wake(broken or started, self.count, broken is None, self._so_far)
         if self._accord.is_due(started.count, self._pace.batches_in(self._wakes.seconds)) or woken:
             self.stop.meet(f"after batch {self.count}")
 
@@ -329,7 +331,7 @@ class PhaseRunner:
         broken, self._broken = self._broken, None
         count, stays_ahead = self.count - (self.batch - oldest.end), False
         try:
-            stays_ahead = self._caller.follow(oldest, count, broken is None, interrupted)
+            stays_ahead = self._caller.follow(oldest, count, broken is None, interrupted, self._so_far)
         finally:
             self._add_to_means(oldest)
             if not stays_ahead:

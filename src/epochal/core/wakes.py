@@ -63,6 +63,7 @@ class BatchHooks:
         cadence: For which batches they are called.
         follows: Whether they are for every batch, and may be called after the span that the batch was in.
         only_reads_logs: Whether they ask the model for nothing, which is an error then.
+        reads_means: Whether the end hook gets the means of the epoch so far, not the batch's own values.
     """
 
     callback: object
@@ -71,6 +72,11 @@ class BatchHooks:
     cadence: Cadence
     follows: bool = False
     only_reads_logs: bool = False
+    reads_means: bool = False
+
+    def __post_init__(self) -> None:
+        if self.reads_means and self.follows:
+            raise TypeError(f"{type(self.callback).__name__}.reads_means = True needs a cadence, and no replay.")
 
 
 class WakeSchedule:

@@ -13,6 +13,9 @@ from .prefetch import Prefetch
 CLOSE_SECONDS = 10.0
 """How long to wait for a source to give what it was asked for, before it is left alone."""
 
+HURRY_SECONDS = 1.0
+"""How long, when an error has ended what they were read for."""
+
 
 class Closed(Exception):
     """Ends the reading."""

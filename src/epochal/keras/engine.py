@@ -45,6 +45,8 @@ class KerasEngine(OnDevices):
         store: The values of the model's variables.
     """
 
+    logs_so_far = True
+
     def __init__(
         self, steps: KerasSteps, compiled: bool, check_current: Callable[[], None], devices: Devices = ONE_DEVICE
     ) -> None:

@@ -12,6 +12,7 @@ import keras
 
 from ..core.callback import Callback
 from ..messages.printing import warn
+from ..messages.tracebacks import shows_users_frames
 from ..training.trainer import Trainer
 from .running import flat, reason_against, with_trainer
 from .types import KerasModel
@@ -60,6 +61,7 @@ def _trainer_class() -> type:
 def _instead_of(own: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     run = with_trainer(ours, lambda model: model)
 
+    @shows_users_frames
     @functools.wraps(own)
     def call(self: KerasModel, *args: Any, **kwargs: Any) -> Any:
         if "_use_cached_eval_dataset" in kwargs:  # Keras's own fit evaluates

@@ -11,6 +11,7 @@ import keras
 
 from ..messages.arguments import NamesArguments
 from ..messages.printing import warn
+from ..messages.tracebacks import shows_users_frames
 from ..training.trainer import Trainer
 from .running import overrides, trainer_of, with_trainer
 from .types import KerasModel
@@ -28,7 +29,7 @@ def _on_loop(method: Callable[Concatenate[Trainer, P], R]) -> Callable[Concatena
             warn(f"{kind} has its own {name}, which isn't called here: call that one, after install().")
         return wrapper.model
 
-    return with_trainer(method, model_of)
+    return shows_users_frames(with_trainer(method, model_of))
 
 
 class Model(NamesArguments):

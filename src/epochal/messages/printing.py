@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 Name = Literal["stdout", "stderr"]
 
-NOT_THE_USER = (__name__.partition(".")[0], "contextlib", "flax", "functools", "jax", "optax", "threading")
+NOT_THE_USER = (__name__.partition(".")[0], "contextlib", "flax", "functools", "jax", "keras", "optax", "threading")
 """The packages whose lines a warning isn't about."""
 
 _told: dict[Name, object] = {}
@@ -33,12 +33,22 @@ def say(line: str, to: Name = "stdout") -> None:
 
 
 def write(text: str, to: Name = "stdout") -> None:
-    """Write to the stream that is `sys.stdout` or `sys.stderr` now, and flush it.
+    """Write to the stream that is `sys.stdout` or `sys.stderr` now, and flush it; see `write_to`."""
+    write_to(getattr(sys, to), text, to)
 
-    What the stream can't encode is escaped. A stream that fails, whatever it raises, gets one warning, and is tried
-    again the next time; None, which programs without a console have, gets nothing.
+
+def write_to(stream: Any, text: str, name: Name = "stdout") -> None:
+    """Write to a stream, and flush it.
+
+    What the stream can't encode is escaped, but for `…`, which has another spelling. A stream that fails, whatever it
+    raises, gets one warning, and is tried again the next time; None, which programs without a console have, gets
+    nothing.
+
+    Args:
+        stream: Is written to.
+        text: Whole, with its line's end.
+        name: Of the stream, in the warning.
     """
-    stream: Any = getattr(sys, to)
     if stream is None:
         return
     try:
@@ -46,14 +56,16 @@ def write(text: str, to: Name = "stdout") -> None:
             stream.write(text)
         except UnicodeEncodeError:
             encoding = getattr(stream, "encoding", None) or "ascii"
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-            _tell_once(
-                to, f"can't encode some characters ({encoding}), which are escaped; PYTHONIOENCODING=utf-8 helps"
-            )
+            escaped = text.replace("…", "...").encode(encoding, "backslashreplace").decode(encoding)
+            stream.write(escaped)
+            if escaped != text.replace("…", "..."):
+                _tell_once(
+                    name, f"can't encode some characters ({encoding}), which are escaped; PYTHONIOENCODING=utf-8 helps"
+                )
         if (flush := getattr(stream, "flush", None)) is not None:
             flush()
     except Exception as error:
-        _tell_once(to, f"can't be written to ({type(error).__name__}: {error}): what goes there is lost")
+        _tell_once(name, f"can't be written to ({type(error).__name__}: {error}): what goes there is lost")
 
 
 def is_terminal(stream: Any) -> bool:

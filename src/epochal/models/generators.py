@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ..callbacks import History
 from ..data.workers import AHEAD, is_indexed, read_by
 from ..messages.arguments import names_arguments
+from ..messages.tracebacks import shows_users_frames
 from ..training.arguments import Callbacks, Outputs, Results, UserData
 
 
@@ -20,6 +21,7 @@ class Trains(Protocol):
     predict: Any
 
 
+@shows_users_frames
 @names_arguments
 def fit_generator(
     _model: Trains,
@@ -67,6 +69,7 @@ def fit_generator(
         )  # fmt: skip
 
 
+@shows_users_frames
 @names_arguments
 def evaluate_generator(
     _model: Trains,
@@ -91,6 +94,7 @@ def evaluate_generator(
         return _model.evaluate(generator, steps=steps, verbose=verbose)
 
 
+@shows_users_frames
 @names_arguments
 def predict_generator(
     _model: Trains,

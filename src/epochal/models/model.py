@@ -16,6 +16,7 @@ from ..layers.names import snake_case
 from ..layers.tensors import tensors_in
 from ..layers.types import Variable
 from ..messages.arguments import NamesArguments
+from ..messages.tracebacks import shows_users_frames
 from ..optimizers.lookup import OptimizerIdentifier
 from ..saving.custom_objects import CustomObjects
 from ..training.trainer import Trainer
@@ -29,7 +30,7 @@ from .network import Child, InputShape, LayerLike, Network
 from .networks import network_of
 from .overrides import check_overrides
 from .own_loss import OwnLoss
-from .summary import summary
+from .summary import repr_html, summary
 from .trainee import Trainee
 
 
@@ -205,7 +206,7 @@ class Model(NamesArguments):
     outputs = property(lambda self: tensors_in(self.output), doc="The symbolic outputs, in a list.")
     losses = property(lambda self: self._inspector.losses(), doc="What regularizers and `add_loss` add to the loss.")
 
-    summary = summary
+    summary, _repr_html_ = summary, repr_html
 
     # Weights
 
@@ -289,12 +290,12 @@ class Model(NamesArguments):
         return self._trainee.compiled_plan.compiled_loss(self.module, args, kwargs)
 
     compile = delegated("_trainee", Trainee.compile)
-    fit = delegated("_trainer", Trainer.fit)
-    evaluate = delegated("_trainer", Trainer.evaluate)
-    predict = delegated("_trainer", Trainer.predict)
-    train_on_batch = delegated("_trainer", Trainer.train_on_batch)
-    test_on_batch = delegated("_trainer", Trainer.test_on_batch)
-    predict_on_batch = delegated("_trainer", Trainer.predict_on_batch)
+    fit = shows_users_frames(delegated("_trainer", Trainer.fit))
+    evaluate = shows_users_frames(delegated("_trainer", Trainer.evaluate))
+    predict = shows_users_frames(delegated("_trainer", Trainer.predict))
+    train_on_batch = shows_users_frames(delegated("_trainer", Trainer.train_on_batch))
+    test_on_batch = shows_users_frames(delegated("_trainer", Trainer.test_on_batch))
+    predict_on_batch = shows_users_frames(delegated("_trainer", Trainer.predict_on_batch))
 
     # Keras 2's names for batches that come one after the other
 

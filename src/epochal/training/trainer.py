@@ -285,6 +285,7 @@ def _facts(data: AnyData, engine: Engine, options: FitOptions, validation: Valid
         "epochs": options.epochs,
         "do_validation": validation is not None,
         "validation_samples": getattr(validation and validation.data, "samples", None),
+        "validation_steps": getattr(validation and validation.data, "steps", None),
         "seed": chosen_seed() if options.seed is None else options.seed,
         **_data_facts(data, engine, validation is not None),
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
 
-from ..callbacks.progbar_logger import Plain, Screen, Terminal
 from ..messages.numeric import real, whole
-from ..messages.printing import is_terminal, say
+from ..screens.line import Line, Part, Rank
+from ..screens.line import values as value_parts
+from ..screens.screen import Plain, Screen, can_redraw
+from ..screens.terminal import Terminal
+from ..screens.texts import duration, number
 
 
 class Progbar:
@@ -19,7 +21,7 @@ class Progbar:
     >>> bar = Progbar(4, width=8, verbose=2)
     >>> for loss in (4.0, 3.0, 2.0, 1.0):
     ...     bar.add(1, [("loss", loss)])  # doctest: +ELLIPSIS
-    4/4 - ...s - ...s/step - loss: 2.5000
+    4/4 - ...s - ...s/step - loss: 2.500
 
     Args:
         target: How many steps there will be; None if nobody knows.
@@ -48,7 +50,7 @@ class Progbar:
         self.width, self.interval = whole("width", width, 1), real("interval", interval)
         self.verbose, self.unit_name = verbose, unit_name
         self.stateful_metrics = frozenset(stateful_metrics or ())
-        self._screen: Screen = Terminal() if verbose == 1 and is_terminal(sys.stdout) else Plain(silent=True)
+        self._screen: Screen = Terminal(guards=False) if verbose == 1 and can_redraw() else Plain(silent=not verbose)
         self._sums: dict[str, tuple[float, float]] = {}  # a sum, and of how many steps
         self._done, self._drawn, self._started = 0, 0.0, time.perf_counter()
 
@@ -73,21 +75,21 @@ class Progbar:
         self._done = current
         now = time.perf_counter()
         if finalize:
-            self._finish(now)
-        elif now - self._drawn >= self.interval:
+            self._screen.finish(self._line(now))
+        elif self._screen.redraws and now - self._drawn >= self.interval:
             self._drawn = now
-            self._screen.show(f"{self._count()} {self._bar()}- {self._times(now)}{self._values()}")
+            self._screen.show(self._line(now))
 
     def add(self, n: int, values: Iterable[tuple[str, float]] | None = None) -> None:
         """Draw the bar after `n` more steps; see `update`."""
         self.update(self._done + n, values)
 
-    def _finish(self, now: float) -> None:
-        line = f"{self._count()} {self._bar() if self.verbose == 1 else ''}- {self._times(now)}{self._values()}"
-        if isinstance(self._screen, Terminal):
-            self._screen.finish(line)
-        elif self.verbose:
-            say(line)
+    def _line(self, now: float) -> Line:
+        means = {name: number(total / count) for name, (total, count) in self._sums.items()}
+        passed, bar = now - self._started, Part(self._bar() if self.verbose == 1 else "", Rank.BAR)
+        pace = f" - {duration(passed / max(self._done, 1))}/{self.unit_name}"
+        times = Part(f" - {duration(passed)}", Rank.TIME), Part(pace, Rank.PACE)
+        return Line([Part(self._count(), Rank.TITLE), bar, *times, *value_parts(means)])
 
     def _count(self) -> str:
         return f"{self._done}/?" if self.target is None else f"{self._done:>{len(str(self.target))}}/{self.target}"
@@ -96,12 +98,4 @@ class Progbar:
         if not self.target:
             return ""
         filled = min(self.width, self.width * self._done // self.target)
-        return f"[{'=' * filled}{'.' * (self.width - filled)}] "
-
-    def _times(self, now: float) -> str:
-        passed = now - self._started
-        pace = passed / max(self._done, 1)
-        return f"{passed:.1f}s - {pace:.3g}s/{self.unit_name}"
-
-    def _values(self) -> str:
-        return "".join(f" - {name}: {total / count:.4f}" for name, (total, count) in self._sums.items())
+        return f" [{'=' * filled}{'.' * (self.width - filled)}]"

@@ -55,6 +55,8 @@ class JaxEngine(OnDevices):
         weights: The current weights.
     """
 
+    logs_so_far = False
+
     def __init__(
         self,
         module: nnx.Module,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Literal, NamedTuple, TypeAlias
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from ...data.batches import Chunk, HostArrays, Span
 from ...data.nests import Batch, map_arrays
+from ...messages.progress import compiling
 from .devices import Devices
 from .eager import EagerProgram
 from .placement import Layout, Placement, check_width
@@ -108,7 +110,8 @@ class Programs:
             for at in starts
         ]
         traces = self.predict.traces
-        outputs = [outputs_of(batch) for batch in batches]
+        with nullcontext() if traces else compiling():
+            outputs = [outputs_of(batch) for batch in batches]
         return PredictionResult(outputs, self.predict.traces > traces)
 
     def _ready(self, phase: DataPhase, chunk: Chunk) -> Ready:

@@ -14,6 +14,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from ...core.wakes import MOST_BATCHES
+from ...messages.progress import compiling
 from .canonical import canonical, multiplications
 from .devices import Devices
 from .logged_metrics import LoggedValues
@@ -56,6 +57,7 @@ class Program:
         self._capacity = min(layout.capacity, MOST_BATCHES)
         self._loop: Compiled | None = None
         self._in_blocks: Compiled | None = None
+        self._compiled: set[Compiled] = set()
         self.go_on = devices.everywhere(np.bool_(True))
         self.counts: tuple[int, ...] = ()
         self.has_effects = False
@@ -67,11 +69,16 @@ class Program:
     ) -> tuple[list[Array], Array, Array]:  # fmt: skip
         """Run a span; compile it first if this is the first one."""
         if self._loop is None:
-            self._loop, self._in_blocks = self._compile(leaves, fixed, arrays)
+            with compiling():
+                self._loop, self._in_blocks = self._compile(leaves, fixed, arrays)
         run = self._loop
         if self._in_blocks is not None and control[1] >= FIXED_BLOCKS * FIXED_BLOCK:
             run = self._in_blocks
-        return run(leaves, fixed, control, go_on, order, arrays)
+        if run in self._compiled:
+            return run(leaves, fixed, control, go_on, order, arrays)
+        with compiling():
+            self._compiled.add(run)
+            return run(leaves, fixed, control, go_on, order, arrays)
 
     def _compile(
         self, leaves: list[Array], fixed: list[Array], arrays: list[Array]

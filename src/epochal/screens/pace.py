@@ -1,0 +1,62 @@
+"""How far batches that come one after the other are, and how fast."""
+
+from __future__ import annotations
+
+import time
+
+from ..messages.progress import seconds_compiled
+
+
+class Pace:
+    """Measures the batches of an epoch, an evaluation or a prediction.
+
+    What compiles is left out, and so is the first look after it, by which the device has just begun.
+
+    Args:
+        total: How many batches there will be; None if nobody knows.
+
+    Attributes:
+        total: The argument.
+        done: How many are done.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self.total, self.done = total, 0
+        self._started, self._compiled = time.perf_counter(), seconds_compiled()
+        self._base: tuple[float, float, int] | None = None  # when measuring begins, what was compiled, batches by then
+        self._ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken, all in all."""
+        return time.perf_counter() - self._started
+
+    def reach(self, done: int) -> None:
+        """Note that so many batches are done."""
+        self.done = done
+        if self._base is None and seconds_compiled() > self._compiled:
+            self._base = time.perf_counter(), seconds_compiled(), done
+
+    def end(self, completed: bool) -> None:
+        """Note that no batch comes any more; once only.
+
+        Args:
+            completed: Whether all were done of which there are so many.
+        """
+        if self._ended is None:
+            self._ended = time.perf_counter()
+            if completed:
+                self.done = self.total or self.done
+
+    def seconds_a_batch(self) -> float | None:
+        """Return how long a batch takes; None where that isn't known, such as after a single one."""
+        started, compiled, before = self._base or (self._started, self._compiled, 0)
+        batches, compiled = self.done - before, seconds_compiled() - compiled
+        if self.done < 2 or not batches:
+            return None
+        return max(0.0, (self._ended or time.perf_counter()) - started - compiled) / batches
+
+    def seconds_left(self) -> float | None:
+        """Return how long the batches that are left will take; None where that isn't known."""
+        pace = self.seconds_a_batch()
+        return None if pace is None or not self.total else pace * (self.total - self.done)
