@@ -10,7 +10,8 @@ from ..messages.progress import seconds_compiled
 class Pace:
     """Measures the batches of an epoch, an evaluation or a prediction.
 
-    What compiles is left out, and so is the first look after it, by which the device has just begun.
+    What compiles is left out, and so is what comes before the first look after it, by which the device has just begun,
+    unless that was most of the batches.
 
     Args:
         total: How many batches there will be; None if nobody knows.
@@ -51,10 +52,12 @@ class Pace:
     def seconds_a_batch(self) -> float | None:
         """Return how long a batch takes; None where that isn't known, such as after a single one."""
         started, compiled, before = self._base or (self._started, self._compiled, 0)
-        batches, compiled = self.done - before, seconds_compiled() - compiled
-        if self.done < 2 or not batches:
+        if self.done - before < before:
+            started, compiled, before = self._started, self._compiled, 0
+        if self.done < 2:
             return None
-        return max(0.0, (self._ended or time.perf_counter()) - started - compiled) / batches
+        compiled = seconds_compiled() - compiled
+        return max(0.0, (self._ended or time.perf_counter()) - started - compiled) / (self.done - before)
 
     def seconds_left(self) -> float | None:
         """Return how long the batches that are left will take; None where that isn't known."""

@@ -1,0 +1,29 @@
+"""How fast batches are, where some of the time was spent on compiling."""
+
+import time
+
+import pytest
+
+from epochal.messages.progress import compiling
+from epochal.screens.pace import Pace
+
+
+@pytest.mark.parametrize(
+    ("first_look", "expected"),
+    [
+        ((1, 3.5), (5.5 - 3.5) / 9),  # by which the device has just begun
+        ((9, 5.4), (5.5 - 3.0) / 10),  # hardly anything is left to measure: all counts but the compiling
+    ],
+)
+def test_what_compiles_is_no_part_of_a_batchs_time(monkeypatch, first_look, expected):
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    pace = Pace(10)
+    with compiling():
+        now[0] = 3.0
+    done, now[0] = first_look
+    pace.reach(done)
+    now[0] = 5.5
+    pace.end(completed=True)
+    assert pace.seconds_a_batch() == pytest.approx(expected)
+    assert pace.seconds == 5.5
