@@ -84,7 +84,7 @@ def test_tensorboard_has_weights_activations_gradients_and_the_graph(tmp_path):
     board = ours.TensorBoard(tmp_path, histogram_freq=1, write_grads=True, batch_size=16)
     fit(model, board, epochs=1, validation_data=(X, Y))
     tags, names = tensors(tmp_path / "train"), [layer.name for layer in model.layers]
-    assert {f"{names[0]}/kernel", f"{names[2]}/bias", f"{names[0]}_out", f"{names[2]}/kernel_grad"} <= tags.keys()
+    assert {f"{names[0]}/kernel", f"{names[2]}/bias", f"{names[0]}/out", f"{names[2]}/kernel_grad"} <= tags.keys()
     assert scalars(tmp_path / "validation").keys() == {"epoch_loss", "epoch_mae"}
     assert scalars(tmp_path / "train")["epoch_lr"] == {0: pytest.approx(1e-3)}
 
