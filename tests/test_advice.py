@@ -175,7 +175,7 @@ def test_images_without_channels_and_single_samples_are_told_how():
     model = compiled(Conv2D(1, 3, input_shape=(5, 5, 1)), Flatten(), Dense(1))
     with pytest.raises(ValueError, match=r"got x of shape \(8, 5, 5\)\. .*: x\[\.\.\., None\]\.(\n|$)"):
         model.fit(images, X[:, :1], verbose=0)
-    with pytest.raises(ValueError, match=r"got x of shape \(5, 5, 1\)\. A single sample .*: x\[None\]\.$"):
+    with pytest.raises(ValueError, match=r"got x of shape \(5, 5, 1\)\. A single sample .*: x\[None\]\.(\n|$)"):
         model.predict(images[0][..., None])
     model.fit(images[..., None], X[:, :1], verbose=0)
     assert model.predict(images[0][..., None][None]).shape == (1, 1)
