@@ -24,6 +24,6 @@ def test_what_compiles_is_no_part_of_a_batchs_time(monkeypatch, first_look, expe
     done, now[0] = first_look
     pace.reach(done)
     now[0] = 5.5
-    pace.end(completed=True)
+    pace.end()
     assert pace.seconds_a_batch() == pytest.approx(expected)
     assert pace.seconds == 5.5

@@ -17,6 +17,8 @@ from epochal.core import loop
 from epochal.data.array_data import ArrayData
 from epochal.messages.progress import remark
 from epochal.screens import terminal
+from epochal.screens.guard import Guard
+from epochal.screens.terminal import Terminal
 
 
 class At(Callback):
@@ -59,6 +61,7 @@ PRINTS = {
     "bytes": (lambda: (sys.stdout.buffer.write(b"raw\n"), sys.stdout.flush()), ["raw"]),
     "file number": (lambda: os.write(sys.stdout.fileno(), b"raw\n"), ["raw"]),
     "nothing": (lambda: print(end=""), []),
+    "a colour": (lambda: print("\033[31mred\n\033[0m", end=""), ["red"]),
     "redirected": (lambda: _redirected(lambda: print("unseen")), []),
 }
 
@@ -236,3 +239,28 @@ def test_without_a_bar_it_is_said_at_once(capsys):
     data = ArrayData(X, Y, batch_size=4)
     loop.fit(make_run([EarlyStopping("loss", patience=1, verbose=1, baseline=0.0)], data=data))
     assert capsys.readouterr().out.startswith("Epoch 1: early stopping.")
+
+
+def test_fits_that_overlap_in_threads_leave_the_stream_as_it_was(on_terminal):
+    def one_ends_within_the_other():
+        before = sys.stdout
+        outer, inner = Guard("stdout", Terminal()), None
+        outer.enter()
+        inner = Guard("stdout", Terminal())
+        inner.enter()
+        outer.leave()
+        inner.leave()
+        left.append(sys.stdout is before)
+
+    left = []
+    on_terminal(one_ends_within_the_other)
+    assert left == [True]
+
+
+def test_handlers_that_no_logger_has_write_above_the_bar_too(on_terminal):
+    def logs():
+        handler = logging.StreamHandler(sys.stdout)  # as a QueueListener has one
+        fit(LambdaCallback(on_batch_end=lambda *_: handler.emit(record)), epochs=1)
+
+    record = logging.LogRecord("x", logging.INFO, "", 0, "told", None, None)
+    assert beginnings(on_terminal(logs)) == ["told"] * 3 + ["Epoch 1/1"]

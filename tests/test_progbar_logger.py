@@ -40,6 +40,17 @@ def redraws(monkeypatch, spans_of):
     spans_of(1)
 
 
+def test_an_epoch_ended_amid_its_batches_says_how_many_it_had(capsys, spans_of):
+    spans_of(100)
+
+    class Stops(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 1
+
+    fit(callbacks=[Stops()], verbose=2, epochs=3)
+    assert re.match(rf"Epoch 1/3 2/3 -{TIME}{TIME}/step - loss: ", capsys.readouterr().out)
+
+
 # A terminal
 
 

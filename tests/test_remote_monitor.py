@@ -154,6 +154,10 @@ def test_closing_twice_and_without_a_fit_is_fine():
         ({"path": ".evil.example/"}, "path must stay on"),
         ({"headers": {"X": "a\nb"}}, "headers must be HTTP headers"),
         ({"headers": {"X": 1}}, "headers must be HTTP headers"),
+        ({"headers": {"X": "日本"}}, "headers must be HTTP headers"),
+        ({"name": 5}, "name is a text of at most 200 characters; got '5'"),
+        ({"name": "x" * 201}, "name is a text of at most 200 characters"),
+        ({"config": {str(n): "x" * 1_900 for n in range(120)}}, "config, tags and notes take 229,.* bytes as JSON"),
     ],
 )
 def test_wrong_arguments_are_named_at_once(arguments, words):

@@ -87,10 +87,21 @@ def test_what_a_user_adds_is_checked():
     given = {"depth": np.int64(3), "rate": np.float32(0.5), "act": np.tanh, "augment": {"flip": True}, "none": None}
     assert own_config(given) == {"depth": 3, "rate": 0.5, "act": "tanh", "augment.flip": True, "none": None}
     assert own_config(None) == {}
+    blocks = {"blocks": [{"units": 64, "act": "relu"}, [1, 2]], "sizes": [64, 10]}
+    assert own_config(blocks) == {
+        "blocks.0.units": 64, "blocks.0.act": "relu", "blocks.1": "1, 2", "sizes": "64, 10",
+    }  # fmt: skip
+    itself = {}
+    itself["again"] = itself
     for wrong, words in (
         ([1], "config is a dict of names and values; got list"),
         ({"a": {2: 1}}, r"config\['a'\] has the name 2, which is no text"),
         ({"a": [1, b"x"]}, r"config\['a'\]\[1\] is a bytes"),
+        ({"a.b": 1, "a": {"b": 2}}, "config says 'a.b' twice"),
+        ({"k": 10**400}, r"config\['k'\] is a number of 1329 bits, which is too large"),
+        ({"k": "\ud800"}, r"config\['k'\] is '.ud800', which UTF-8 can't hold"),
+        ({"k": np.complex64(1)}, r"config\['k'\] is a complex"),
+        (itself, "is nested deeper than 10; it may hold itself"),
         ({"x": np.zeros(3)}, r"config\['x'\] is a ndarray"),
     ):
         with pytest.raises(ValueError, match=words):

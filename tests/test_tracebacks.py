@@ -9,7 +9,7 @@ import pytest
 import epochal
 from epochal.callbacks import Callback, EarlyStopping, LambdaCallback
 from epochal.layers import Dense, Lambda
-from epochal.messages.tracebacks import NOTE
+from epochal.messages.tracebacks import NOTE, shows_users_frames
 from epochal.models import Sequential
 
 X, Y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
@@ -130,3 +130,18 @@ def test_methods_for_generators_show_one_frame_too():
     with pytest.raises(ValueError, match="the data ended after 0 batches") as caught:
         compiled().fit_generator(iter([]), steps_per_epoch=2, verbose=0)
     assert frames(caught.value)[1:] == ["epochal.peek"]
+
+
+def test_an_error_that_nobody_may_change_is_raised_as_it_is():
+    class Frozen(Exception):
+        def __setattr__(self, name, value):
+            raise AttributeError("frozen")
+
+        def add_note(self, note):
+            raise AttributeError("frozen")
+
+    def x():
+        raise Frozen(3)
+
+    with pytest.raises(Frozen, match="3"):
+        shows_users_frames(x)()

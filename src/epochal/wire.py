@@ -103,6 +103,17 @@ def about_event(epoch: int, config: Mapping[str, Any], tags: Sequence[str], note
     return {EPOCH: epoch, "config": dict(config), "tags": list(tags), "notes": notes, "allow_stop": allow_stop}
 
 
+def checked_run_name(name: object) -> str | None:
+    """Return what a run is called; None if it has no name.
+
+    Raises:
+        NoValueError: If it is no text, or too long.
+    """
+    if name is None or (isinstance(name, str) and len(name) <= LONGEST_NAME):
+        return name
+    raise NoValueError(f"name is a text of at most {LONGEST_NAME} characters; got {str(name)[:40]!r}.")
+
+
 def checked_tags(tags: object) -> list[str]:
     """Return tags, each once.
 

@@ -58,7 +58,7 @@ class ProgbarLogger(Callback):
         if count_mode not in ("samples", "steps"):
             raise ValueError(f"count_mode must be 'samples' or 'steps'; got {count_mode!r}.")
         self.count_mode = count_mode
-        self._is_fitting = self._is_testing = self._is_stopped = False
+        self._is_fitting = self._is_testing = False
         self._title = ""
         self._activity = ""  # what is done that is no training
         self._pace, self._testing = Pace(None), Pace(None)
@@ -86,7 +86,6 @@ class ProgbarLogger(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Redraw the bar."""
-        self._is_stopped = getattr(self.model, "stop_training", False)
         self._step(self._pace, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -102,7 +101,7 @@ class ProgbarLogger(Callback):
         if not self._is_fitting:
             self._begin("Evaluation")
             return
-        self._pace.end(completed=not self._is_stopped)
+        self._pace.end(self.stop_reason.batches)
         self._testing = Pace(self.params.get("validation_steps") or self._counted.get("validation"))
         self._is_testing, self._activity = True, "validating"
         self._redraw()
@@ -165,7 +164,7 @@ class ProgbarLogger(Callback):
     def _begin(self, title: str) -> None:
         close_bar(self)
         open_bar(self)
-        self._title, self._activity, self._logs, self._is_stopped = title, "", {}, False
+        self._title, self._activity, self._logs = title, "", {}
         self._pace = Pace(self.params.get("steps") or self._counted.get("epoch"))
         self._waited = getattr(self.model, "data_wait", 0.0)
         if not self._screen.redraws:
@@ -204,10 +203,10 @@ class ProgbarLogger(Callback):
         return Line(parts, *self._counts(pace))
 
     def _finish(self, logs: Logs | None) -> None:
-        self._pace.end(completed=not self._is_stopped)
+        self._pace.end(self.stop_reason.batches if self._is_fitting else 0)
         self._counted["epoch"] = self._pace.done or self._counted.get("epoch", 0)
         done, total = self._counts(self._pace)
-        stood = f" {done}/{total}" if self._is_stopped and total else ""
+        stood = f" {done}/{total}" if total and done < total else ""
         pace = self._pace.seconds_a_batch()
         per_step = "" if pace is None else f" {self._aligned('pace', duration(pace) + '/step')}"
         parts = [

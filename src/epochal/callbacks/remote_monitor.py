@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from .. import wire
 from ..core.cadence import Every
 from ..core.callback import Callback
-from ..core.epoch_meter import EpochMeter
+from ..core.epoch_meter import EpochMeter, steps_of
 from ..core.error_line import error_line
 from ..core.logs import LoggedValues
 from ..core.run_config import own_config, run_config
@@ -24,6 +25,7 @@ from ..remote.connection import Connection, origin
 from ..remote.outbox import Note, Outbox
 from ..remote.post import MeasuredEpoch, Parcel, Post, settled, strict, strict_json
 from ..remote.system import SystemSampler
+from ..remote.target import check_target
 from ..storage.generation import PlainState
 
 GROUP = 1_000
@@ -35,6 +37,9 @@ VALUES = 20_000
 REMEMBERED = 1_000
 """Events that a saved run remembers as not delivered, at most, so that a process that is killed loses none of them."""
 
+
+LARGEST_INTRODUCTION = 200_000
+"""Bytes of JSON that a user may say of a run: with what is found out, and as a form, less than a monitor takes."""
 
 MOST_AUTOMATIC = 100
 """Names in a run's configuration that this package finds itself, at most; the user's own may be the rest."""
@@ -113,7 +118,7 @@ class RemoteMonitor(Callback):
         system: bool = False,
         allow_stop: bool = False,
     ) -> None:
-        self.root, self.path, self.field, self.name = root, path, field, name
+        self.root, self.path, self.field, self.name = root, path, field, wire.checked_run_name(name)
         self.headers = dict(headers or {})
         self.send_as_json = send_as_json
         self.every = self.cadence = every
@@ -121,6 +126,10 @@ class RemoteMonitor(Callback):
         self.config, self.tags, self.notes = _checked_config(config), wire.checked_tags(tags), wire.checked_notes(notes)
         self.system, self.allow_stop = system, allow_stop
         _check(root, path, self.headers, system)
+        if (size := len(self._said())) > LARGEST_INTRODUCTION:
+            raise ValueError(
+                f"config, tags and notes take {size:,} bytes as JSON, of at most {LARGEST_INTRODUCTION:,}."
+            )
         self._outbox: Outbox | None = None
         self._sampler: SystemSampler | None = None
         self._meter = EpochMeter()
@@ -156,7 +165,7 @@ class RemoteMonitor(Callback):
         event: dict[str, Any] = {wire.EPOCH: epoch}
         if logs is not None:
             event.update(logs.items())  # which waits for the device
-        measured = (*self._meter.end_epoch(self), self.params.get("steps"), self._sampler and self._sampler.latest)
+        measured = (*self._meter.end_epoch(self), steps_of(self), self._sampler and self._sampler.latest)
         if self._each or self.every.due(epoch, epoch + 1):
             self._post(event, self._seq, None, measured)
             self._seq += 1
@@ -167,7 +176,7 @@ class RemoteMonitor(Callback):
 
     def on_train_end(self, logs: LoggedValues | None = None) -> None:
         """Tell the server how the run ended, if it is `epochal monitor`."""
-        self._send_end(*self._end())
+        self._send_end(*self._end((logs or {}).get("loss")))
 
     def on_exception(self, error: BaseException) -> None:
         """Send the batches before it, and say that the run was stopped or has failed."""
@@ -227,13 +236,17 @@ class RemoteMonitor(Callback):
             self._post(wire.batches_event(self._epoch, names, group[at : at + most]), self._seq)
             self._seq += 1
 
-    def _end(self) -> tuple[str, str]:
-        """Return how the run ended without an error, and why."""
+    def _end(self, loss: object) -> tuple[str, str]:
+        """Return how the run ended without an error, and why; `loss` is that of the last epoch."""
         reason, epochs = self.stop_reason, self.params.get("epochs")
         stopped = getattr(self.model, "stop_training", False)
         if not stopped or (reason.kind != NAN and self._epoch + 1 == epochs):
             return wire.FINISHED, ""
-        return reason.kind or wire.EARLY, reason.words or "a callback has set model.stop_training"
+        if reason.kind:
+            return reason.kind, reason.words
+        if isinstance(loss, float) and not math.isfinite(loss):  # as Keras's TerminateOnNaN sees it
+            return NAN, f"the loss of epoch {self._epoch + 1} is {loss}"
+        return wire.EARLY, "a callback has set model.stop_training"
 
     def _send_end(self, state: str, reason: str) -> None:
         if self._seq:  # else there is nothing of this run on the page
@@ -250,8 +263,8 @@ class RemoteMonitor(Callback):
         outbox = self._outbox or self._open()
         if self._headers is None:
             self._headers = wire.run_headers(self._run, self.name, self.params.get("epochs"), self.params.get("steps"))
-            for at, unsent, measured in self._unsent:
-                outbox.put(Post(unsent, self._headers, at, None, measured))
+            for at, unsent, measured_then in self._unsent:
+                outbox.put(Post(unsent, self._headers, at, None, measured_then))
             self._unsent = []
             outbox.introduce(Post(self._introduction(), self._headers, None, {wire.ABOUT: wire.ABOUT_RUN}))
         outbox.put(Post(settled(event), self._headers, number, about, measured))
@@ -262,6 +275,10 @@ class RemoteMonitor(Callback):
         if self.system:
             self._sampler = SystemSampler()
         return self._outbox
+
+    def _said(self) -> str:
+        """Return what the user says of the run, as it is sent."""
+        return strict_json(wire.about_event(0, self.config, self.tags, self.notes, self.allow_stop))
 
     def _introduction(self) -> str:
         """Return the event that says what the run is made with."""
@@ -306,26 +323,11 @@ def _checked_config(config: Mapping[str, object] | None) -> dict[str, str | int 
 
 def _check(root: str, path: str, headers: dict[str, str], system: bool) -> None:
     with needed_by("RemoteMonitor"):
-        import requests
+        import requests  # noqa: F401  # pyright: ignore[reportUnusedImport]
     if system:
         with needed_by("RemoteMonitor(system=True)"):
             import psutil  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    if not _is_address(root):
-        raise ValueError(f"root must be an address such as 'http://localhost:9000'; got {root!r}.")
-    if not _is_address(root + path) or origin(root + path) != origin(root):
-        raise ValueError(f"path must stay on {origin(root)}; {path!r} leads elsewhere.")
-    try:
-        requests.Request("POST", root + path, headers=headers).prepare()
-    except requests.RequestException as error:
-        raise ValueError(f"headers must be HTTP headers, as names and values of text: {error}") from None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # no port, or no host
-        return False
+    check_target(root, path, headers)
 
 
 def _say(notes: deque[Note]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
-from ..core.epoch_meter import EpochMeter, step_time
+from ..core.epoch_meter import EpochMeter, step_time, steps_of
 from ..core.layer_node import LayerNode
 from ..core.logs import LoggedValues, Logs, is_validation_name, without_validation
 from ..core.run_config import RunConfig, own_config, run_config
@@ -170,7 +170,7 @@ class TensorBoard(Callback):
     def _add_measured(self, training: dict[str, Any]) -> None:
         """Add the learning rate, under both of its names, and the seconds a step took."""
         _, took, _ = self._meter.end_epoch(self)
-        each = step_time(took, self.params.get("steps"), training.get("loss", 0.0))
+        each = step_time(took, steps_of(self))
         if each is not None:
             training.setdefault("step_time", each)
         rate = training.get("learning_rate", training.get("lr", _learning_rate(self)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -66,16 +65,14 @@ class EpochMeter:
         self._rate = rate if type(rate) is float else None
 
 
-def step_time(took: float | None, steps: int | None, loss: object) -> float | None:
-    """Return the seconds a step took; None where that isn't known.
+def steps_of(callback: Callback) -> int | None:
+    """Return how many batches the epoch had whose batches are through; None if nobody knows."""
+    return callback.stop_reason.batches or callback.params.get("steps")
 
-    Args:
-        took: Seconds that the epoch's batches took.
-        steps: How many there were to be.
-        loss: The epoch's; one that isn't finite has cut the epoch short.
-    """
-    whole = isinstance(loss, (int, float)) and math.isfinite(loss)
-    return took / steps if whole and took is not None and steps else None
+
+def step_time(took: float | None, steps: int | None) -> float | None:
+    """Return the seconds a step took, of the seconds that the epoch's batches took; None where that isn't known."""
+    return took / steps if took is not None and steps else None
 
 
 def _asked(callback: Callback) -> float | None:

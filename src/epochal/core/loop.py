@@ -72,6 +72,7 @@ def _epoch(run: Run) -> None:
     for _ in training.spans(run.is_interrupted):
         if not training.is_amid_batch:
             _end_moment(run)
+    run.hooks.stop_reason.batches = training.batch
     training.end_epoch()
     logs = epoch_logs(training, "train")
     if (testing := run.due_validation()) is not None and (training.ended or run.validates_when_stopped):

@@ -23,6 +23,12 @@ FACTS = ("epochs", "batch_size", "steps", "samples", "validation_samples", "seed
 LIBRARIES = ("jax", "flax", "optax", "keras", "numpy")
 """Packages whose versions are told, those that are loaded."""
 
+DEEPEST = 10
+"""Levels of things within things that are told."""
+
+LARGEST_BITS = 1_000
+"""Of a whole number; a float holds no larger one."""
+
 NO_SETTINGS = ("name", "dtype", "reduction", "fn")
 """Settings of losses and optimizers that tell runs apart by nothing that a person chose."""
 
@@ -63,19 +69,30 @@ def own_config(given: object) -> RunConfig:
     if not isinstance(given, Mapping):
         raise ValueError(f"config is a dict of names and values; got {type(given).__name__}.")
     _check_plain("config", cast("Mapping[object, object]", given))
-    return flat(cast("Mapping[str, object]", given))
+    entries = [entry for key, thing in cast("Mapping[str, object]", given).items() for entry in _entries(key, thing)]
+    names = [name for name, _ in entries]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"config says {twice!r} twice: a name with a dot is that of a value within a dict.")
+    return dict(entries)
 
 
-def _check_plain(where: str, value: object) -> None:
+def _check_plain(where: str, value: object, deep: int = DEEPEST) -> None:
+    if deep == 0:
+        raise ValueError(f"{where[:100]}… is nested deeper than {DEEPEST}; it may hold itself.")
+    value = value.item() if _is_scalar(value) else value
     if isinstance(value, Mapping):
         for name, item in cast("Mapping[object, object]", value).items():
             if not isinstance(name, str):
                 raise ValueError(f"{where} has the name {name!r}, which is no text.")
-            _check_plain(f"{where}[{name!r}]", item)
+            _check_plain(f"{where}[{name!r}]", item, deep - 1)
     elif isinstance(value, (list, tuple)):
         for at, item in enumerate(cast("Sequence[object]", value)):
-            _check_plain(f"{where}[{at}]", item)
-    elif not (value is None or isinstance(value, (bool, int, float, str)) or _is_scalar(value) or callable(value)):
+            _check_plain(f"{where}[{at}]", item, deep - 1)
+    elif isinstance(value, int) and value.bit_length() > LARGEST_BITS:
+        raise ValueError(f"{where} is a number of {value.bit_length()} bits, which is too large.")
+    elif isinstance(value, str) and value != value.encode(errors="replace").decode():
+        raise ValueError(f"{where} is {value[:40]!r}, which UTF-8 can't hold.")
+    elif not (value is None or isinstance(value, (bool, int, float, str)) or callable(value)):
         raise ValueError(
             f"{where} is a {type(value).__name__}; a config has numbers, text, True, False, None, functions, and lists "
             "and dicts of these."
@@ -90,7 +107,8 @@ def _is_scalar(value: object) -> TypeGuard[np.ndarray]:
 def flat(nest: Mapping[str, object]) -> RunConfig:
     """Return a nest as one table, with names such as `optimizer.beta_1`.
 
-    A thing with a `get_config` is the name of its class and its settings; a function is its name; a list is one text.
+    A thing with a `get_config` is the name of its class and its settings; a function is its name; a list is one text,
+    but for lists and dicts in it, which are numbered.
 
     >>> flat({"optimizer": {"name": "Adam", "beta_1": 0.9}, "layers": [64, 10]})
     {'optimizer.name': 'Adam', 'optimizer.beta_1': 0.9, 'layers': '64, 10'}
@@ -98,31 +116,37 @@ def flat(nest: Mapping[str, object]) -> RunConfig:
     return {name: value for key, thing in nest.items() for name, value in _entries(str(key), thing)}
 
 
-def _entries(name: str, thing: object) -> Iterator[tuple[str, ConfigValue]]:
+def _entries(name: str, thing: object, deep: int = DEEPEST) -> Iterator[tuple[str, ConfigValue]]:
     thing = thing.item() if _is_scalar(thing) else thing
     if thing is None or isinstance(thing, (bool, int, float, str)):
         yield name, thing
+    elif deep == 0:
+        yield name, _called(thing)
     elif isinstance(thing, Mapping):
-        yield from _of_mapping(name, cast("Mapping[object, object]", thing))
+        yield from _of_mapping(name, cast("Mapping[object, object]", thing), deep - 1)
     elif isinstance(thing, (list, tuple)):
         items = cast("Sequence[object]", thing)
-        yield name, ", ".join(str(value) for item in items for _, value in [*_entries(name, item)][:1])
+        if any(isinstance(item, (Mapping, list, tuple)) for item in items):
+            for at, item in enumerate(items):
+                yield from _entries(f"{name}.{at}", item, deep - 1)
+            return
+        yield name, ", ".join(str(value) for item in items for _, value in [*_entries(name, item, 1)][:1])
     else:
         yield name, _called(thing)
         settings = {key: value for key, value in _settings(thing).items() if key not in NO_SETTINGS}
         for setting, value in settings.items():
             if value is not None:
-                yield from _entries(setting if setting == "learning_rate" else f"{name}.{setting}", value)
+                yield from _entries(setting if setting == "learning_rate" else f"{name}.{setting}", value, deep - 1)
 
 
-def _of_mapping(name: str, mapping: Mapping[object, object]) -> Iterator[tuple[str, ConfigValue]]:
+def _of_mapping(name: str, mapping: Mapping[object, object], deep: int) -> Iterator[tuple[str, ConfigValue]]:
     """Yield what is in a mapping; of a thing that Keras has serialized its class and its settings."""
     if {"class_name", "config"} <= mapping.keys():
         yield name, str(mapping["class_name"])
         mapping = cast("Mapping[object, object]", mapping["config"] or {})
         mapping = {key: value for key, value in mapping.items() if key not in NO_SETTINGS}
     for key, value in mapping.items():
-        yield from _entries(f"{name}.{key}", value)
+        yield from _entries(f"{name}.{key}", value, deep)
 
 
 def _called(thing: object) -> str:
@@ -134,7 +158,8 @@ def _settings(thing: object) -> Mapping[str, object]:
     if isinstance(thing, type) or not callable(tell := getattr(thing, "get_config", None)):
         return {}
     try:
-        return cast("Mapping[str, object]", tell())
+        told: object = tell()
+        return cast("Mapping[str, object]", told) if isinstance(told, Mapping) else {}
     except Exception:  # of a user's class that takes what a config can't hold
         return {}
 

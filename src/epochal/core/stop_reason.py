@@ -15,10 +15,13 @@ class StopReason:
     Attributes:
         kind: "early", "nan" for a loss that isn't finite, "stopped" for a person; "" as long as nobody has said it.
         words: Why, for people.
+        batches: How many batches the epoch had, once they are through; fewer than `params["steps"]` if it was ended
+            amid them. 0 where nobody counts, as in a loop of one's own.
     """
 
     kind: str = ""
     words: str = ""
+    batches: int = 0
 
     def say(self, words: str, kind: str = EARLY) -> None:
         """Note why, unless that is known already."""
@@ -28,6 +31,7 @@ class StopReason:
     def clear(self) -> None:
         """Forget it."""
         self.kind = self.words = ""
+        self.batches = 0
 
     def to_list(self) -> list[str]:
         """Return both as plain values."""

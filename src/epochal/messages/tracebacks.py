@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
@@ -54,9 +55,11 @@ def _shorten(error: BaseException) -> None:
         frames = list(_frames(each.__traceback__))
         kept = _kept(frames)
         is_shorter = is_shorter or len(kept) < len(frames)
-        each.__traceback__ = _linked(kept)
-    if is_shorter and NOTE not in getattr(error, "__notes__", ()):
-        error.add_note(NOTE)
+        each.with_traceback(_linked(kept))  # which asks no `__setattr__` of the user's
+    if is_shorter:
+        with contextlib.suppress(Exception):  # an error may refuse notes, and is raised all the same
+            if NOTE not in getattr(error, "__notes__", ()):
+                error.add_note(NOTE)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -140,9 +140,10 @@ def packed(posts: Iterable[Post], version: int) -> Parcel:
 def _extras(event: wire.Event, measured: MeasuredEpoch) -> wire.Event:
     """Return what was measured of an event's epoch, by names that the event doesn't have."""
     seconds, took, rate, steps, system = measured
-    each = step_time(took, steps, event.get("loss", 0.0))
+    each = step_time(took, steps)
     values = {wire.LEARNING_RATE: rate, wire.STEP_TIME: each, wire.SECONDS: seconds, **(system or {})}
-    return {name: value for name, value in values.items() if value is not None and name not in event}
+    fitting = [name for name, value in values.items() if value is not None and name not in event]
+    return {name: values[name] for name in fitting[: max(0, wire.MOST_NAMES - len(event))]}
 
 
 _CONSTANT = frozenset((float, int, bool, str, type(None)))

@@ -53,9 +53,12 @@ class Guard:
     def leave(self) -> None:
         """Give the place back, unless another one has it by now."""
         self._owner = None
+        below = self.stream
+        while isinstance(below, Guard) and below._owner is None:  # of a fit in another thread that has ended since
+            below = below.stream
         if self.is_in_place:
-            setattr(sys, self._name, self.stream)
-        _exchange_in_handlers(cast("TextIO", self), self.stream)
+            setattr(sys, self._name, below)
+        _exchange_in_handlers(cast("TextIO", self), below)
 
     def write(self, text: str) -> int:
         """Write a text above the line."""
@@ -96,7 +99,7 @@ class Guard:
 
 def _exchange_in_handlers(old: TextIO, new: TextIO) -> None:
     """Let the handlers of `logging` that write to one stream write to another one."""
-    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
-    for handler in [handler for logger in loggers for handler in getattr(logger, "handlers", ())]:
+    references: list[Any] = list(getattr(logging, "_handlerList", ()))  # those that no logger has, too
+    for handler in [reference() for reference in references]:
         if isinstance(handler, logging.StreamHandler) and cast("Any", handler).stream is old:
             cast("Any", handler).setStream(new)

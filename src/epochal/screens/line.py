@@ -67,7 +67,9 @@ class Line(NamedTuple):
         kept = self._all_parts(SHORT_BAR if columns is not None and columns < WIDE else 2 * SHORT_BAR)
         if columns is None:
             return _joined(kept)
-        left_out = False
+        room = columns - cells(kept[0].text) - len(" …")
+        fitting = [part for part in kept if not part.is_value or cells(part.text) <= room]
+        left_out, kept = len(fitting) < len(kept), fitting
         while cells(text := _joined(kept) + (" …" if left_out else "")) > columns:
             least = max(range(len(kept)), key=lambda at: (kept[at].rank, at))
             if kept[least].rank == Rank.TITLE:

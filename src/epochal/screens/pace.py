@@ -25,7 +25,7 @@ class Pace:
         self.total, self.done = total, 0
         self._started, self._compiled = time.perf_counter(), seconds_compiled()
         self._base: tuple[float, float, int] | None = None  # when measuring begins, what was compiled, batches by then
-        self._ended: float | None = None
+        self._ended: tuple[float, float] | None = None  # when, and what was compiled by then
 
     @property
     def seconds(self) -> float:
@@ -38,16 +38,15 @@ class Pace:
         if self._base is None and seconds_compiled() > self._compiled:
             self._base = time.perf_counter(), seconds_compiled(), done
 
-    def end(self, completed: bool) -> None:
+    def end(self, done: int = 0) -> None:
         """Note that no batch comes any more; once only.
 
         Args:
-            completed: Whether all were done of which there are so many.
+            done: How many were done; 0 for all of which there are so many.
         """
         if self._ended is None:
-            self._ended = time.perf_counter()
-            if completed:
-                self.done = self.total or self.done
+            self._ended = time.perf_counter(), seconds_compiled()
+            self.done = done or self.total or self.done
 
     def seconds_a_batch(self) -> float | None:
         """Return how long a batch takes; None where that isn't known, such as after a single one."""
@@ -56,8 +55,8 @@ class Pace:
             started, compiled, before = self._started, self._compiled, 0
         if self.done < 2:
             return None
-        compiled = seconds_compiled() - compiled
-        return max(0.0, (self._ended or time.perf_counter()) - started - compiled) / (self.done - before)
+        ended, compiled_by_then = self._ended or (time.perf_counter(), seconds_compiled())
+        return max(0.0, ended - started - (compiled_by_then - compiled)) / (self.done - before)
 
     def seconds_left(self) -> float | None:
         """Return how long the batches that are left will take; None where that isn't known."""

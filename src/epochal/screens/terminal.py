@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from typing import TextIO
@@ -13,6 +14,9 @@ from .line import Line
 from .texts import cells
 
 REDRAW_SECONDS = 0.1
+
+SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z^_])")
+"""What a terminal takes for a command, such as another colour (ECMA-48): no part of a line."""
 
 NARROWEST = 20
 """The least columns that a terminal is believed to have."""
@@ -82,8 +86,8 @@ class Terminal:
             if text:
                 self._erase()
             written = stream.write(text)
-            if text:
-                self._is_amid_line = not text.endswith(("\n", "\r"))
+            if seen := SEQUENCE.sub("", text):
+                self._is_amid_line = not seen.endswith(("\n", "\r"))
             if self._line is not None and not self._is_amid_line:
                 self._draw(self._line)
         return written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..core.run_config import RunConfig
 
 
@@ -28,4 +30,4 @@ def listing(text: str) -> str:
 
 
 def _cell(value: object) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
+    return re.sub(r"([\\`*_{}\[\]|])", r"\\\1", " ".join(str(value).split())).replace("<", "&lt;")
