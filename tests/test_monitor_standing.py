@@ -52,6 +52,10 @@ KERAS = {}
          (4.0, 20 / 3, 3.0, 18.0, None)),
         # nobody has said how long it is to be
         (KERAS, [(0, 0, {"loss": 1.0}), (4, 1, {"loss": 1.0})], (4.0, None, 4.0, None, None)),
+        # what no float can hold is not known: of steps, of epochs, and of all that are left
+        (KERAS, [(0, 0, {"step_time": 1e-309})], (0.0, None, None, None, None)),
+        (LENGTHS, [(0, 0, {"seconds": -1e308}), (1, 1, {"seconds": 1e308})], (1e308, None, None, None, None)),
+        (LENGTHS, [(0, 0, {"seconds": 0.0}), (1, 1, {"seconds": 1e308})], (1e308, 2e-307, 1e308, None, None)),
     ],
 )  # fmt: skip
 def test_speed_and_time_left(headers, events, expected):

@@ -88,7 +88,7 @@ def new_summary(id: str, client: str, epoch: int, now: float) -> RunSummary:
     )  # fmt: skip
 
 
-_encode = json.JSONEncoder(check_circular=False).encode
+_encode = json.JSONEncoder(check_circular=False, allow_nan=False).encode
 
 
 @dataclass(slots=True)

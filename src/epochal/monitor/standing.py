@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from functools import lru_cache
 
@@ -44,11 +45,11 @@ def _epoch_done(run: RunSummary, values: dict[str, Value], epoch: int, now: floa
     (done_before, seconds_before), done = run["clock"], epoch + 1
     if done > done_before and seconds > seconds_before:
         fresh = (seconds - seconds_before) / (done - done_before)
-        run["pace"] = fresh if run["pace"] is None else (run["pace"] + fresh) / 2
+        run["pace"] = _finite(fresh if run["pace"] is None else (run["pace"] + fresh) / 2)
     if isinstance(step, float) and step > 0:
-        run["rate"] = 1 / step
+        run["rate"] = _finite(1 / step)
     elif run["pace"] and run["steps"]:
-        run["rate"] = run["steps"] / run["pace"]
+        run["rate"] = _finite(run["steps"] / run["pace"])
     run["clock"], run["duration"], run["batch"] = (done, seconds), seconds, None
 
 
@@ -59,7 +60,12 @@ def _seconds_left(run: RunSummary) -> float | None:
     if pace is None or not run["epochs"]:
         return None
     of_this = 1.0 if run["batch"] is None else min(1.0, run["batch"] / run["steps"]) if run["steps"] else 0.0
-    return max(0.0, run["epochs"] - run["epoch"] - of_this) * pace
+    return _finite(max(0.0, run["epochs"] - run["epoch"] - of_this) * pace)
+
+
+def _finite(number: float) -> float | None:
+    """Return a number that JSON can hold; None for one that is too large, of values next to the limits of floats."""
+    return number if math.isfinite(number) else None
 
 
 def _steps_seen(known: int | None, event: PostedEvent) -> int | None:
