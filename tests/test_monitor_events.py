@@ -202,6 +202,20 @@ def test_one_bad_event_does_not_spoil_the_commit_of_others(store):
     assert store.run("b", 100)["last"] == {"loss": 1.0}
 
 
+def test_an_event_that_fails_for_any_reason_does_not_fail_its_neighbours(store):
+    store.add([event(0, "a", 0, loss=1.0)])
+    store.close()
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE runs SET summary = json_set(summary, '$.best', json('{\"loss\": 5}'))")
+    db.close()
+    store = Store(store.path)
+    bad, good = store.add([event(1, "a", 1, loss=0.5), event(0, "b", 0, loss=1.0)])
+    assert isinstance(bad, TypeError)
+    assert good.run["last"] == {"loss": 1.0}
+    assert store.run("a", 100)["epoch"] == 0
+    store.close()
+
+
 def test_rows_come_in_order_with_an_epoch_after_its_batches(store):
     store.add([event(0, "a", 0, batch=[0, 1], loss=[3.0, 2.0]), event(0, "a", 1, loss=2.5, val_loss=2.6)])
     names, rows = store.table("a")

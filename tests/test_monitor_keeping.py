@@ -97,6 +97,13 @@ def hostile(**changed):
     return change
 
 
+HOSTILE = [
+    ("id", ""), ("best", []), ("best", {"loss": 5}), ("best", {"loss": {"value": float("nan"), "epoch": 0, "higher": False}}),
+    ("last", {"loss": {"a": 1}}), ("last", {"\ud800": 1.0}), ("clock", []), ("clock", [0, "x"]), ("seen", float("inf")),
+    ("seen", True), ("rate", 10**400), ("name", "\ud800"), ("edited", [{}]), ("state", "odd"), ("epoch", -5), ("steps", True),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -108,8 +115,8 @@ def hostile(**changed):
         (lambda lines: [*lines[:2], *lines[3:]], "what stands before line 5 isn't what was written"),
         (lambda lines: [*lines[:2], lines[2][:9], *lines[3:]], "line 3 is no moment of a run"),
         (flipped, "isn't what was written"),
-        (hostile(id="../x"), "a run with the id '../x'"),
-        (hostile(best=[]), "a run whose best is"),
+        (hostile(id="../x"), "a run whose id is '../x'"),
+        *((hostile(**{name: value}), f"a run whose {name} is") for name, value in HOSTILE),
         (hostile(tags=[1]), "tags must be a list of texts"),
         (hostile(extra=1), "no run as this version knows it"),
         (hostile(), "run 'a' is there already"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 
 from .changes import Added, Change
-from .event import BadEventError, PostedEvent
+from .event import PostedEvent
 from .store import Store
 
 MAX_TOGETHER = 500
@@ -60,7 +60,7 @@ class CommitQueue:
 
         Raises:
             BusyError: If too many commands wait.
-            BadEventError: If one of the events is refused; the others are on the disk.
+            BadEventError: If one of the events is refused, or another error of it; the others are on the disk.
             StopError: If the command is to stop a run that can't be stopped.
             sqlite3.Error: If it couldn't be committed.
         """
@@ -126,7 +126,7 @@ class CommitQueue:
         outcomes: list[Outcome] = []
         for post in posts:
             of_events = list(islice(found, len(post)))
-            refused = next((outcome for outcome in of_events if isinstance(outcome, BadEventError)), None)
+            refused = next((outcome for outcome in of_events if isinstance(outcome, Exception)), None)
             outcomes.append(Outcome([outcome for outcome in of_events if isinstance(outcome, Added)], refused))
         return outcomes
 

@@ -79,10 +79,10 @@ class Store:
 
     # Writing
 
-    def add(self, events: Sequence[PostedEvent]) -> list[Added | BadEventError | None]:
+    def add(self, events: Sequence[PostedEvent]) -> list[Added | Exception | None]:
         """Commit events; return for each what it added, None for one that was there already.
 
-        A refused event adds nothing, and its error stands in its place.
+        A refused event, or one that fails in another way, adds nothing, and its error stands in its place.
 
         Raises:
             sqlite3.Error: If nothing could be committed, as on a full disk.
@@ -92,7 +92,9 @@ class Store:
         try:
             with self._transaction():
                 return self._add(events)
-        except BadEventError as error:
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # a neighbour's, whatever it is, is none of the others' business
             if len(events) == 1:
                 return [error]
             return [outcome for event in events for outcome in self.add([event])]
@@ -153,13 +155,13 @@ class Store:
             self._known.clear()  # they may know of what is now undone
             raise
 
-    def _add(self, events: Sequence[PostedEvent]) -> list[Added | BadEventError | None]:
+    def _add(self, events: Sequence[PostedEvent]) -> list[Added | Exception | None]:
         """Write each table in one statement: at every statement the thread waits for the interpreter's lock."""
         if len(self._known) > KNOWN_RUNS:
             self._known.clear()
         runs = [self._run_of(event) for event in events]
         digests = self._digests([(run.key, event.seq) for run, event in zip(runs, events, strict=True) if run])
-        added: list[Added | BadEventError | None] = []
+        added: list[Added | Exception | None] = []
         rows = _Rows()
         for run, event in zip(runs, events, strict=True):
             if run is None:

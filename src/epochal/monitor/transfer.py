@@ -15,14 +15,15 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, cast
 
 from .. import wire
 from .event import EPOCH_END, MAX_TEXT, RUN_ID, Value
-from .runs import RunSummary, StoredRun, new_summary, run_named
+from .runs import Best, RunSummary, StoredRun, new_summary, run_named
 
 VERSION = 1
 
@@ -154,28 +155,13 @@ def _config(at: int, said: object) -> dict[str, str | int | float | bool | None]
 
 
 def _summary(at: int, said: object) -> RunSummary:
-    """Return a run's summary if it has all of its keys, and values of their kinds."""
-    known = new_summary("", "", 0, 0.0)
-    optional = {
-        "name": str,
-        "called": str,
-        "epochs": int,
-        "steps": int,
-        "batch": int,
-        "rate": float,
-        "pace": float,
-        "eta": float,
-    }
-    if not isinstance(said, dict) or said.keys() != known.keys():
+    """Return a run's summary if it has all of its keys, and values as a monitor writes them."""
+    if not isinstance(said, dict) or said.keys() != new_summary("", "", 0, 0.0).keys():
         raise DamagedError(f"line {at} has no run as this version knows it")
     given = cast("dict[str, object]", said)
-    for name, value in known.items():
-        kind = optional.get(name, list if isinstance(value, tuple) else type(value))
-        allowed = (kind, int) if kind is float else kind
-        if not (isinstance(given[name], allowed) or (name in optional and given[name] is None)):
+    for name, fits in _FITS.items():
+        if not (fits(given[name]) or (name in _OPTIONAL and given[name] is None)):
             raise DamagedError(f"line {at} has a run whose {name} is {str(given[name])[:40]!r}")
-    if not re.fullmatch(rf"{RUN_ID}|~[0-9A-Za-z.:~-]{{1,100}}", str(given["id"])) or not given["id"]:
-        raise DamagedError(f"line {at} has a run with the id {str(given['id'])[:40]!r}")
     try:
         given["tags"], given["notes"] = wire.checked_tags(given["tags"]), wire.checked_notes(given["notes"])
     except wire.NoValueError as error:
@@ -185,18 +171,78 @@ def _summary(at: int, said: object) -> RunSummary:
 
 def _is_name(name: object) -> bool:
     """Return whether something is the grain and the metric of a series."""
-    match name:
-        case ["epoch" | "batch", str()]:
-            return True
-        case _:
-            return False
+    grain, metric = _pair(name)
+    return grain in ("epoch", "batch") and _is_text(metric)
+
+
+def _is_id(id: object) -> bool:
+    return isinstance(id, str) and re.fullmatch(rf"(?!$){RUN_ID}|~[0-9A-Za-z.:~-]{{1,100}}", id) is not None
+
+
+def _is_state(state: object) -> bool:
+    return state in (wire.RUNNING, *wire.ENDS)
+
+
+def _is_text(text: object) -> bool:
+    return isinstance(text, str) and len(text) <= MAX_TEXT + 1 and wire.storable(text) == text
+
+
+def _is_flag(flag: object) -> bool:
+    return isinstance(flag, bool)
 
 
 def _is_count(number: object) -> bool:
     return type(number) is int and 0 <= number < EPOCH_END
 
 
+def _is_number(number: object) -> bool:
+    return isinstance(number, (int, float)) and not _is_flag(number) and abs(number) <= sys.float_info.max
+
+
 def _is_value(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= MAX_TEXT + 1
-    return value is None or (type(value) is float and math.isfinite(value))
+    return value is None or _is_text(value) or (type(value) is float and math.isfinite(value))
+
+
+def _is_clock(clock: object) -> bool:
+    epochs, seconds = _pair(clock)
+    return _is_count(epochs) and _is_number(seconds)
+
+
+def _pair(found: object) -> tuple[object, object]:
+    """Return the two of a list; of anything else two that fit nowhere."""
+    listed = cast("list[object]", found) if isinstance(found, list) else []
+    return (listed[0], listed[1]) if len(listed) == 2 else ((), ())
+
+
+def _is_edited(names: object) -> bool:
+    return isinstance(names, list) and all(name in ("name", "tags", "notes") for name in cast("list[object]", names))
+
+
+def _is_best(best: object) -> bool:
+    if not isinstance(best, dict) or best.keys() != Best.__annotations__.keys():
+        return False
+    found = cast("dict[str, object]", best)
+    return _is_number(found["value"]) and _is_count(found["epoch"]) and _is_flag(found["higher"])
+
+
+def _by_metric(values: object, fits: Callable[[object], bool]) -> bool:
+    if not isinstance(values, dict):
+        return False
+    return all(_is_text(metric) and fits(value) for metric, value in cast("dict[str, object]", values).items())
+
+
+_FITS: dict[str, Callable[[object], bool]] = {
+    "id": _is_id,
+    "state": _is_state,
+    "clock": _is_clock,
+    "edited": _is_edited,
+    "last": lambda values: _by_metric(values, _is_value),
+    "best": lambda values: _by_metric(values, _is_best),
+    **dict.fromkeys(["client", "name", "called", "reason"], _is_text),
+    **dict.fromkeys(["epochs", "steps", "epoch", "batch"], _is_count),
+    **dict.fromkeys(["started", "seen", "duration", "rate", "pace", "eta"], _is_number),
+    **dict.fromkeys(["archived", "allow_stop", "stopping"], _is_flag),
+}
+"""What each entry of a run's summary must be, but for tags and notes, of which more is said."""
+
+_OPTIONAL = {"name", "called", "epochs", "steps", "batch", "rate", "pace", "eta"}
