@@ -111,6 +111,7 @@ def test_viewers_are_told_of_edits(tmp_path):
         ("[]", 400, "got list"),
         ("{}", 400, "any of name, tags, notes, archived; got nothing"),
         ('{"state": "x"}', 400, "any of name, tags, notes, archived; got state"),
+        ('{"\\ud800": 1}', 400, "any of name, tags, notes, archived; got ?"),
         ('{"name": ""}', 400, "1 to 200 characters, or null"),
         ('{"name": 1}', 400, "1 to 200 characters, or null"),
         ('{"archived": 1}', 400, "archived must be true or false; got '1'"),

@@ -172,7 +172,8 @@ def _edits(body: bytes) -> Edits:
         "name": _name, "tags": wire.checked_tags, "notes": wire.checked_notes, "archived": _flag,
     }  # fmt: skip
     if not said or said.keys() - checks.keys():
-        raise HTTPException(400, f"an edit has any of {', '.join(checks)}; got {', '.join(sorted(said)) or 'nothing'}")
+        got = wire.storable(", ".join(sorted(said))) or "nothing"
+        raise HTTPException(400, f"an edit has any of {', '.join(checks)}; got {got[:200]}")
     try:
         return cast("Edits", {name: checks[name](value) for name, value in said.items()})
     except wire.NoValueError as error:
