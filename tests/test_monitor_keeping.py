@@ -152,6 +152,15 @@ def test_what_can_not_be_written_or_read_is_said(db, tmp_path, capsys, arguments
     assert not (tmp_path / "x.json").exists()
 
 
+def test_a_copy_of_a_damaged_file_says_which_is_damaged(db, tmp_path, capsys):
+    whole = db.read_bytes()
+    for damaged in (whole[:8192] + b"x" * (len(whole) - 8192), whole[:8192]):
+        db.write_bytes(damaged)
+        assert command("--db", db, "backup", tmp_path / "copy.db") == 1
+        assert f"{db} can't be read: database disk image is malformed" in capsys.readouterr().err
+        assert not (tmp_path / "copy.db").exists()
+
+
 def test_runs_of_a_monitor_that_runs_are_not_imported(tmp_path, db, capsys):
     command("--db", db, "export", tmp_path / "a.json")
     with running(tmp_path / "new.db"):

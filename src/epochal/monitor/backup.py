@@ -50,6 +50,8 @@ def copy_file(db: str | os.PathLike[str], target: Path) -> None:
             copy.execute("PRAGMA journal_mode = DELETE")  # so that it is one file, with nothing beside it
             found = copy.execute("PRAGMA quick_check").fetchone()[0]
         except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise  # what is damaged came from there, and isn't the copy's fault
             raise OSError(errno.ENOSPC if "full" in str(error) else errno.EIO, str(error)) from None
         if found != "ok":
             raise ValueError(f"{db} is damaged: {found}.")
