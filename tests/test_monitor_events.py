@@ -170,6 +170,26 @@ def test_a_run_that_failed_and_does_its_last_epoch_again_is_running(store):
     assert [run["state"] for run in store.runs()] == ["running"]
 
 
+def introduction(run):
+    said = {"epoch": 0, "config": {}, "tags": [], "notes": "", "allow_stop": True}
+    return read_event(json.dumps(said).encode(), {"x-epochal-run": run, "x-epochal-about": "run"}, "10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [event(1, "a", 1, loss=0.9), event(1, "a", 1, loss=0.8), introduction("a")],
+    ids=["it does again what it had posted", "it does that in another way", "it says what it is made with"],
+)
+def test_a_run_that_was_killed_and_goes_on_is_no_longer_asked_to_stop(store, first):
+    store.add([event(0, "a", 0, loss=1.0), introduction("a"), event(1, "a", 1, loss=0.9)])
+    store.ask_to_stop("a")
+    (added,) = store.add([event(2, "a", 2, loss=0.7)])
+    assert added.run["stopping"] is True
+    (added,) = store.add([first])
+    assert (added.run["state"], added.run["stopping"]) == ("running", False)
+    assert store.runs()[0]["stopping"] is False
+
+
 def test_rows_may_be_those_of_some_epochs(store):
     store.add([event(e, "a", e, loss=float(e)) for e in range(9)])
     _, rows = store.table("a", limit=2, first=3, last=5)

@@ -65,16 +65,22 @@ def hear(run: RunSummary, event: PostedEvent, now: float) -> None:
         go_on(run)
 
 
-def go_on(run: RunSummary) -> bool:
-    """Note that a run is running, and return whether that is news."""
-    if run["state"] == wire.RUNNING:
-        return False
-    run["state"], run["reason"] = wire.RUNNING, ""
-    return True
+def go_on(run: RunSummary) -> None:
+    """Note that a run is running."""
+    if run["state"] != wire.RUNNING:
+        run["state"], run["reason"] = wire.RUNNING, ""
+
+
+def do_again(run: RunSummary) -> bool:
+    """Note that a run does again what it had posted, as a resumed one does, and return whether that is news."""
+    news = run["state"] != wire.RUNNING or run["stopping"]
+    go_on(run)
+    run["stopping"] = False  # it was for the process that is gone
+    return news
 
 
 def _take(run: RunSummary, about: About) -> None:
-    run["allow_stop"] = about.allow_stop
+    run["allow_stop"], run["stopping"] = about.allow_stop, False  # said once, when a process begins
     if "tags" not in run["edited"]:
         run["tags"] = about.tags
     if "notes" not in run["edited"]:

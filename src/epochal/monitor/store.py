@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from .changes import Added, Edits, Removed, ask_to_stop, edit, go_on, hear
+from .changes import Added, Edits, Removed, ask_to_stop, do_again, edit, hear
 from .database import Database
 from .event import EPOCH_END, BadEventError, PostedEvent, Value
 from .reading import LAST_EPOCH, RunInDetail, Table, read_run, read_table
@@ -168,9 +168,12 @@ class Store:
                 added.append(None)
                 continue
             if event.seq is not None:
-                if digests.get((run.key, event.seq)) == event.digest:
+                before = digests.get((run.key, event.seq))
+                if before == event.digest:
                     added.append(self._hear_again(run))
                     continue
+                if before is not None:
+                    do_again(run.summary)
                 digests[run.key, event.seq] = event.digest
             added.append(self._apply(event, run, rows))
         self._insert("events", [(run, seq, digest) for (run, seq), digest in digests.items()])
@@ -204,7 +207,7 @@ class Store:
     def _hear_again(self, run: StoredRun) -> Added | None:
         """Take an event that was there already as a sign of life: a resumed run does again what it had posted."""
         run.summary["seen"] = time.time()
-        return Added(run.copy(), {}) if go_on(run.summary) else None
+        return Added(run.copy(), {}) if do_again(run.summary) else None
 
     def _digests(self, keys: Sequence[tuple[int, int | None]]) -> dict[tuple[int, int], int]:
         """Return the digests of the events that came under these numbers before.
