@@ -308,6 +308,8 @@ def test_a_link_opens_the_same_view_and_the_controls_say_it(server, show):
     wait_for(lambda: points(page, "loss")["training"] < 40)  # the part in full detail, the rest not
     hover(page, "loss")
     wait_for(lambda: "smoothed" in text(page, "#pointer .moment"))
+    page.execute_script("location.hash = '#runs=link&range=1e308:2e308'")  # nobody is asked for such an epoch
+    wait_for(lambda: page.execute_script(code)[4] == "1e+308")
     page.execute_script("location.hash = '#runs=link'")
     wait_for(lambda: page.execute_script(code) == ["epoch", False, False, "0", "", ""])
 

@@ -94,7 +94,7 @@ function update() {
     while (taken.has(free)) free++;
     colours.set(id, free);
   }
-  data.choose(chosen.filter((id) => data.runs.has(id)));
+  data.choose(chosen);
   drawSoon();
 }
 

@@ -19,6 +19,7 @@ export class Data extends EventTarget {
   limit = 500; // runs that are listed
   total = 0; // runs that the server has
   #waiting = null; // changes that come while the list is read
+  #asked = new Set(); // runs beyond the list that were asked for
 
   constructor() {
     super();
@@ -65,6 +66,7 @@ export class Data extends EventTarget {
     this.needsToken = found.token;
     this.total = found.total;
     this.runs = new Map(found.runs.map((run) => [run.id, run]));
+    this.#asked.clear();
     for (const id of [...this.points.keys()]) {
       if (this.runs.has(id)) this.fetch(id);
       else this.points.delete(id);
@@ -81,7 +83,21 @@ export class Data extends EventTarget {
 
   choose(ids) {
     for (const id of [...this.points.keys()]) if (!ids.includes(id)) this.points.delete(id);
-    for (const id of ids) if (!this.points.has(id)) this.fetch(id);
+    for (const id of ids) {
+      if (!this.runs.has(id)) this.#find(id);
+      else if (!this.points.has(id)) this.fetch(id);
+    }
+  }
+
+  // Asks once for a chosen run that isn't among the listed ones.
+  async #find(id) {
+    if (this.total <= this.runs.size || this.#asked.has(id)) return;
+    this.#asked.add(id);
+    const found = await fetchJSON(`/api/runs/${encodeURIComponent(id)}?width=1`).catch(() => null);
+    if (!found || this.runs.has(id)) return;
+    const { series, ...run } = found;
+    this.runs.set(id, run);
+    this.#emit("runs");
   }
 
   // Fetches what a view needs, if it needs other points than before.
@@ -104,7 +120,7 @@ export class Data extends EventTarget {
     }
     entry.pending = [];
     const asked = this.#epochs(id, this.range);
-    const query = `width=${WIDTH}&first=${Math.max(0, Math.floor(asked[0]) - 2)}&last=${Math.min(2 ** 53, Math.ceil(asked[1]))}`;
+    const query = `width=${WIDTH}&first=${epochAt(Math.floor(asked[0]) - 2)}&last=${epochAt(Math.ceil(asked[1]))}`;
     const weight = this.smoothing;
     try {
       const run = await fetchJSON(`/api/runs/${encodeURIComponent(id)}?${query}&smoothing=${weight}`);
@@ -129,7 +145,7 @@ export class Data extends EventTarget {
   // Returns the last rows of a run in a range of the axis.
   async rows(id, range) {
     const [first, last] = this.#epochs(id, range);
-    const query = `limit=200&first=${Math.max(0, Math.ceil(first) - 1)}&last=${Math.max(0, Math.floor(last) - 1)}`;
+    const query = `limit=200&first=${epochAt(Math.ceil(first) - 1)}&last=${epochAt(Math.floor(last) - 1)}`;
     return fetchJSON(`/api/runs/${encodeURIComponent(id)}/rows?${query}`);
   }
 
@@ -195,6 +211,11 @@ async function fetchJSON(address) {
   const answer = await fetch(address);
   if (!answer.ok) throw new Error(`${answer.status} ${address}`);
   return answer.json();
+}
+
+// A number that the server takes for an epoch.
+function epochAt(number) {
+  return Math.min(2 ** 53, Math.max(0, number));
 }
 
 // A series as it came from the server. `version` grows with each change, `text` says that not all values are numbers.
