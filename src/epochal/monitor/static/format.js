@@ -1,5 +1,7 @@
 // How things are called and written.
 
+const NARROW = 7; // letters of a figure in the list
+
 export function title(run) {
   if (run.name) return run.name;
   return run.id.startsWith("~") ? run.client : `run ${run.id.slice(0, 6)}`;
@@ -11,6 +13,15 @@ export function number(value) {
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return String(value);
   const size = Math.abs(value);
   return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+}
+
+// A value in the few letters that a narrow column has: "12.3", "1.23e8", "-3e-300".
+export function compact(value, metric) {
+  const text = quantity(value, metric);
+  if (typeof value !== "number" || text.length <= NARROW) return text;
+  const shorter = [3, 2, 1].map((digits) => quantity(Number(value.toPrecision(digits)), metric));
+  const powers = [2, 1, 0].map((digits) => value.toExponential(digits).replace("e+", "e"));
+  return [...shorter, ...powers].find((text) => text.length <= NARROW) ?? powers[2];
 }
 
 // A value of a metric, in the unit that reads well: "3.2 GB", "74 %", "12.5 ms".

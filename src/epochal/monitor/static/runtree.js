@@ -2,7 +2,7 @@
 // thousand runs cost what forty do; they are changed in place, so that whoever has the focus keeps it.
 
 import { element, label, write } from "./dom.js";
-import { age, quantity, title } from "./format.js";
+import { age, compact, quantity, title } from "./format.js";
 import { brief, epochs, icon, percent, remaining, roughly, share, short, stateOf, turn } from "./status.js";
 
 const AROUND = 6; // lines beyond those in sight
@@ -140,7 +140,7 @@ export class RunTree {
     write(node.epochs, run.epochs ? `${run.epoch + 1}/${run.epochs}` : `${run.epoch + 1}`);
     node.epochs.style.setProperty("--done", `${100 * (done ?? 0)}%`);
     node.epochs.classList.toggle("unknown", done === null);
-    write(node.value, quantity(value(run), metric));
+    write(node.value, compact(value(run), metric));
     write(node.heard, brief(now - run.seen));
     this.#describe(node, run, { state, metric, value: value(run), now });
   }
