@@ -79,9 +79,9 @@ export function epochs(run) {
   return run.epochs ? `epoch ${run.epoch + 1} of ${run.epochs}` : `epoch ${run.epoch + 1}`;
 }
 
-// Seconds to the end by now; null where nobody knows.
+// Seconds to the end by now; null where nobody knows, as after the last epoch: what callbacks still do isn't foreseen.
 export function remaining(run, now) {
-  if (!isLive(run, now) || run.eta === null || run.eta === undefined) return null;
+  if (!isLive(run, now) || run.eta === null || run.eta === undefined || share(run) === 1) return null;
   return Math.max(0, run.eta - Math.max(0, now - run.seen));
 }
 
