@@ -247,6 +247,14 @@ def test_charts_go_over_epochs_steps_and_time(server, show):
     set_value(page, "#first", "500")
     wait_for(lambda: ends() == pytest.approx([500, 1000], abs=20))
     wait_for(lambda: points(page, "loss")["fast, training"] == 7)  # with neighbours on the left
+    page.execute_script("location.hash = '#runs=vague&x=time'")
+    wait_for(lambda: text(page, "figure .nothing") == "nothing to draw over this axis")
+    page.execute_script(
+        "const f = CanvasRenderingContext2D.prototype; const fill = f.fillText; window.ticks = []; f.fillText = function (t, ...at) { ticks.push(t); fill.call(this, t, ...at) }"
+    )
+    set_value(page, "#x", "step")
+    of_steps = wait_for(lambda: page.execute_script("return ticks.slice(ticks.indexOf('steps') >>> 0)"))
+    assert [tick for tick in of_steps if tick.endswith(" s")] == []
 
 
 def test_typed_ends_are_taken_in_any_order_and_corrected_in_sight(server, show):

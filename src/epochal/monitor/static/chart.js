@@ -16,7 +16,6 @@ const NOTED = 4; // runs that a note names
 export class Chart {
   visible = false;
   #plot = null;
-  #log = false;
   #drawn = "";
   #lines = [];
   #frame = null;
@@ -66,6 +65,7 @@ export class Chart {
     this.#drawn = content;
     findBest(lines, frame.axis);
     this.#lines = lines.filter(({ x }) => x);
+    if (this.#frame?.log !== frame.log || this.#frame?.axis !== frame.axis) this.#destroy(); // uPlot keeps a scale's kind and the ticks of the same ends
     this.#frame = frame;
     this.#scale = span(this.#lines, frame.x, frame);
     this.#describe(lines);
@@ -73,8 +73,6 @@ export class Chart {
     this.values.draw(this.name, lines, frame.zoomed);
     const { low, high } = this.#scale;
     const ends = [frame.x, low === null ? [frame.log ? 0.1 : 0, 1] : [low, high]];
-    if (this.#log !== frame.log) this.#destroy();
-    this.#log = frame.log;
     this.#ends = ends;
     this.#mark(lines);
     if (this.#plot) this.#plot.setData(ends);
@@ -95,7 +93,7 @@ export class Chart {
         move: (plot, left, top) => [this.#nearest(plot, left), top],
         bind: { dblclick: () => () => this.zoom(null) },
       },
-      scales: { x: { time: false, range: () => this.#ends[0] }, y: { distr: this.#log ? 3 : 1, range: () => this.#ends[1] } },
+      scales: { x: { time: false, range: () => this.#ends[0] }, y: { distr: this.#frame.log ? 3 : 1, range: () => this.#ends[1] } },
       series: [{}, { scale: "y", paths: () => null, points: { show: false } }],
       axes: [this.#across(), this.#up()],
       hooks: {
@@ -130,7 +128,7 @@ export class Chart {
   }
 
   #up() {
-    const found = (low, high) => ticks(low, high, 5, this.name, this.#log);
+    const found = (low, high) => ticks(low, high, 5, this.name, this.#frame.log);
     return {
       stroke: () => this.#frame.soft,
       font: FONT,
@@ -145,7 +143,7 @@ export class Chart {
 
   // The lines between the powers of ten, lightly.
   #minor({ ctx, bbox, scales: { y }, valToPos }) {
-    if (!this.#log || y.min === null) return;
+    if (!this.#frame.log || y.min === null) return;
     ctx.save();
     ctx.strokeStyle = this.#frame.grid;
     ctx.globalAlpha = 0.45;
@@ -215,7 +213,7 @@ export class Chart {
     const y = this.#ends[1].map((value) => Number(value.toPrecision(4))).join(":");
     const points = JSON.stringify(Object.fromEntries(lines.map((line) => [name(line), line.series.value.length])));
     this.figure.lines = this.#lines;
-    Object.assign(this.figure.dataset, { points, y, outside: this.#scale.outside, log: this.#log });
+    Object.assign(this.figure.dataset, { points, y, outside: this.#scale.outside, log: this.#frame.log });
   }
 }
 
