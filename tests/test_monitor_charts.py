@@ -340,6 +340,7 @@ RULES = [
     ("format.js", '[m.quantity(74.25, "system/cpu"), m.quantity(2e-5, "step_time"), m.quantity(2e-5, "loss"), m.quantity(null, "loss")]', ["74.3 %", "20 µs", "2.00e-5", "–"]),
     ("format.js", '[123456789, 2.51e-300, -1234567.8, -0.0012345, 1234567, 0.5, null].map((v) => m.compact(v, "loss"))', ["1.23e8", "3e-300", "-1.23e6", "-0.0012", "1234567", "0.5", "–"]),
     ("status.js", '[4, 9].map((epoch) => m.remaining({ state: "running", seen: 0, eta: 5, epochs: 10, epoch }, 1))', [4, None]),
+    ("name.js", '["a short name", "learning_rate=0.1,seed=1", "مرحبا بالعالم تدريب 123"].map((text) => [...m.name(text).children].map((part) => part.textContent))', [["a short name", ""], ["learning_rate=0.", "1,seed=1"], ["مرحبا بالعالم تدريب 123", ""]]),
     ("axes.js", '["90", "90 s", "5 min", "1 h 30 min", "1.5h", "1:30", "1:30:00", "2d", "soon", "5 x"].map(m.AXES.time.read)', [90, 90, 300, 5400, 5400, 90, 5400, 172800, None, None]),
     ("axes.js", 'm.AXES.time.ticks(0, 7300, 5).map(m.AXES.time.write)', ["0 s", "30 min", "1 h", "1 h 30 min", "2 h"]),
     ("axes.js", 'm.AXES.epoch.ticks(1, 7, 10)', [1, 2, 3, 4, 5, 6, 7]),

@@ -244,6 +244,11 @@ def test_dark_and_narrow(page, monitor):
         set_value(page, "#theme", "light", "change")
         shoot(page, "narrow")
         page.execute_script("document.querySelector('#charts').scrollIntoView()")
+        tops = """return ['.readings .swatch-line', '.readings .name', '#last', '#whole'].map((s) => {
+            const { top, bottom } = document.querySelector(s).getBoundingClientRect(); return (top + bottom) / 2 })"""
+        swatch, name, last, whole = page.execute_script(tops)
+        assert abs(swatch - name) < 3  # beside it
+        assert abs(last - whole) < 3
         shoot(page, "narrow-charts")
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -3,6 +3,7 @@
 import { element, label } from "./dom.js";
 import { quantity, title } from "./format.js";
 import { lastOf } from "./lines.js";
+import { name } from "./name.js";
 import { swatch } from "./palette.js";
 
 const MOST = 6; // runs whose values are in sight under a chart
@@ -53,7 +54,7 @@ export class Legend {
     this.runs.replaceChildren(...shown.map(({ run, look }) => {
       const button = element("button", { type: "button", title: "Pick out this run’s lines" });
       button.dataset.run = run.id;
-      button.append(swatch(look), element("span", { textContent: title(run) }));
+      button.append(swatch(look), element("span", { textContent: title(run), dir: "auto" }));
       button.addEventListener("click", () => this.pin(button.getAttribute("aria-pressed") === "true" ? null : run.id));
       const item = element("li");
       item.append(button);
@@ -140,9 +141,8 @@ function fill(table, words, head, cells) {
   const body = element("tbody");
   body.append(...cells.map(({ run, look, texts }) => {
     const row = element("tr");
-    const name = element("th", { scope: "row", title: title(run) });
-    name.append(swatch(look), element("span", { textContent: title(run) }));
-    row.append(name, ...texts.map((text) => element("td", { textContent: text })));
+    const who = element("span", { className: "called" }, swatch(look), name(title(run)));
+    row.append(element("th", { scope: "row", title: title(run) }, who), ...texts.map((text) => element("td", { textContent: text })));
     return row;
   }));
   table.replaceChildren(caption, first, body);

@@ -52,7 +52,7 @@ export function paint(chart, lines, { pinned, card, soft }) {
   ctx.restore();
   ctx.save();
   for (const line of ringed(inOrder, pinned)) ring(chart, at, line, card, ratio);
-  gaps(chart, at, inOrder, soft, ratio);
+  gaps(chart, at, inOrder, { soft, card }, ratio);
   ctx.restore();
 }
 
@@ -164,7 +164,7 @@ function ring({ ctx, scales }, { across, up, drawn }, { best, look, place }, car
 }
 
 // Crosses on the axis where values stop being finite, with a word.
-function gaps({ ctx, bbox, scales }, { across }, lines, soft, ratio) {
+function gaps({ ctx, bbox, scales }, { across }, lines, { soft, card }, ratio) {
   const bottom = bbox.top + bbox.height;
   const size = 4 * ratio;
   let worded = -Infinity;
@@ -186,6 +186,11 @@ function gaps({ ctx, bbox, scales }, { across }, lines, soft, ratio) {
     ctx.fillStyle = soft;
     ctx.textAlign = right ? "right" : "left";
     ctx.textBaseline = "bottom";
-    ctx.fillText("NaN", h + (right ? -7 : 7) * ratio, bottom - 3 * ratio);
+    const word = ["NaN", h + (right ? -7 : 7) * ratio, bottom - 3 * ratio];
+    ctx.strokeStyle = card; // around the word, for lines may run below it
+    ctx.lineWidth = 5 * ratio;
+    ctx.lineJoin = "round";
+    ctx.strokeText(...word);
+    ctx.fillText(...word);
   }
 }

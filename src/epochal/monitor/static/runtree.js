@@ -3,10 +3,10 @@
 
 import { element, label, write } from "./dom.js";
 import { age, compact, quantity, title } from "./format.js";
+import { name, rename } from "./name.js";
 import { brief, epochs, icon, percent, remaining, roughly, share, short, stateOf, turn } from "./status.js";
 
 const AROUND = 6; // lines beyond those in sight
-const TAIL = 8; // letters at the end of a long name that always stay in sight: that is where sweeps differ
 
 export class RunTree {
   #lines = [];
@@ -95,15 +95,12 @@ export class RunTree {
 
   #add({ key, run }) {
     const part = (className) => element("span", { className });
-    const node = { line: element("div", { className: run ? "run" : "group" }), mark: part("mark"), name: part("name") };
+    const node = { line: element("div", { className: run ? "run" : "group" }), mark: part("mark"), name: run ? name() : part("name") };
     node.line.setAttribute("role", "treeitem");
     node.line.dataset.key = key;
     if (run) {
       node.icon = icon("running");
       node.state = part("unseen");
-      node.head = part("head");
-      node.tail = part("tail");
-      node.name.append(node.head, node.tail);
       node.epochs = part("epochs");
       node.value = part("value");
       node.heard = part("heard");
@@ -132,10 +129,7 @@ export class RunTree {
     node.mark.style.setProperty("--colour", strong);
     node.mark.classList.toggle("dashed", dash.length > 0);
     turn(node.icon, state);
-    const name = Array.from(title(run).slice(cut));
-    const split = name.length > 2 * TAIL ? name.length - TAIL : name.length;
-    write(node.head, name.slice(0, split).join(""));
-    write(node.tail, name.slice(split).join(""));
+    rename(node.name, title(run).slice(cut));
     const done = share(run);
     write(node.epochs, run.epochs ? `${run.epoch + 1}/${run.epochs}` : `${run.epoch + 1}`);
     node.epochs.style.setProperty("--done", `${100 * (done ?? 0)}%`);
