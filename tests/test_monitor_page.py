@@ -133,11 +133,13 @@ def test_a_run_is_deleted_after_a_question(page, monitor):
     post(monitor, "a", 2)
     wait_for(lambda: all_of(page, ".run"))
     click(page, ".run .more")
+    set_value(page, "#run-notes", "half a sentence", "input")
     click(page, "#delete")
     assert "Delete “a”" in text(page, "#confirm-text")
     click(page, "#confirm .danger")
     wait_for(lambda: not all_of(page, ".run"))
     assert monitor.get("/api/runs")["runs"] == []
+    assert "a is gone, and with it what you wrote of it" in text(page, "#notices")
 
 
 def test_the_csv_link_leads_to_all_rows(page, monitor):

@@ -51,6 +51,7 @@ export class Details {
   draw(run, now) {
     if (this.id === null) return;
     if (!run) {
+      if (this.editor.changed) this.say(`${title(this.#run)} is gone, and with it what you wrote of it`, true);
       this.#leave();
       return;
     }
