@@ -142,6 +142,15 @@ def test_a_run_is_deleted_after_a_question(page, monitor):
     assert "a is gone, and with it what you wrote of it" in text(page, "#notices")
 
 
+def test_an_expression_that_takes_for_ever_stops_nothing(page, monitor):
+    post(monitor, "a", 1, 40 * "a" + "!")
+    wait_for(lambda: all_of(page, ".run"))
+    set_value(page, "#filter", "/^(a+)+$/", "input")
+    wait_for(lambda: text(page, "#found").startswith("This expression takes too long"))
+    set_value(page, "#filter", "/^a+!$/", "input")
+    wait_for(lambda: text(page, "#found") == "1 of 1 match /^a+!$/")
+
+
 def test_the_csv_link_leads_to_all_rows(page, monitor):
     post(monitor, "a", 3)
     click(page, ".run .more")

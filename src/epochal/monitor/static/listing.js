@@ -5,9 +5,9 @@ import { short, stateOf } from "./status.js";
 
 const MAIN = ["val_loss", "loss"];
 
-// What somebody has typed to find runs by: words that a run must all have, or /an expression/. Returns `matches(run)`,
-// and what was meant in words, or why it means nothing.
-export function filter(typed, now) {
+// What somebody has typed to find runs by: words that a run must all have, or /an expression/, which `match(pattern)`
+// tries, see matcher.js. Returns `matches(run)`, and what was meant in words, or why it means nothing.
+export function filter(typed, now, match) {
   const text = typed.trim();
   if (!text) return { matches: () => true, means: "", wrong: "" };
   const expression = text.match(/^\/(.+)\/(i?)$/s);
@@ -18,7 +18,9 @@ export function filter(typed, now) {
     } catch (error) {
       return { matches: () => true, means: "", wrong: `Not a regular expression: ${error.message.split(": ").pop()}` };
     }
-    return { matches: (run) => pattern.test(title(run)), means: `match ${text}`, wrong: "" };
+    const { test, waiting, failed } = match(pattern);
+    const wrong = failed ? "This expression takes too long: a repetition within a repetition, such as (a+)+, can take for ever" : "";
+    return { matches: (run) => test(title(run)), means: waiting || failed ? "" : `match ${text}`, wrong };
   }
   const words = text.toLowerCase().split(/\s+/);
   const matches = (run) => {

@@ -1,7 +1,9 @@
 // The list of runs with what finds, sorts and groups them.
 
 import { $, element, label, recall, remember, write } from "./dom.js";
+import { title } from "./format.js";
 import { bestMetrics, filter, lines, mainMetric, mainValue, ordered } from "./listing.js";
+import { Matcher } from "./matcher.js";
 import { RunTree } from "./runtree.js";
 
 const MOST = 100; // runs that are chosen at once: each is a line in each chart
@@ -18,6 +20,7 @@ export class RunList {
     this.choose = choose;
     this.changed = changed;
     this.say = say;
+    this.matcher = new Matcher(changed);
     const find = () => $("filter").focus();
     this.tree = new RunTree($("runs"), { choose, open, find, left: changed, all: () => this.#all(), fold: (group, on) => this.#fold(group, on) });
     $("group").checked = recall("group") === "true";
@@ -33,7 +36,7 @@ export class RunList {
     this.#view = view;
     this.#offerSorts();
     const sort = $("sort").value;
-    const { matches, means, wrong } = filter($("filter").value, view.now);
+    const { matches, means, wrong } = filter($("filter").value, view.now, (pattern) => this.matcher.match(pattern, this.#runs.map(title)));
     const kept = this.#runs.filter((run) => $("archived").checked || !run.archived || view.chosen.has(run.id));
     this.#found = ordered(kept.filter(matches), sort);
     if (!this.tree.busy) this.#pinned = new Set(view.chosen);
