@@ -9,9 +9,10 @@ import pytest
 os.environ.setdefault("KERAS_BACKEND", "jax")
 keras = pytest.importorskip("keras")
 
+from reads_means import Means  # noqa: E402
 from screens import shown  # noqa: E402
 
-from epochal.callbacks import Callback, Every  # noqa: E402
+from epochal.callbacks import Callback  # noqa: E402
 from epochal.keras import Model, install, uninstall  # noqa: E402
 from epochal.messages.tracebacks import NOTE  # noqa: E402
 
@@ -24,19 +25,6 @@ def net():
     net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, "softmax")])
     net.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
     return net
-
-
-class Means(Callback):
-    """Keeps what its hooks get."""
-
-    reads_means = True
-    cadence = Every(7, "batch")
-
-    def __init__(self):
-        self.seen = {}
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seen[batch] = dict(logs)
 
 
 def test_what_a_batch_logs_are_means_as_it_is(net):

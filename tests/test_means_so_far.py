@@ -2,27 +2,15 @@
 
 import numpy as np
 import pytest
+from reads_means import Means
 
-from epochal.callbacks import Callback, Every, TerminateOnNaN
+from epochal.callbacks import Callback, TerminateOnNaN
 from epochal.layers import Dense
 from epochal.models import Sequential
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(203, 4)).astype("float32")
 Y = (X[:, 0] > 0).astype("int32")
-
-
-class Means(Callback):
-    """Keeps what its hooks get at every seventh batch."""
-
-    reads_means = True
-    cadence = Every(7, "batch")
-
-    def __init__(self):
-        self.seen = {}
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seen[batch] = dict(logs)
 
 
 class Own(Callback):

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from contextlib import suppress
+from time import sleep
 from urllib.parse import unquote
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy_engine import Model, fit
 from posting import Server, answer, losses, train
 from raw_requests import TOKEN
 
-from epochal.callbacks import BackupAndRestore, Callback, EarlyStopping, RemoteMonitor, TerminateOnNaN
+from epochal.callbacks import BackupAndRestore, Callback, CallbackList, EarlyStopping, RemoteMonitor, TerminateOnNaN
 
 pytest.importorskip("uvicorn", reason="the extra `monitor` isn't installed")
 
@@ -261,3 +262,28 @@ def test_what_was_left_out_before_the_server_was_known_is_sent_after_it():
     assert events[2].keys() == {"epoch", "seconds"}
     assert all(event.keys() == {"epoch", "loss", "seconds"} for event in events[3:6])
     assert kinds[-1] == (None, None, "finished")
+
+
+def test_what_a_resumed_run_had_not_delivered_keeps_its_own_seconds(monitor):
+    callback = RemoteMonitor(monitor.root)
+    unsent = [[0, '{"epoch": 0, "loss": 0.9}', [1_000.0, 2.0, 0.25, 4, None]]]
+    state = {"run": "resumed", "seq": 1, "epoch": 0, "seconds": 1_000.0, "group": [], "unsent": unsent}
+    with CallbackList([callback], epochs=2) as callbacks:
+        callbacks.on_train_begin()
+        callback.load_state_dict(state)
+        callbacks.on_epoch_begin(1)
+        callbacks.on_epoch_end(1, {"loss": 0.8})
+    series = series_of(monitor, only_run(monitor))
+    assert series["loss"] == [0.9, 0.8]
+    assert series["seconds"][0] == 1_000.0 < series["seconds"][1]
+    assert (series["step_time"], series["learning_rate"]) == ([0.5], [0.25])
+
+
+def test_a_step_of_an_epoch_that_was_cut_short_takes_as_long_as_any(monitor):
+    class Stops(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            sleep(0.05)
+            self.model.stop_training = batch == 0
+
+    fit([RemoteMonitor(monitor.root), Stops()], epochs=1)
+    assert series_of(monitor, only_run(monitor))["step_time"][0] >= 0.05  # of one batch, not of three

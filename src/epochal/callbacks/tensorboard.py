@@ -15,6 +15,7 @@ from ..core.cadence import Cadence, Every
 from ..core.callback import Callback
 from ..core.epoch_meter import EpochMeter, step_time, steps_of
 from ..core.layer_node import LayerNode
+from ..core.learning_rate import last_learning_rate
 from ..core.logs import LoggedValues, Logs, is_validation_name, without_validation
 from ..core.run_config import RunConfig, own_config, run_config
 from ..messages.extras import needed_by
@@ -173,7 +174,7 @@ class TensorBoard(Callback):
         each = step_time(took, steps_of(self))
         if each is not None:
             training.setdefault("step_time", each)
-        rate = training.get("learning_rate", training.get("lr", _learning_rate(self)))
+        rate = training.get("learning_rate", training.get("lr", last_learning_rate(self)))
         if rate is not None:
             training |= {"lr": rate, "learning_rate": rate}
 
@@ -329,13 +330,6 @@ def _is_number(value: object) -> bool:
 
 def _is_embedding(layer: object) -> bool:
     return any(kind.__name__ in ("Embedding", "Embed") for kind in type(layer).__mro__)
-
-
-def _learning_rate(callback: Callback) -> Any:
-    """Return the learning rate of the last step; None if the model doesn't tell."""
-    if ask := getattr(callback.tools, "last_learning_rate", None):
-        return ask()
-    return getattr(getattr(callback.model, "optimizer", None), "lr", None)
 
 
 def _tagged(by_layer: Mapping[str, Mapping[str, np.ndarray]]) -> Iterable[tuple[str, np.ndarray]]:

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from .callback import Callback
+from .learning_rate import last_learning_rate
 
 Measured: TypeAlias = tuple[float, float | None, float | None]
 """Of an epoch: seconds of training since the run began, seconds that its batches took, and the learning rate.
@@ -49,7 +50,7 @@ class EpochMeter:
         """Return what was measured of the epoch."""
         now, begun, self._begun = perf_counter(), self._begun, None
         took = None if begun is None else (self._trained or now) - begun
-        return now - self._zero, took, _asked(callback) if self._rate is None else self._rate
+        return now - self._zero, took, last_learning_rate(callback) if self._rate is None else self._rate
 
     def seconds(self) -> float:
         """Return the seconds of training up to now."""
@@ -73,8 +74,3 @@ def steps_of(callback: Callback) -> int | None:
 def step_time(took: float | None, steps: int | None) -> float | None:
     """Return the seconds a step took, of the seconds that the epoch's batches took; None where that isn't known."""
     return took / steps if took is not None and steps else None
-
-
-def _asked(callback: Callback) -> float | None:
-    ask = getattr(callback.tools, "last_learning_rate", None)
-    return None if ask is None else ask()

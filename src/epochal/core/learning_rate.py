@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .callback import Callback
 from .protocols import Model
 
 
@@ -13,6 +14,13 @@ def learning_rate_of(model: Model) -> float:
     """
     optimizer = model.optimizer
     return optimizer.lr if hasattr(optimizer, "lr") else float(optimizer.learning_rate)
+
+
+def last_learning_rate(callback: Callback) -> float | None:
+    """Return the rate of the last step, a schedule's too; None if the model of a callback doesn't tell."""
+    if ask := getattr(callback.tools, "last_learning_rate", None):
+        return ask()
+    return getattr(getattr(callback.model, "optimizer", None), "lr", None)
 
 
 def set_learning_rate(model: Model, rate: float) -> None:

@@ -48,7 +48,11 @@ def run_config(callback: Callback) -> RunConfig:
     """
     ask = getattr(callback.tools, "training_settings", None)
     settings: Mapping[str, object] = ask() if ask else {}
-    return flat(settings) | _of_data(callback.params) | _of_machine()
+    return (
+        flat({name: value for name, value in settings.items() if value is not None})
+        | _of_data(callback.params)
+        | _of_machine()
+    )
 
 
 def own_config(given: object) -> RunConfig:
