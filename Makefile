@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TESTS := -n auto --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults docs peers bench bench-keras clean
+.PHONY: demo demo-devices test check format faults docs peers bench bench-keras bench-peers clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -34,13 +34,15 @@ docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
 	@echo "The documentation is in build/site/index.html."
 
-peers:
-	$(PYTHON) -m venv $(VENV)-peers
-	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
+peers: $(VENV)-peers/.ready
 	$(VENV)-peers/bin/python -m pytest $(TESTS) --peers tests/test_*_with_keras.py tests/test_data_libraries.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+bench-peers: $(VENV)-peers/.ready
+	@echo "Every library in turn, about 20 minutes on two idle cores. A shorter try: $(VENV)-peers/bin/python -m benchmarks.peers --quick"
+	$(VENV)-peers/bin/python -m benchmarks.peers
 
 bench-keras: $(READY)
 	$(BIN)/python -m benchmarks keras_models
@@ -58,4 +60,13 @@ $(READY): pyproject.toml
 $(VENV)-docs/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-docs
 	$(VENV)-docs/bin/pip install --quiet --editable ".[docs]"
+	@touch $@
+
+# PyTorch first, by its version: of the builds of one version pip prefers a `+cpu` where the index has it, and it stays when
+# the others are installed. Without a version the newest build wins, which on Linux brings some GB of CUDA's libraries.
+$(VENV)-peers/.ready: pyproject.toml
+	@echo "Installing Keras, PyTorch, Lightning, Ignite, Grain and datasets into $(VENV)-peers: some minutes, 2 GB"
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/pip install --quiet torch==2.13.0
+	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
 	@touch $@

@@ -1,0 +1,162 @@
+"""Write the measured tables into the pages: `python -m benchmarks.figures`.
+
+A page says where: a table is put between `<!-- peers:begin -->` and `<!-- peers:end -->`, or another name of `TABLES`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "figures"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+
+Results = Mapping[str, Any]
+Score = Mapping[str, Any]
+
+NOTHING = "–"
+
+
+def rounded(value: float) -> str:
+    """Return a number with two or three digits that count."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 10 else f"{value:.2g}"
+
+
+def spread(values: Iterable[float]) -> str:
+    """Return the median and, in parentheses, the least and the most, where there are several."""
+    ordered = sorted(values)
+    middle = rounded(statistics.median(ordered))
+    return middle if len(ordered) == 1 else f"{middle} ({rounded(ordered[0])}–{rounded(ordered[-1])})"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table."""
+    head = list(header)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def of_peers(results: Results, cell: Callable[[Mapping[str, Any], Score], str]) -> str:
+    """Return a table of contestants by workloads, with a cell for each score, and below it why some are out."""
+    workloads, reasons = results["workloads"], errors(results)
+    titles = {name: score["title"] for w in workloads.values() for name, score in w["contestants"].items()}
+
+    def one(workload: Mapping[str, Any], name: str) -> str:
+        score = workload["contestants"].get(name)
+        if score is None:
+            return NOTHING
+        return f"out ({reasons.index(score['error']) + 1})" if score["error"] else cell(workload, score)
+
+    rows = ([title, *(one(w, name) for w in workloads.values())] for name, title in titles.items())
+    notes = [f"({number}) {reason}" for number, reason in enumerate(reasons, 1)]
+    return "\n\n".join([table(["", *workloads], rows), *notes])
+
+
+def errors(results: Results) -> list[str]:
+    """Return why contestants are out, each reason once."""
+    scores = (score for workload in results["workloads"].values() for score in workload["contestants"].values())
+    return list(dict.fromkeys(score["error"] for score in scores if score["error"]))
+
+
+def steps(variant: str) -> Callable[[Results], str]:
+    return lambda results: of_peers(results, lambda _, score: spread(score["steps"][variant]))
+
+
+def stall(results: Results) -> str:
+    """Return by how many ms an epoch with a checkpoint is longer; medians of both."""
+
+    def cell(workload: Mapping[str, Any], score: Score) -> str:
+        with_it, without = (statistics.median(score["steps"][variant]) for variant in ("checkpoint", "plain"))
+        return f"{(with_it - without) * workload['steps'] / 1e3:.1f}"
+
+    return of_peers(results, cell)
+
+
+def described(results: Results) -> str:
+    """Return a sentence on the machine."""
+    machine = results["machine"]
+    parts = results["workloads"].values() if "workloads" in results else [results]
+    moments = [part[when] for part in parts for when in ("began", "ended")]
+    day, loads = min(moment["time"] for moment in moments)[:10], [moment["load"] for moment in moments]
+    variables = [f"{name}={value}" for name, value in machine["environment"].items()]
+    size = ", ".join([f"{machine['cores']} cores", f"{machine['memory GB']} GB", *variables])
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items() if number)
+    return (
+        f"Measured by `{results['command']}` on {day}: {machine['processor']}, {size}; "
+        f"load average {min(loads):g} to {max(loads):g}. {versions}."
+    )
+
+
+def workloads(results: Results) -> str:
+    found = results["workloads"]
+    rows = ([name, w["title"], str(w["steps"]), f"{w['rounds']} × {w['epochs']}"] for name, w in found.items())
+    return table(["workload", "what", "steps an epoch", "samples: rounds × epochs"], rows)
+
+
+def scaling(results: Results) -> str:
+    """Return a row a series: times at each size, and the exponents."""
+
+    def row(series: Mapping[str, Any]) -> Iterable[str]:
+        yield series["title"]
+        medians = {size: statistics.median(values) for size, values in series["ours"]["samples"].items()}
+        yield ", ".join(f"{int(size):,}: {rounded(median)}" for size, median in medians.items()) + f" {series['unit']}"
+        yield f"{series['ours']['exponent']:.2f}"
+        yield f"{series['by hand']['exponent']:.2f}" if "by hand" in series else NOTHING
+
+    rows = (row(series) for series in results["series"].values())
+    return table(["cost of", "size: median time", "exponent", "exponent by hand"], rows)
+
+
+TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
+    "peers": ("peers", steps("plain")),
+    "peers-losses": ("peers", steps("losses")),
+    "peers-validation": ("peers", steps("validation")),
+    "peers-checkpoint": ("peers", stall),
+    "peers-start": ("peers", lambda results: of_peers(results, lambda _, score: spread(score["starts"]))),
+    "peers-memory": ("peers", lambda results: of_peers(results, lambda _, score: rounded(score["peak"]))),
+    "peers-workloads": ("peers", workloads),
+    "peers-machine": ("peers", described),
+    "scaling": ("scaling", scaling),
+    "scaling-machine": ("scaling", described),
+}
+"""By name: the file of results in docs/figures, and what makes the table of it."""
+
+
+def filled(page: str, results: Mapping[str, Results]) -> str:
+    """Return a page with its tables made of the results.
+
+    Raises:
+        ValueError: If a mark names no table, or the table's results aren't there.
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        name = found["name"]
+        if name not in TABLES:
+            raise ValueError(f"no table is named {name!r}; there are: {', '.join(TABLES)}")
+        source, make = TABLES[name]
+        if source not in results:
+            raise ValueError(f"{name} is made of docs/figures/{source}.json, which isn't there: measure it first")
+        return f"<!-- {name}:begin -->\n\n{make(results[source])}\n\n<!-- {name}:end -->"
+
+    marks = re.compile(r"<!-- (?P<name>[\w-]+):begin -->.*?<!-- (?P=name):end -->", re.DOTALL)
+    return marks.sub(fill, page)
+
+
+def read(folder: Path = FOLDER) -> dict[str, Results]:
+    """Return all files of results by name."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
+
+
+def main() -> None:
+    results = read()
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
