@@ -86,9 +86,11 @@ def described(results: Results) -> str:
     variables = [f"{name}={value}" for name, value in machine["environment"].items()]
     size = ", ".join([f"{machine['cores']} cores", f"{machine['memory GB']} GB", *variables])
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items() if number)
+    busy = max(loads) > 2 * machine["cores"] + 1  # a contestant alone keeps all cores busy
+    warning = "\n\n**The machine was busy with other work: don't rely on these figures.**" if busy else ""
     return (
         f"Measured by `{results['command']}` on {day}: {machine['processor']}, {size}; "
-        f"load average {min(loads):g} to {max(loads):g}. {versions}."
+        f"load average {min(loads):g} to {max(loads):g}. {versions}.{warning}"
     )
 
 

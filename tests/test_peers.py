@@ -1,5 +1,6 @@
 """The comparison with other libraries: who is out, what is fitted, and pages that say what was measured."""
 
+import copy
 import json
 
 import numpy as np
@@ -65,6 +66,14 @@ def test_each_table_shows_its_own_figure(name, ours):
     assert ours in figures.filled(f"<!-- {name}:begin --><!-- {name}:end -->", {"peers": MEASURED})
 
 
+def test_figures_of_a_busy_machine_say_so():
+    mark = "<!-- peers-machine:begin --><!-- peers-machine:end -->"
+    busy = copy.deepcopy(MEASURED)
+    assert "don't rely" not in figures.filled(mark, {"peers": busy})
+    busy["workloads"]["small"]["ended"]["load"] = 5.1
+    assert "busy with other work: don't rely" in figures.filled(mark, {"peers": busy})
+
+
 def test_a_table_that_nobody_can_make_is_an_error():
     with pytest.raises(ValueError, match="no table is named 'pears'; there are: peers, "):
         figures.filled("<!-- pears:begin --><!-- pears:end -->", {"peers": MEASURED})
@@ -78,13 +87,13 @@ def test_pages_show_the_figures_that_are_kept(page):
     assert figures.filled(text, figures.read()) == text, "python -m benchmarks.figures"
 
 
-def test_the_kept_figures_are_of_todays_workloads_and_contestants():
+def test_the_kept_figures_are_of_workloads_and_contestants_that_there_are():
     kept = json.loads((ROOT / "docs/figures/peers.json").read_text("utf-8"))["workloads"]
-    assert {name: workload["title"] for name, workload in kept.items()} == {
-        t.name: t.title for t in tasks.TASKS.values()
-    }
-    for workload in kept.values():
-        assert set(workload["contestants"]) == set(fits.CONTESTANTS)
+    assert kept
+    for name, workload in kept.items():
+        assert (workload["title"], workload["steps"]) == (tasks.TASKS[name].title, tasks.TASKS[name].steps)
+        titles = {name: fits.CONTESTANTS[name].title for name in workload["contestants"]}
+        assert {name: score["title"] for name, score in workload["contestants"].items()} == titles
 
 
 def test_the_exponent_is_that_of_the_larger_half():
@@ -142,7 +151,7 @@ def test_who_fails_is_out_with_the_error_and_the_others_go_on(monkeypatch, tmp_p
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     contestants = {name: fits.Contestant(name.title(), name, "make", ()) for name in ("absent", "forgetful")}
     said = []
-    scores = race.Race(tasks.TASKS["tiny"], contestants, 2, 3, 1, 60, said.append).run()
+    scores = race.Race(tasks.TASKS["tiny"], contestants, 2, 3, 2, 60, said.append).run()
     assert scores["absent"].error == "ModuleNotFoundError: No module named 'absent'"
     assert f"tiny: Absent IS OUT: {scores['absent'].error}" in said
     forgetful = scores["forgetful"]
@@ -151,5 +160,5 @@ def test_who_fails_is_out_with_the_error_and_the_others_go_on(monkeypatch, tmp_p
         ("plain", "losses", "validation"), 2
     )
     assert forgetful.losses == [1.0] * 4  # of the start's epoch and of the first fit's
-    assert len(forgetful.starts) == 1
+    assert len(forgetful.starts) == 2
     assert forgetful.peak > 10

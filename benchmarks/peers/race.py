@@ -26,8 +26,9 @@ from benchmarks.peers.tasks import Task
 
 ROOT = Path(__file__).parent.parent.parent
 
-LOSS_TOLERANCE = 0.1
-"""How far, as a share of the contestants' median, a loss may be off: all draw weights and batches of their own."""
+TOLERANCE, TOLERANCE_OF_FIRST = 0.15, 0.05
+"""How far a loss may be off, as a share of the contestants' median or, where that is small, of the median of the first
+epoch: all draw weights and batches of their own."""
 
 
 class Failed(Exception):
@@ -99,10 +100,11 @@ class Worker:
         return self.answer()
 
     def close(self) -> None:
-        """End the process."""
-        self.process.kill()
-        self.process.communicate()
-        self.complaints.close()
+        """End the process, if it hasn't been ended yet."""
+        if not self.complaints.closed:
+            self.process.kill()
+            self.process.communicate()
+            self.complaints.close()
 
 
 @dataclass
@@ -155,13 +157,12 @@ class Race:
             losses = worker.answer()["losses"]
         except Failed as failure:
             self.out(name, str(failure))
+            worker.close()
         else:
             seconds = time.perf_counter() - worker.started
             self.scores[name].starts.append(seconds)
             self.scores[name].losses = losses
-            self.say(
-                f"{self.task.name}: {self.contestants[name].title} has trained its first epoch after {seconds:.1f} s"
-            )
+            self.say(f"{self.task.name}: {self.contestants[name].title}: first epoch after {seconds:.1f} s")
         if not stays:
             worker.close()
         return worker
@@ -172,6 +173,7 @@ class Race:
             answer = worker.ask(variant, self.epochs)
         except Failed as failure:
             self.out(name, f"{failure} ({VARIANTS[variant]})")
+            worker.close()  # one that doesn't answer may be busy
             return
         score = self.scores[name]
         score.steps.setdefault(variant, []).extend(s / self.task.steps * 1e6 for s in answer["seconds"])
@@ -186,13 +188,15 @@ class Race:
         self.say(f"{self.task.name}: {what}: {listed} us/step")
 
 
-def off(losses: Mapping[str, list[float]], tolerance: float = LOSS_TOLERANCE) -> dict[str, str]:
+def off(losses: Mapping[str, list[float]]) -> dict[str, str]:
     """Return who has trained to another loss than the others, in its first or its last epoch, and how far off it is."""
     found: dict[str, str] = {}
-    for epoch in (0, -1):
-        middle = statistics.median(series[epoch] for series in losses.values()) if losses else 0
+    medians = [statistics.median(values) for values in zip(*losses.values(), strict=True)]
+    for epoch in (0, -1) if medians else ():
+        allowed = max(TOLERANCE * abs(medians[epoch]), TOLERANCE_OF_FIRST * abs(medians[0]))
         for name, series in losses.items():
-            if abs(series[epoch] - middle) > tolerance * abs(middle):
+            if abs(series[epoch] - medians[epoch]) > allowed:
                 number = range(len(series))[epoch] + 1
-                found.setdefault(name, f"its loss of epoch {number} is {series[epoch]:.4g}, the median {middle:.4g}")
+                middle = f"the median {medians[epoch]:.4g}"
+                found.setdefault(name, f"its loss of epoch {number} is {series[epoch]:.4g}, {middle}")
     return found
