@@ -101,17 +101,17 @@ def workloads(results: Results) -> str:
 
 
 def scaling(results: Results) -> str:
-    """Return a row a series: times at each size, and the exponents."""
+    """Return a row a series: the best time at each size, and the exponents."""
 
     def row(series: Mapping[str, Any]) -> Iterable[str]:
         yield series["title"]
-        medians = {size: statistics.median(values) for size, values in series["ours"]["samples"].items()}
-        yield ", ".join(f"{int(size):,}: {rounded(median)}" for size, median in medians.items()) + f" {series['unit']}"
+        best = {size: min(values) for size, values in series["ours"]["samples"].items()}
+        yield ", ".join(f"{int(size):,}: {rounded(time)}" for size, time in best.items()) + f" {series['unit']}"
         yield f"{series['ours']['exponent']:.2f}"
         yield f"{series['by hand']['exponent']:.2f}" if "by hand" in series else NOTHING
 
     rows = (row(series) for series in results["series"].values())
-    return table(["cost of", "size: median time", "exponent", "exponent by hand"], rows)
+    return table(["cost of", "size: best time", "exponent", "exponent by hand"], rows)
 
 
 TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {

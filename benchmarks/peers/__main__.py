@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="workload", help=f"of {', '.join(TASKS)}; all if none is named")
     parser.add_argument("--only", help=f"contestants, with commas between, of {', '.join(CONTESTANTS)}")
-    parser.add_argument("--rounds", type=int, default=4, help="how often each contestant has its turn")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each contestant has its turn")
     parser.add_argument("--epochs", type=int, default=4, help="epochs of a turn, of which the first doesn't count")
     parser.add_argument("--starts", type=int, help="how often each is started from nothing: 3 times in conv, once else")
     parser.add_argument(
