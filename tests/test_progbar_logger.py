@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from interrupted import Fails, train
 from numpy_engine import Logged, X, Y, make_run
 from screens import shown
 
@@ -309,10 +310,16 @@ def test_in_a_hand_written_loop_it_draws_means_at_every_batch(on_terminal, redra
     assert losses == [[], ["1.000"], ["2.500"], ["2.500"]]
 
 
-def test_it_has_nothing_to_remember_and_can_be_copied():
+def test_a_run_that_is_resumed_amid_an_epoch_says_which_epoch_it_is(tmp_path, capsys):
+    train(tmp_path, epochs=3, fails=Fails(5), more=[ProgbarLogger()], verbose=2)
+    assert [line[:9] for line in capsys.readouterr().out.splitlines()] == ["Epoch 1/3"]
+    train(tmp_path, epochs=3, more=[ProgbarLogger()], verbose=2)
+    assert [line[:9] for line in capsys.readouterr().out.splitlines()] == ["Epoch 2/3", "Epoch 3/3"]
+
+
+def test_it_can_be_copied():
     bar = ProgbarLogger("samples")
     fit(bar, epochs=1, verbose=0)
-    assert bar.state_dict() == {}
     assert pickle.loads(pickle.dumps(bar)).count_mode == "samples"
 
 

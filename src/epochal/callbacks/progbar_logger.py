@@ -59,6 +59,7 @@ class ProgbarLogger(Callback):
             raise ValueError(f"count_mode must be 'samples' or 'steps'; got {count_mode!r}.")
         self.count_mode = count_mode
         self._is_fitting = self._is_testing = False
+        self._epoch: int | None = None  # under way
         self._title = ""
         self._activity = ""  # what is done that is no training
         self._pace, self._testing = Pace(None), Pace(None)
@@ -77,11 +78,11 @@ class ProgbarLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin a fit."""
-        self._is_fitting = True
+        self._is_fitting, self._epoch = True, None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Begin an epoch's bar."""
-        epochs = self.params.get("epochs", "?")
+        self._epoch, epochs = epoch, self.params.get("epochs", "?")
         self._begin(padded(f"Epoch {epoch + 1}/{epochs}", cells(f"Epoch {epochs}/{epochs}")))
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -90,6 +91,7 @@ class ProgbarLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Print the epoch's final line, and what was said about the epoch."""
+        self._epoch = None
         self._finish(logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -140,8 +142,13 @@ class ProgbarLogger(Callback):
         self._say_remarks()
 
     def state_dict(self) -> PlainState:
-        """Return an empty state: a resumed run begins a new bar."""
-        return {}
+        """Return the epoch under way, which a resumed run doesn't begin again."""
+        return {"epoch": self._epoch}
+
+    def load_state_dict(self, state: PlainState) -> None:
+        """Begin the bar of the epoch that the run was saved in."""
+        if (epoch := state.get("epoch")) is not None:  # runs that were saved before have none
+            self.on_epoch_begin(epoch)
 
     def __getstate__(self) -> dict[str, object]:
         """Return its attributes for pickle and deepcopy, less the screen."""
