@@ -64,7 +64,7 @@ $(DEMO): pyproject.toml
 
 $(READY): pyproject.toml
 	$(CHECK_PYTHON)
-	@echo "Making $(VENV) with what tests and tools need (Keras, pytest, pyright … and the demo's): 340 MB to fetch, two minutes or three …"
+	@echo "Making $(VENV) with what tests and tools need (Keras, pytest, pyright … and the demo's): 280 MB to fetch, two minutes or three …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) ".[dev]"
 	@touch $@ $(DEMO)

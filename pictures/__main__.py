@@ -9,6 +9,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 
 
 def main() -> None:
+    """Draw the pictures that are asked for."""
     asked = sys.argv[1:]
     if unknown := set(asked) - set(NAMES):
         sys.exit(f"no picture named {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}")

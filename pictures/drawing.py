@@ -39,15 +39,13 @@ class Drawing:
     ) -> None:
         """Draw a rectangle."""
         stroke = f" e-{edge}" if edge else ""
-        self._parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="{round:g}" class="{fill}{stroke}"/>'
-        )
+        place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        self._parts.append(f'<rect {place} rx="{round:g}" class="{fill}{stroke}"/>')
 
-    def line(self, points: list[tuple[float, float]], colour: str = "faint", arrow: bool = False) -> None:
-        """Draw a line through points, with a head at its end if it is an arrow."""
+    def line(self, points: list[tuple[float, float]], colour: str = "faint") -> None:
+        """Draw a line through points."""
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        head = f' marker-end="url(#head-{colour})"' if arrow else ""
-        self._parts.append(f'<polyline points="{path}" class="line e-{colour}"{head}/>')
+        self._parts.append(f'<polyline points="{path}" class="line e-{colour}"/>')
 
     def ticks(self, places: list[float], y: float, height: float, colour: str) -> None:
         """Draw short upright lines."""
@@ -59,26 +57,34 @@ class Drawing:
         self._parts.append(f'<path d="M{x:.1f} {y:.1f}l4 8h-8z" class="{colour}"/>')
 
     def text(
-        self, x: float, y: float, words: str, colour: str = "ink", size: float = 14, anchor: str = "start", bold: bool = False,
+        self,
+        x: float,
+        y: float,
+        words: str,
+        colour: str = "ink",
+        size: float = 14,
+        anchor: str = "start",
+        bold: bool = False,
         mono: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write a line of text; `y` is that of its baseline."""
         kind = colour + (" bold" if bold else "") + (" mono" if mono else "")
-        self._parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" class="{kind}">{escape(words)}</text>'
-        )
+        place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}"'
+        self._parts.append(f'<text {place} class="{kind}">{escape(words)}</text>')
 
     def save(self, path: Path) -> None:
         """Write the drawing to a file."""
-        path.write_text(
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self._width:g} {self._height:g}" '
-            f'width="{self._width:g}" height="{self._height:g}" role="img" aria-label="{escape(self._title)}">\n'
-            f"<title>{escape(self._title)}</title>\n<style>\n{_style()}\n</style>\n<defs>{_heads()}</defs>\n"
-            f'<rect x="0.5" y="0.5" width="{self._width - 1:g}" height="{self._height - 1:g}" rx="8" class="paper e-edge"/>\n'
-            + "\n".join(self._parts)
-            + "\n</svg>\n",
-            encoding="utf-8",
-        )
+        width, height, title = self._width, self._height, escape(self._title)
+        size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
+        lines = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
+            f"<title>{title}</title>",
+            f"<style>{_style()}</style>",
+            f'<rect x="0.5" y="0.5" width="{width - 1:g}" height="{height - 1:g}" rx="8" class="paper e-edge"/>',
+            *self._parts,
+            "</svg>\n",
+        ]
+        path.write_text("\n".join(lines), encoding="utf-8")
 
 
 def _rules(at: int) -> str:
@@ -89,11 +95,3 @@ def _style() -> str:
     texts = f"text{{font-family:{SANS};stroke:none}}.mono{{font-family:{MONO}}}.bold{{font-weight:600}}"
     lines = "polyline{fill:none}.line{stroke-width:1.5}"
     return f"{texts}{lines}{_rules(0)}\n@media (prefers-color-scheme:dark){{{_rules(1)}}}"
-
-
-def _heads() -> str:
-    return "".join(
-        f'<marker id="head-{name}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        f'<path d="M0 0L8 4L0 8z" class="{name}"/></marker>'
-        for name in ("faint", "blue", "orange", "green")
-    )

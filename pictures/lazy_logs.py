@@ -46,9 +46,11 @@ class LossHistory(Callback):
     """Keeps the loss of each batch."""
 
     def on_train_begin(self, logs: Any = None) -> None:
+        """Begin a list."""
         self.losses: list[float] = []
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Read the loss."""
         self.losses.append(logs["loss"])
 
 

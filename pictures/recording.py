@@ -92,9 +92,11 @@ class Noted(Callback):
         self.events, self.looks, self.epoch = events, looks, 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Note the epoch."""
         self.epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Note the call."""
         looks = self.looks(self.epoch, batch)
         if looks:
             self.model.get_weights()
@@ -137,6 +139,7 @@ class Starts(Callback):
         self.events, self.starts = events, starts
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Note the epoch."""
         self.starts.append(len(self.events))
 
 

@@ -30,7 +30,7 @@ ENGINE = {
 
 
 def save(folder: Path) -> list[Path]:
-    """Train a model with a saved state each 30 batches, and return the generations that lie in the folder at its end."""
+    """Train a model, saving each 30 batches, and return the generations that lie in the folder in the end."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(640, 64)), rng.integers(10, size=640)
     epochal.set_random_seed(1)

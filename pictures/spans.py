@@ -37,6 +37,7 @@ class End(Callback):
         self.events = events
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Note the last batch."""
         self.events.append(Hooked(self.stop_reason.batches - 1, looked=False))
 
 
@@ -55,6 +56,7 @@ def cases() -> list[Case]:
     def looks(epoch: int, batch: int) -> bool:
         return batch % 50 == 49
 
+    with_nan = by_epoch(lambda events: [TerminateOnNaN(), End(events)], bad=BAD)[0]
     nothing = by_epoch(lambda events: [EarlyStopping("loss", patience=9)])[-1]
     return [
         Case("EarlyStopping", "has no batch hook", nothing),
@@ -62,7 +64,7 @@ def cases() -> list[Case]:
         Case('Every(100, "batch")', "is woken at each 100th", by_epoch(lambda e: [Hundredth(e)])[-1]),
         Case("A look at the weights", "at each 50th batch", by_epoch(lambda e: [Noted(e, looks)])[-1], follows=True),
         Case('Every(1, "batch")', "is woken at each batch", by_epoch(lambda e: [Each(e)])[-1]),
-        Case("TerminateOnNaN", f"a first epoch, NaN in batch {BAD + 1}", by_epoch(lambda e: [TerminateOnNaN(), End(e)], bad=BAD)[0]),
+        Case("TerminateOnNaN", f"a first epoch, NaN in batch {BAD + 1}", with_nan),
     ]  # fmt: skip
 
 

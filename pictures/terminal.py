@@ -16,7 +16,7 @@ CELL, LINE, SIZE = 7.8, 19, 13
 MARGIN, BAR = 16, 34
 SECONDS_A_LINE = 0.45
 
-PAPER, INK, DIM = "#1a1f29", "#d7dde6", "#8b95a5"
+PAPER, FRAME, INK, DIM = "#1a1f29", "#4a5363", "#d7dde6", "#8b95a5"
 COLOURS = {
     "black": "#484f58", "red": "#ff7b72", "green": "#56d364", "brown": "#e3b341", "blue": "#79c0ff",
     "magenta": "#d2a8ff", "cyan": "#56d4dd", "white": INK, "default": INK,
@@ -36,23 +36,30 @@ def save(screen: pyte.Screen, path: Path, title: str, reds: tuple[str, ...] = ()
     lines = [line.rstrip() for line in screen.display]
     last = max(at for at, line in enumerate(lines) if line.strip(" $"))
     marked = {word: colour for words, colour in ((reds, "red"), (greens, "green")) for word in words}
-    rows = "\n".join(
+    rows = (
         f'<g style="animation-delay:{SECONDS_A_LINE * row:.2f}s">{"".join(_texts(screen, row, marked))}</g>'
         for row in range(last + 1)
     )
     width, height = MARGIN * 2 + CELL * screen.columns, BAR + LINE * (last + 1) + MARGIN
-    dots = "".join(f'<circle cx="{18 + 18 * n}" cy="18" r="5.5" fill="#4a5363"/>' for n in range(3))
-    path.write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
-        f'role="img" aria-label="{escape(title)}">\n<title>{escape(title)}</title>\n<style>'
-        f"text{{font:{SIZE}px {MONO};fill:{INK};white-space:pre}}.b{{font-weight:700}}"
-        + "".join(f".{name}{{fill:{colour}}}" for name, colour in COLOURS.items() if name != "default")
-        + "g{animation:appear .3s backwards}@keyframes appear{from{opacity:0}}"
-        "@media (prefers-reduced-motion:reduce){g{animation:none}}</style>\n"
-        f'<rect x="0.5" y="0.5" width="{width - 1:g}" height="{height - 1:g}" rx="8" fill="{PAPER}" stroke="#4a5363"/>\n{dots}'
-        f'<text x="{width / 2:g}" y="22" text-anchor="middle" style="fill:{DIM}">{escape(title)}</text>\n{rows}\n</svg>\n',
-        encoding="utf-8",
-    )
+    size = f'width="{width:g}" height="{height:g}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" {size} role="img">',
+        f"<title>{escape(title)}</title>",
+        f"<style>{_style()}</style>",
+        f'<rect x="0.5" y="0.5" width="{width - 1:g}" height="{height - 1:g}" rx="8" fill="{PAPER}" stroke="{FRAME}"/>',
+        *(f'<circle cx="{18 + 18 * n}" cy="18" r="5.5" fill="{FRAME}"/>' for n in range(3)),
+        f'<text x="{width / 2:g}" y="22" text-anchor="middle" style="fill:{DIM}">{escape(title)}</text>',
+        *rows,
+        "</svg>\n",
+    ]
+    path.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _style() -> str:
+    colours = "".join(f".{name}{{fill:{colour}}}" for name, colour in COLOURS.items() if name != "default")
+    texts = f"text{{font:{SIZE}px {MONO};fill:{INK};white-space:pre}}.b{{font-weight:700}}{colours}"
+    moves = "g{animation:appear .3s backwards}@keyframes appear{from{opacity:0}}"
+    return f"{texts}{moves}@media (prefers-reduced-motion:reduce){{g{{animation:none}}}}"
 
 
 def _texts(screen: pyte.Screen, row: int, marked: dict[str, str]) -> Iterator[str]:
