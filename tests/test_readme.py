@@ -6,7 +6,6 @@ from documents import ROOT, blocks, check_other, run_page
 README = ROOT / "README.md"
 
 
-@pytest.mark.filterwarnings("ignore:LossHistory has no state_dict")
 def test_readme_blocks_run(tmp_path, monkeypatch):
     pytest.importorskip("keras")
     monkeypatch.chdir(tmp_path)
