@@ -99,13 +99,14 @@ def test_a_saved_run_is_measured(tmp_path):
 
 
 @pytest.mark.browser
-def test_the_monitors_picture_has_all_runs_and_is_small(tmp_path, chrome):
+def test_the_monitors_pictures_are_taken_amid_a_run_and_small(tmp_path, chrome, monkeypatch):
     pytest.importorskip("uvicorn")
     from PIL import Image
 
     from pictures import monitor
 
-    monitor.draw(tmp_path, epochs=4, under_way=3)
+    monkeypatch.setattr(monitor, "SETTINGS", monitor.SETTINGS[-2:])
+    monitor.draw(tmp_path, epochs=2, under_way=1)
     for name, size in monitor.SIZES.items():
         with Image.open(tmp_path / f"{name}.png") as image:
             assert image.size == size
