@@ -21,7 +21,7 @@ def epochs() -> list[tuple[str, list[Event]]]:
     happened = by_epoch(lambda events: [Noted(events, lambda epoch, batch: epoch >= 4 and batch == LOOK)], epochs=6)
     return [
         ("The hook reads logs: it is called for one batch after the other when the span has run", happened[3]),
-        (f"It looks at the model after batch {LOOK + 1}, as nobody foretold: the state goes back there", happened[4]),
+        (f"It looks at the model after batch {LOOK + 1}, for the first time: the state goes back there", happened[4]),
         ("The same look in the next epoch: a span ends where it is expected", happened[5]),
     ]
 
@@ -29,7 +29,7 @@ def epochs() -> list[tuple[str, list[Event]]]:
 def draw(folder: Path) -> None:
     """Draw `followers.svg`."""
     drawn = epochs()
-    drawing = Drawing(900, TOP + PANEL * len(drawn), "A callback for each batch follows the device")
+    drawing = Drawing(900, TOP + PANEL * len(drawn) - 22, "A callback for each batch follows the device")
     drawing.text(24, 36, "A callback for each batch follows the device", bold=True, size=17)
     drawing.text(876, 36, "time →", "faint", 13, "end")
     for row, (title, events) in enumerate(drawn):
