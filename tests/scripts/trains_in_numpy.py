@@ -20,5 +20,9 @@ class Slow(Callback):
 
 folder, model = sys.argv[1], Model(lr=0.01)
 data = ArrayData(np.tile(X, (8, 1)), np.tile(Y, 8), batch_size=4, shuffle=True, seed=1)
-loop.fit(make_run([Slow(), BackupAndRestore(folder, save_freq=3), ProgbarLogger()], epochs=3, model=model, data=data, verbose=1))
+loop.fit(
+    make_run(
+        [Slow(), BackupAndRestore(folder, save_freq=3), ProgbarLogger()], epochs=3, model=model, data=data, verbose=1
+    )
+)
 np.savez(f"{folder}/weights.npz", *model.get_weights())
