@@ -59,8 +59,8 @@ class ProgbarLogger(Callback):
             raise ValueError(f"count_mode must be 'samples' or 'steps'; got {count_mode!r}.")
         self.count_mode = count_mode
         self._is_fitting = self._is_testing = False
-        self._epoch: int | None = None  # under way
         self._title = ""
+        self._epoch: int | None = None  # the one under way
         self._activity = ""  # what is done that is no training
         self._pace, self._testing = Pace(None), Pace(None)
         self._counted: dict[str, int] = {}  # batches of the last whole epoch and validation, where the data don't say
@@ -82,7 +82,8 @@ class ProgbarLogger(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Begin an epoch's bar."""
-        self._epoch, epochs = epoch, self.params.get("epochs", "?")
+        epochs = self.params.get("epochs", "?")
+        self._epoch = epoch
         self._begin(padded(f"Epoch {epoch + 1}/{epochs}", cells(f"Epoch {epochs}/{epochs}")))
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -142,13 +143,14 @@ class ProgbarLogger(Callback):
         self._say_remarks()
 
     def state_dict(self) -> PlainState:
-        """Return the epoch under way, which a resumed run doesn't begin again."""
+        """Return which epoch is under way, if one is."""
         return {"epoch": self._epoch}
 
     def load_state_dict(self, state: PlainState) -> None:
-        """Begin the bar of the epoch that the run was saved in."""
-        if (epoch := state.get("epoch")) is not None:  # runs that were saved before have none
+        """Go on with the bar of the epoch that was under way."""
+        if (epoch := state.get("epoch")) is not None:
             self.on_epoch_begin(epoch)
+            self._pace = Pace(self._pace.total, is_resumed=True)
 
     def __getstate__(self) -> dict[str, object]:
         """Return its attributes for pickle and deepcopy, less the screen."""
