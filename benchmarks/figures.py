@@ -77,21 +77,30 @@ def stall(results: Results) -> str:
     return of_peers(results, cell)
 
 
+def moments(results: Results) -> list[Mapping[str, Any]]:
+    """Return the times and loads at which parts of the results began and ended."""
+    parts = results["workloads"].values() if "workloads" in results else [results]
+    return [part[when] for part in parts for when in ("began", "ended")]
+
+
+def busy(results: Results) -> bool:
+    """Whether the machine did other work than a contestant's, which alone keeps all cores busy."""
+    return any(moment["load"] > 2 * results["machine"]["cores"] + 1 for moment in moments(results))
+
+
 def described(results: Results) -> str:
     """Return a sentence on the machine."""
     machine = results["machine"]
-    parts = results["workloads"].values() if "workloads" in results else [results]
-    moments = [part[when] for part in parts for when in ("began", "ended")]
-    day, loads = min(moment["time"] for moment in moments)[:10], [moment["load"] for moment in moments]
+    day = min(moment["time"] for moment in moments(results))[:10]
+    loads = [moment["load"] for moment in moments(results)]
     variables = [f"{name}={value}" for name, value in machine["environment"].items()]
     size = ", ".join([f"{machine['cores']} cores", f"{machine['memory GB']} GB", *variables])
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items() if number)
-    busy = max(loads) > 2 * machine["cores"] + 1  # a contestant alone keeps all cores busy
-    warning = "\n\n**The machine was busy with other work: don't rely on these figures.**" if busy else ""
+    rely = "**The machine was busy with other work: don't rely on these figures.**" if busy(results) else ""
     return (
         f"Measured by `{results['command']}` on {day}: {machine['processor']}, {size}; "
-        f"load average {min(loads):g} to {max(loads):g}. {versions}.{warning}"
-    )
+        f"load average {min(loads):g} to {max(loads):g}. {versions}.\n\n{rely}"
+    ).rstrip()
 
 
 def workloads(results: Results) -> str:
@@ -154,10 +163,17 @@ def read(folder: Path = FOLDER) -> dict[str, Results]:
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
 
 
+def current(page: Path, results: Mapping[str, Results]) -> str:
+    """Return what a page should say. What an otherwise idle machine said stays in the README until the next one's."""
+    text = page.read_text(encoding="utf-8")
+    reliable = page.name != "README.md" or not busy(results["peers"])
+    return filled(text, results) if reliable else text
+
+
 def main() -> None:
     results = read()
     for page in PAGES:
-        page.write_text(filled(page.read_text(encoding="utf-8"), results), encoding="utf-8")
+        page.write_text(current(page, results), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -66,12 +66,15 @@ def test_each_table_shows_its_own_figure(name, ours):
     assert ours in figures.filled(f"<!-- {name}:begin --><!-- {name}:end -->", {"peers": MEASURED})
 
 
-def test_figures_of_a_busy_machine_say_so():
+def test_figures_of_a_busy_machine_say_so_and_stay_out_of_the_readme(tmp_path):
     mark = "<!-- peers-machine:begin --><!-- peers-machine:end -->"
     busy = copy.deepcopy(MEASURED)
     assert "don't rely" not in figures.filled(mark, {"peers": busy})
     busy["workloads"]["small"]["ended"]["load"] = 5.1
     assert "busy with other work: don't rely" in figures.filled(mark, {"peers": busy})
+    (readme := tmp_path / "README.md").write_text(mark)
+    assert figures.current(readme, {"peers": busy}) == mark
+    assert "2 cores" in figures.current(readme, {"peers": MEASURED})
 
 
 def test_a_table_that_nobody_can_make_is_an_error():
@@ -83,8 +86,7 @@ def test_a_table_that_nobody_can_make_is_an_error():
 
 @pytest.mark.parametrize("page", figures.PAGES, ids=lambda page: page.name)
 def test_pages_show_the_figures_that_are_kept(page):
-    text = page.read_text("utf-8")
-    assert figures.filled(text, figures.read()) == text, "python -m benchmarks.figures"
+    assert figures.current(page, figures.read()) == page.read_text("utf-8"), "python -m benchmarks.figures"
 
 
 def test_the_kept_figures_are_of_workloads_and_contestants_that_there_are():
