@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 TESTS := -n auto --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults docs peers bench bench-keras clean
+.PHONY: demo demo-devices test check format faults docs package peers bench bench-keras clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -34,6 +34,9 @@ docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
 	@echo "The documentation is in build/site/index.html."
 
+package: $(VENV)-release/.ready
+	$(VENV)-release/bin/python release/try_package.py
+
 peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
@@ -46,7 +49,7 @@ bench-keras: $(READY)
 	$(BIN)/python -m benchmarks keras_models
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs $(VENV)-peers
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-peers $(VENV)-release
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "epochal needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
@@ -58,4 +61,9 @@ $(READY): pyproject.toml
 $(VENV)-docs/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-docs
 	$(VENV)-docs/bin/pip install --quiet --editable ".[docs]"
+	@touch $@
+
+$(VENV)-release/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-release
+	$(VENV)-release/bin/pip install --quiet build twine
 	@touch $@
