@@ -6,7 +6,9 @@ READY := $(VENV)/.ready
 TESTS := -n auto --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults docs peers bench bench-keras clean
+MINUTES ?= 10
+
+.PHONY: demo demo-devices test check format faults explore soak docs peers bench bench-keras clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -29,6 +31,12 @@ format: $(READY)
 
 faults: $(READY)
 	$(BIN)/python -m pytest -m faults --faults
+
+explore: $(READY)
+	$(BIN)/python tests/explore/explore.py $(MINUTES) $(SEED)
+
+soak: $(READY)
+	$(BIN)/python tests/soaking.py
 
 docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build

@@ -21,7 +21,7 @@ class Leaks(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.folder / f"{epoch}.txt"
-        self.kept += [open(path, "w"), jnp.ones(7), *([epoch] for _ in range(2_000))]
+        self.kept += [open(path, "w"), jnp.ones(7), *([epoch] for _ in range(2_000))]  # noqa: SIM115
         threading.Thread(target=self.done.wait, name="waits for ever").start()
 
     def close(self):

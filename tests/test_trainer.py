@@ -5,7 +5,6 @@ import pytest
 from numpy_engine import Linear, X, Y
 
 from epochal.callbacks import BackupAndRestore, EarlyStopping, LambdaCallback, LearningRateScheduler
-from epochal.training import Trainer
 
 
 def by_hand(epochs, lr=0.1):

@@ -1,6 +1,6 @@
 """The models that random programs train: few, so that what is compiled for one serves many."""
 
-import functools
+import importlib
 
 import numpy as np
 from checkpointing import Saved
@@ -12,13 +12,19 @@ class NumpyModel(Saved, Linear):
 
 
 class Numpy:
-    """Least squares in NumPy."""
+    """Least squares in NumPy: a thousand programs take seconds."""
 
-    names = ("loss", "error")
+    names, options = ("loss", "error"), {}
 
     @staticmethod
     def start():
+        """Return a model that nobody has trained."""
         return NumpyModel()
+
+    @staticmethod
+    def state(model):
+        """Return all that a step changes."""
+        return model.engine.state_dict()
 
     @staticmethod
     def samples(count, bad):
@@ -31,4 +37,16 @@ class Numpy:
         return x, y, rng.random(count).astype(np.float32)
 
 
-MODELS = {"numpy": Numpy}
+NAMES = {
+    "numpy": Numpy.names,
+    "layers": ("loss", "mae"),
+    "recurrent": ("loss", "accuracy"),
+    "functional": ("loss", "left_loss", "right_acc"),
+    "module": ("loss", "mae"),
+}
+"""What each model logs, of which callbacks may follow any."""
+
+
+def case_of(name):
+    """Return what makes a model and its data; JAX is imported for its own models only."""
+    return Numpy if name == "numpy" else importlib.import_module("jax_models").CASES[name]

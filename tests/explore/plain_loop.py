@@ -12,7 +12,7 @@ import random
 from types import SimpleNamespace
 
 import numpy as np
-from models_of_programs import MODELS
+from models_of_programs import Numpy
 from own_callbacks import Acts, Remembers
 from running import SCHEDULES, given
 
@@ -197,7 +197,7 @@ class Loop:
             return PLAIN[part.kind](self.model, **part.settings)
         callback = {"Remembers": Remembers, "Acts": Acts}[part.kind](**part.settings)
         callback.model, callback.every = self.model, part.settings.get("every") or 1
-        callback.some = MODELS["numpy"].samples(5, None)[:2]
+        callback.some = Numpy.samples(5, None)[:2]
         return callback
 
     def call(self, hook, *arguments):
@@ -280,9 +280,8 @@ class Loop:
         return self
 
     def epoch(self, epoch):
-        model, batches = self.model, list if self.data.kind != "drawing" else iter
-        seen, ended, means = 0, True, Means()
-        batches = iter(batches(self.epoch_of_batches(epoch)))
+        model, batches = self.model, iter(self.epoch_of_batches(epoch))
+        ended, means = True, Means()
         for number in itertools.count():
             if model.stop_training:
                 ended = next(batches, None) is None
@@ -296,7 +295,6 @@ class Loop:
             found = self.means(self.validation(), hooks=True)
             self.call("on_test_end", found)
             logs |= {f"val_{name}": value for name, value in found.items()}
-        del seen
         self.call("on_epoch_end", epoch, logs)
         self.epochs.append(epoch)
         for name, value in logs.items():

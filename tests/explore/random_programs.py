@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
+from models_of_programs import NAMES
 
 HOOKS = ("on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end")
 TEST_HOOKS = ("on_test_begin", "on_test_batch_begin", "on_test_batch_end", "on_test_end")
@@ -76,7 +77,7 @@ class Fault:
     """What ends a process: an "error", Ctrl-C as an "interrupt", "SIGTERM", or "SIGKILL" of a process of its own.
 
     It happens in the `at`-th call of a hook in the process, of a callback that is `first` or last in the list and is
-    woken every so many batches, or follows spans if that is None.
+    woken every so many batches, or follows spans if that is None. The process was to run `fewer_epochs` than the last one.
     """
 
     kind: str
@@ -84,6 +85,7 @@ class Fault:
     at: int
     first: bool = False
     every: int | None = None
+    fewer_epochs: int = 0
 
 
 # Drawing them
@@ -94,7 +96,7 @@ def data(draw, model):
     kind = draw(st.sampled_from(["arrays"] * 5 + ["list", "index", "iterable", "iterator", "drawing"]))
     samples, size = draw(st.integers(4, 23)), draw(st.integers(1, 9))
     if model != "numpy":  # each number of rows, and each size of a batch, is another program to compile
-        samples, size = draw(st.sampled_from([12, 22])), draw(st.sampled_from([4, 5]))
+        samples, size = 14, 4
     validations = [None, "arrays", "list", *(["split"] if kind == "arrays" else [])]
     validation = draw(st.sampled_from(validations))
     found = Data(
@@ -114,16 +116,16 @@ def data(draw, model):
     return Data(**{**vars(found), "steps": steps})
 
 
-def _monitor(program_data):
-    names = ["loss", "error"]
-    return st.sampled_from(names + [f"val_{name}" for name in names] * 2 * bool(program_data.validation))
+def _monitor(model, of):
+    names = NAMES[model]
+    return st.sampled_from([*names, *(f"val_{name}" for name in names if of.validation)])
 
 
 @st.composite
-def _library_part(draw, kind, of, batches):
+def _library_part(draw, kind, model, of, batches):
     settings = {}
     if kind in ("EarlyStopping", "ReduceLROnPlateau"):
-        settings = {"monitor": draw(_monitor(of)), "patience": draw(st.integers(0, 3))}
+        settings = {"monitor": draw(_monitor(model, of)), "patience": draw(st.integers(0, 3))}
         settings |= draw(st.sampled_from([{}, {"mode": "min"}, {"mode": "max"}]))
         settings["min_delta"] = draw(st.sampled_from([0.0, 0.01, 0.3]))
     if kind == "EarlyStopping":
@@ -138,29 +140,30 @@ def _library_part(draw, kind, of, batches):
         settings = {"decay": draw(st.sampled_from([0.0, 0.5, 0.99]))}
     elif kind == "TensorBoard":
         settings = {"update_freq": draw(st.sampled_from(["epoch", "batch", 3]))}
+        settings |= {"histogram_freq": 1} if of.validation in ("arrays", "split") and draw(st.booleans()) else {}
     elif kind == "CSVLogger":
         settings = {"append": draw(st.booleans())}
     elif kind == "ModelCheckpoint":
-        settings = draw(_checkpoint(of, batches))
+        settings = draw(_checkpoint(model, of, batches))
     elif kind == "BackupAndRestore":
         settings = {"save_freq": draw(st.just("epoch") | st.integers(1, batches + 2)), "keep": draw(st.integers(1, 3))}
     return Part(kind, **settings)
 
 
 @st.composite
-def _checkpoint(draw, of, batches):
+def _checkpoint(draw, model, of, batches):
     by_batch = draw(st.booleans())
     settings = {"filepath": draw(st.sampled_from(["best.h5", "{epoch:02d}.h5", "{epoch}-{loss:.3f}.h5"]))}
     if by_batch:
         settings |= {"filepath": "{epoch}-{batch}.h5", "save_freq": draw(st.integers(1, batches + 1))}
     if draw(st.booleans()):
-        monitored = draw(st.sampled_from(["loss", "error"]) if by_batch else _monitor(of))
+        monitored = draw(st.sampled_from(NAMES[model]) if by_batch else _monitor(model, of))
         settings |= {"save_best_only": True, "monitor": monitored}
     if "{" in settings["filepath"]:
         settings |= draw(st.sampled_from([{}, {"keep": 1}, {"keep": 2}]))
     if not by_batch:
         settings |= draw(st.sampled_from([{}, {"period": 2}]))
-    return settings | {"save_weights_only": True}
+    return settings | {"save_weights_only": model == "numpy" or draw(st.booleans())}
 
 
 ACTIONS = ("look", "write", "rate", "log", "stop", "draw", "evaluate")
@@ -174,14 +177,21 @@ def _own_part(draw, model, of, batches):
         if "every" in how and draw(st.booleans()):
             how = how | {"reads_means": True}
         return Part("Remembers", hooks=tuple(sorted(hooks)), **how)
-    hook = draw(st.sampled_from(HOOKS + ("on_test_batch_end", "on_test_end", "on_train_begin", "on_train_end")))
+    hook = draw(st.sampled_from((*HOOKS, "on_test_batch_end", "on_test_end", "on_train_begin", "on_train_end")))
     calls = 3 * batches if "batch" in hook else 1 if "on_train_" in hook else 4
     actions = [a for a in ACTIONS if a != "write" or "test" not in hook]
     at = draw(st.dictionaries(st.integers(1, calls), st.sampled_from(actions), min_size=1, max_size=3))
     return Part("Acts", hook=hook, at=at, every=draw(st.sampled_from([None, None, 1, 3])) if "batch" in hook else None)
 
 
-LIBRARY = ("EarlyStopping", "ReduceLROnPlateau", "LearningRateScheduler", "TerminateOnNaN", "CSVLogger", "LambdaCallback")
+LIBRARY = (
+    "EarlyStopping",
+    "ReduceLROnPlateau",
+    "LearningRateScheduler",
+    "TerminateOnNaN",
+    "CSVLogger",
+    "LambdaCallback",
+)
 
 
 @st.composite
@@ -192,10 +202,10 @@ def programs(draw, model="numpy", saved=False):
     kinds = draw(st.lists(st.sampled_from((*LIBRARY, "ModelCheckpoint")), unique=True, max_size=4))
     if model != "numpy":
         kinds += draw(st.lists(st.sampled_from(["SwapEMAWeights", "TensorBoard"]), unique=True))
-    parts = [draw(_library_part(kind, of, steps)) for kind in kinds]
+    parts = [draw(_library_part(kind, model, of, steps)) for kind in kinds]
     parts += draw(st.lists(_own_part(model, of, steps), max_size=3))
     if saved:
-        parts.append(draw(_library_part("BackupAndRestore", of, steps)))
+        parts.append(draw(_library_part("BackupAndRestore", model, of, steps)))
     initial = draw(st.sampled_from([0, 0, 0, 1, 2]))
     return Program(
         of,
@@ -215,4 +225,11 @@ def faults(draw, kinds=("error", "interrupt", "SIGTERM")):
     hook = draw(st.sampled_from(HOOKS + TEST_HOOKS + ("on_train_begin", "on_train_end")))
     most = 30 if "batch" in hook else 1 if "on_train_" in hook else 4
     every = draw(st.sampled_from([None, 1])) if "batch" in hook else None
-    return Fault(draw(st.sampled_from(kinds)), hook, draw(st.integers(1, most)), draw(st.booleans()), every)
+    return Fault(
+        draw(st.sampled_from(kinds)),
+        hook,
+        draw(st.integers(1, most)),
+        draw(st.booleans()),
+        every,
+        draw(st.sampled_from([0, 0, 1, 2])),
+    )

@@ -15,7 +15,7 @@ import warnings
 
 import numpy as np
 import pytest
-from models_of_programs import MODELS
+from models_of_programs import case_of
 from own_callbacks import SOURCES, Acts, Ended, Fails, Remembers
 
 import epochal
@@ -67,10 +67,10 @@ def made(part, folder):
 
 def given(program):
     """Return what `fit` is given, but for callbacks."""
-    data, case = program.data, MODELS[program.model]
+    data, case = program.data, case_of(program.model)
     x, y, weight = case.samples(data.samples, data.bad)
     options = {"epochs": program.epochs, "initial_epoch": program.initial_epoch, "steps_per_epoch": data.steps}
-    options |= {"shuffle": data.shuffle, "seed": data.seed, "verbose": 0}
+    options |= {"shuffle": data.shuffle, "seed": data.seed, "verbose": 0, **case.options}
     validation = case.samples(7, None)
     if data.validation == "split":
         options |= {"validation_split": data.share, "validation_freq": data.freq}
@@ -91,7 +91,8 @@ def in_batches(arrays, size):
             return {name: rows(array, at) for name, array in part.items()}
         return part[at : at + size]
 
-    return [tuple(rows(part, at) for part in arrays) for at in range(0, len(arrays[-1]), size)]
+    first = arrays[0]["a"] if isinstance(arrays[0], dict) else arrays[0]
+    return [tuple(rows(part, at) for part in arrays) for at in range(0, len(first), size)]
 
 
 # Running
@@ -115,7 +116,9 @@ def _terminated(number, frame):
 def watched(folder):
     """Allow documented warnings only; see that threads and files are as before; let SIGTERM end the fit."""
     threads, files = _threads(), _open_files(folder)
-    before = signal.signal(signal.SIGTERM, _terminated) if threading.current_thread() is threading.main_thread() else None
+    before = (
+        signal.signal(signal.SIGTERM, _terminated) if threading.current_thread() is threading.main_thread() else None
+    )
     try:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
@@ -125,8 +128,8 @@ def watched(folder):
             signal.signal(signal.SIGTERM, before)
     strange = [str(w.message) for w in told if not any(re.search(known, str(w.message)) for known in ALLOWED)]
     assert not strange, strange
-    assert _threads() == threads
-    assert _open_files(folder) == files
+    assert _threads() == threads, f"threads before: {threads}, after: {_threads()}"
+    assert _open_files(folder) == files, f"open files before: {files}, after: {_open_files(folder)}"
 
 
 def _threads():
@@ -156,11 +159,12 @@ def run(program, folder, cuts=(1000,), fault=None, more=()):
     np.random.seed(0)
     epochal.set_random_seed(0)
     (folder / "models").mkdir(parents=True, exist_ok=True)
-    model, options = MODELS[program.model].start(), given(program)
+    case = case_of(program.model)
+    model, options = case.start(), given(program)
     listed = [made(part, folder) for part in program.callbacks]
     for callback in listed:
         if isinstance(callback, Acts):
-            callback.some = MODELS[program.model].samples(5, None)[:2]
+            callback.some = case.samples(5, None)[:2]
     others = [made(part, folder) for part in more]
     if fault is not None:
         others.insert(0 if fault.first else len(others), Fails(fault))
@@ -172,7 +176,7 @@ def run(program, folder, cuts=(1000,), fault=None, more=()):
         except (Ended, KeyboardInterrupt):
             assert fault is not None
             return None
-    return outcome(model, history, listed, folder)
+    return {"state": plain(case.state(model)), **outcome(model, history, listed, folder)}
 
 
 def outcome(model, history, listed, folder):
@@ -184,7 +188,7 @@ def outcome(model, history, listed, folder):
         "history": {name: repr(values) for name, values in history.history.items()},
     }
     for number, callback in enumerate(listed):
-        if not isinstance(callback, (callbacks.BackupAndRestore, callbacks.TensorBoard)):
+        if not isinstance(callback, (callbacks.BackupAndRestore, callbacks.TensorBoard, callbacks.CSVLogger)):
             found[f"{number} {type(callback).__name__}"] = plain(callback.state_dict())
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -192,16 +196,23 @@ def outcome(model, history, listed, folder):
             found[name] = path.read_bytes() if path.suffix == ".csv" else hashlib.sha256(path.read_bytes()).hexdigest()
     if generations := sorted((folder / "run").glob("generation-*.run")):
         found["saved"] = plain(_lasting(generation.read(generations[-1])))
-    if (folder / "logs").exists():
-        from event_reading import scalars
-
-        found["events"] = {side: repr(scalars(folder / "logs" / side)) for side in ("train", "validation") if (folder / "logs" / side).exists()}  # fmt: skip
+    for side in ("train", "validation"):
+        if (folder / "logs" / side).exists():
+            found[f"events of {side}"] = plain(events(folder / "logs" / side))
     return found
 
 
+def events(folder):
+    """Return what TensorBoard reads."""
+    from event_reading import scalars, tensors
+
+    return scalars(folder), tensors(folder)
+
+
 def _lasting(state):
-    """Return a saved state without what a callback calls itself anew in each process."""
-    return {name: value for name, value in state.items() if name not in ("callbacks", "end")}
+    """Return what must be alike in two saved states: data may say in other words where they are."""
+    own = ("callbacks", "identities", "end", "data", "epochs")
+    return {name: value for name, value in state.items() if name not in own}
 
 
 def plain(value):
@@ -211,7 +222,7 @@ def plain(value):
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, np.ndarray):
-        return str(value.dtype), value.shape, value.tobytes().hex()
+        return str(value.dtype), value.shape, repr(value.tolist()) if value.dtype == object else value.tobytes().hex()
     return repr(value)
 
 

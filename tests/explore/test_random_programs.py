@@ -1,19 +1,22 @@
 """Random programs do what a plain loop does, however they are cut into spans, and however often they are ended and resumed."""
 
+import atexit
+import functools
 import itertools
+import pickle
+import signal
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from killed_runs import Forks
 from plain_loop import Loop
 from random_programs import CUTS, Part, faults, programs
 from running import emptied, plain, run
 
-SHORT = settings(
-    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
 WAKES = [
     Part("Remembers", hooks=("on_train_batch_end",), every=2),
     Part("Remembers", hooks=("on_train_batch_begin", "on_test_batch_begin"), every=3),
@@ -46,6 +49,7 @@ def check_plain(program, cuts, folder):
         "epochs": loop.epochs,
         "history": {name: repr(values) for name, values in loop.history.items()},
     }
+    del found["state"]
     for number, callback in enumerate(loop.listed):
         name = f"{number} {type(callback).__name__.removeprefix('Plain')}"
         if hasattr(callback, "state_dict"):
@@ -55,7 +59,7 @@ def check_plain(program, cuts, folder):
             found[name] = {key: found[name][key] for key in state}
             expected[name] = state
         else:
-            found.pop(name)
+            found.pop(name, None)
         if hasattr(callback, "files"):
             written = {path.name: path.read_bytes() for path in (folder / "models").iterdir()}
             expected["files"], found["files"] = callback.files, written
@@ -79,35 +83,90 @@ def check_resumed(program, cuts, ends, folder, run=run):
     whole = run(program, emptied(folder / "whole"))
     at = emptied(folder / "ended")
     for fault, cut in zip(ends, itertools.cycle([cuts, (1,), (2,)]), strict=False):
-        run(program, at, cut, fault)
+        epochs = max(program.initial_epoch + 1, program.epochs - fault.fewer_epochs)
+        ended = run(replace(program, epochs=epochs), at, cut, fault)
+        if ended is not None and len(ended["epochs"]) < epochs - program.initial_epoch and epochs < program.epochs:
+            return  # a callback has stopped it: with more epochs it would go on, as somebody wished
     assert_same(run(program, at, cuts), whole, f"ended by {ends}")
 
 
-SAVED = programs(saved=True)
-PROPERTIES = {
-    "does what a plain loop does": (check_plain, (programs(), CUTS), 200),
-    "cut into any spans": (check_cuts, (SAVED, CUTS, st.lists(st.sampled_from(WAKES), max_size=2)), 100),
-    "ended anywhere and resumed": (check_resumed, (SAVED, CUTS, st.lists(faults(), min_size=1, max_size=3)), 100),
-}
-"""What `explore.py` tries: a check, what its arguments are drawn from, and how many programs a round."""
+def check_killed(program, cuts, ends, folder):
+    """Check the same of processes that are killed, in which nobody closes or writes anything."""
+
+    def run_forked(program, at, cuts=(1000,), fault=None):
+        path = folder / "outcome"
+        path.unlink(missing_ok=True)
+        arguments = map(repr, (program, str(at), cuts, fault, str(path)))
+        server().start_script(KILLED, folder / "output", *(a.strip("'") for a in arguments))
+        ended = server().wait()
+        assert ended in (0, *([-signal.SIGKILL] if fault else [])), (folder / "output").read_text()
+        return pickle.loads(path.read_bytes()) if path.exists() else None
+
+    check_resumed(program, cuts, ends, folder, run_forked)
 
 
-@SHORT
+@functools.cache
+def server():
+    """Return what runs programs in processes of their own, until this one ends."""
+    forks = Forks(tempfile.mkdtemp(prefix="epochal-compiled-"))
+    atexit.register(forks.close)
+    return forks
+
+
+# What is drawn
+
+KILLED = Path(__file__).with_name("killed.py")
+ON_JAX = ("layers", "recurrent", "functional", "module")
+MORE = st.lists(st.sampled_from(WAKES), max_size=2)
+ENDS = st.lists(faults(), min_size=1, max_size=3)
+KILLS = st.lists(faults(("SIGKILL",)), min_size=1, max_size=3)
+
+
+def properties():
+    """Yield a name, a check, what its arguments are drawn from, and how many programs `explore.py` tries in a round."""
+    yield "does what a plain loop does", check_plain, (programs(), CUTS), 300
+    for model, many in {"numpy": 100, **dict.fromkeys(ON_JAX, 10)}.items():
+        saved = programs(model, saved=True)
+        yield f"{model}: cut into any spans", check_cuts, (saved, CUTS, MORE), many
+        yield f"{model}: ended anywhere and resumed", check_resumed, (saved, CUTS, ENDS), many
+        yield f"{model}: killed anywhere and resumed", check_killed, (saved, CUTS, KILLS), max(5, many // 4)
+
+
+# The short form
+
+
+def short(examples):
+    """Return settings with which the same programs are tried each time."""
+    return settings(
+        max_examples=examples, deadline=None, derandomize=True, database=None, print_blob=True,
+        phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+
+
+@short(150)
 @given(programs(), CUTS)
-def test_a_program_does_what_a_plain_loop_does(program, cuts):
-    with tempfile.TemporaryDirectory() as folder:
-        check_plain(program, cuts, Path(folder))
+def test_a_program_does_what_a_plain_loop_does(tmp_path, program, cuts):
+    check_plain(program, cuts, tmp_path)
 
 
-@SHORT
-@given(programs(saved=True), CUTS, st.lists(st.sampled_from(WAKES), max_size=2))
-def test_nothing_depends_on_how_spans_are_cut(program, cuts, more):
-    with tempfile.TemporaryDirectory() as folder:
-        check_cuts(program, cuts, more, Path(folder))
+@short(50)
+@given(programs(saved=True), CUTS, MORE)
+def test_nothing_depends_on_how_spans_are_cut(tmp_path, program, cuts, more):
+    check_cuts(program, cuts, more, tmp_path)
 
 
-@SHORT
-@given(programs(saved=True), CUTS, st.lists(faults(), min_size=1, max_size=3))
-def test_ended_anywhere_and_resumed_it_ends_as_if_it_had_not_been(program, cuts, ends):
-    with tempfile.TemporaryDirectory() as folder:
-        check_resumed(program, cuts, ends, Path(folder))
+@short(50)
+@given(programs(saved=True), CUTS, ENDS)
+def test_ended_anywhere_and_resumed_it_ends_as_if_it_had_not_been(tmp_path, program, cuts, ends):
+    check_resumed(program, cuts, ends, tmp_path)
+
+
+@pytest.mark.parametrize("model", ON_JAX)
+def test_so_it_is_on_jax(model, tmp_path):
+    @short(2)
+    @given(programs(model, saved=True), CUTS, MORE, ENDS)
+    def check(program, cuts, more, ends):
+        check_cuts(program, cuts, more, tmp_path)
+        check_resumed(program, cuts, ends, tmp_path)
+
+    check()
