@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start co
 
 MINUTES ?= 10
 
-.PHONY: demo demo-devices test check format faults explore soak docs peers bench bench-keras clean
+.PHONY: demo demo-devices test check format faults explore soak docs package peers bench bench-keras clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -42,6 +42,9 @@ docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
 	@echo "The documentation is in build/site/index.html."
 
+package: $(VENV)-release/.ready
+	$(VENV)-release/bin/python release/try_package.py
+
 peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
@@ -54,7 +57,7 @@ bench-keras: $(READY)
 	$(BIN)/python -m benchmarks keras_models
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs $(VENV)-peers
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-peers $(VENV)-release
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "epochal needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
@@ -66,4 +69,9 @@ $(READY): pyproject.toml
 $(VENV)-docs/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-docs
 	$(VENV)-docs/bin/pip install --quiet --editable ".[docs]"
+	@touch $@
+
+$(VENV)-release/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-release
+	$(VENV)-release/bin/pip install --quiet build twine
 	@touch $@
