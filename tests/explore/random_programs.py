@@ -179,8 +179,7 @@ def _own_part(draw, model, of, batches):
         return Part("Remembers", hooks=tuple(sorted(hooks)), **how)
     hook = draw(st.sampled_from((*HOOKS, "on_test_batch_end", "on_test_end", "on_train_begin", "on_train_end")))
     calls = 3 * batches if "batch" in hook else 1 if "on_train_" in hook else 4
-    actions = [a for a in ACTIONS if a != "write" or "test" not in hook]
-    at = draw(st.dictionaries(st.integers(1, calls), st.sampled_from(actions), min_size=1, max_size=3))
+    at = draw(st.dictionaries(st.integers(1, calls), st.sampled_from(ACTIONS), min_size=1, max_size=3))
     return Part("Acts", hook=hook, at=at, every=draw(st.sampled_from([None, None, 1, 3])) if "batch" in hook else None)
 
 

@@ -14,8 +14,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from killed_runs import Forks
 from plain_loop import Loop
-from random_programs import CUTS, Part, faults, programs
+from random_programs import CUTS, Data, Fault, Part, Program, faults, programs
 from running import emptied, plain, run
+
+from epochal.callbacks import ReduceLROnPlateau
+from epochal.core.means import Means
 
 WAKES = [
     Part("Remembers", hooks=("on_train_batch_end",), every=2),
@@ -170,3 +173,25 @@ def test_so_it_is_on_jax(model, tmp_path):
         check_resumed(program, cuts, ends, tmp_path)
 
     check()
+
+
+# That it finds something
+
+PLATEAU = Part("ReduceLROnPlateau", monitor="loss", patience=1, mode="max", factor=0.5)
+
+
+def test_a_state_that_is_not_restored_is_found_out(tmp_path, monkeypatch):
+    program = Program(Data(), epochs=6, callbacks=(Part("BackupAndRestore"), PLATEAU))
+    ends = [Fault("SIGTERM", "on_train_batch_end", 7)]
+    check_resumed(program, (1000,), ends, tmp_path)
+    monkeypatch.setattr(ReduceLROnPlateau, "load_state_dict", lambda self, state: None)
+    with pytest.raises(AssertionError, match="ended by .*SIGTERM(.|\n)*rate: .* came, and should be"):
+        check_resumed(program, (1000,), ends, tmp_path)
+
+
+def test_a_mean_over_batches_instead_of_samples_is_found_out(tmp_path, monkeypatch):
+    check_plain(Program(Data()), (1000,), tmp_path)
+    add = Means.add
+    monkeypatch.setattr(Means, "add", lambda self, sums, size, counts: add(self, sums / size, 1, counts))
+    with pytest.raises(AssertionError, match=r"a plain loop:\s+history/loss: "):
+        check_plain(Program(Data()), (1000,), tmp_path)
