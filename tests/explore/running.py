@@ -176,7 +176,10 @@ def run(program, folder, cuts=(1000,), fault=None, more=()):
         except (Ended, KeyboardInterrupt):
             assert fault is not None
             return None
-    return {"state": plain(case.state(model)), **outcome(model, history, listed, folder)}
+    found = {"state": plain(case.state(model)), **outcome(model, history, listed, folder)}
+    if program.data.bad is not None:
+        found.pop("saved", None)  # it is the last one that was finite, of those that were to be saved
+    return found
 
 
 def outcome(model, history, listed, folder):
