@@ -84,12 +84,13 @@ def check_cuts(program, cuts, more, folder):
 def check_resumed(program, cuts, ends, folder, run=run):
     """Check that a program that is ended by faults, one after the other, and resumed, ends as if it hadn't been."""
     whole = run(program, emptied(folder / "whole"))
+    is_stopped = len(whole["epochs"]) < program.epochs - program.initial_epoch  # by a callback
     at = emptied(folder / "ended")
     for fault, cut in zip(ends, itertools.cycle([cuts, (1,), (2,)]), strict=False):
         epochs = max(program.initial_epoch + 1, program.epochs - fault.fewer_epochs)
         ended = run(replace(program, epochs=epochs), at, cut, fault)
-        if ended is not None and len(ended["epochs"]) < epochs - program.initial_epoch and epochs < program.epochs:
-            return  # a callback has stopped it: with more epochs it would go on, as somebody wished
+        if ended is not None and is_stopped and epochs < program.epochs:
+            return  # a run that was stopped, and is given more epochs, goes on: somebody wished it
     assert_same(run(program, at, cuts), whole, f"ended by {ends}")
 
 
@@ -99,8 +100,7 @@ def check_killed(program, cuts, ends, folder):
     def run_forked(program, at, cuts=(1000,), fault=None):
         path = folder / "outcome"
         path.unlink(missing_ok=True)
-        arguments = map(repr, (program, str(at), cuts, fault, str(path)))
-        server().start_script(KILLED, folder / "output", *(a.strip("'") for a in arguments))
+        server().start_script(KILLED, folder / "output", repr(program), at, repr(cuts), repr(fault), path)
         ended = server().wait()
         assert ended in (0, *([-signal.SIGKILL] if fault else [])), (folder / "output").read_text()
         return pickle.loads(path.read_bytes()) if path.exists() else None
@@ -111,7 +111,9 @@ def check_killed(program, cuts, ends, folder):
 @functools.cache
 def server():
     """Return what runs programs in processes of their own, until this one ends."""
-    forks = Forks(tempfile.mkdtemp(prefix="epochal-compiled-"))
+    compiled = tempfile.TemporaryDirectory(prefix="epochal-compiled-")
+    forks = Forks(compiled.name)
+    atexit.register(compiled.cleanup)
     atexit.register(forks.close)
     return forks
 
