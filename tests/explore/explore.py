@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from test_random_programs import properties
 
 MINUTES, SEED = 10, int(time.time())
-FAST = 100
+FAST = 300
 """A property of which a round has so many examples is fast enough for a failing program to be made smaller."""
 
 SCRIPT = """
