@@ -7,7 +7,9 @@ DEMO := $(VENV)/.demo
 TESTS := -n auto --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults docs package pictures peers bench bench-keras clean
+MINUTES ?= 10
+
+.PHONY: demo demo-devices test check format faults explore soak docs package pictures peers bench bench-keras clean
 
 demo: $(DEMO)
 	$(BIN)/python examples/demo.py
@@ -30,6 +32,12 @@ format: $(READY)
 
 faults: $(READY)
 	$(BIN)/python -m pytest -m faults --faults
+
+explore: $(READY)
+	$(BIN)/python tests/explore/explore.py $(MINUTES) $(SEED)
+
+soak: $(READY)
+	$(BIN)/python tests/soaking.py
 
 docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
