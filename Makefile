@@ -7,7 +7,9 @@ DEMO := $(VENV)/.demo
 TESTS := -n auto --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults docs package pictures peers bench bench-keras bench-peers clean
+MINUTES ?= 10
+
+.PHONY: demo demo-devices test check format faults explore soak docs package pictures peers bench bench-keras bench-peers clean
 
 demo: $(DEMO)
 	$(BIN)/python examples/demo.py
@@ -31,6 +33,12 @@ format: $(READY)
 faults: $(READY)
 	$(BIN)/python -m pytest -m faults --faults
 
+explore: $(READY)
+	$(BIN)/python tests/explore/explore.py $(MINUTES) $(SEED)
+
+soak: $(READY)
+	$(BIN)/python tests/soaking.py
+
 docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
 	@echo "The documentation is in build/site/index.html."
@@ -42,7 +50,7 @@ pictures: $(READY)
 	$(BIN)/python -m pictures
 
 peers: $(VENV)-peers/.ready
-	$(VENV)-peers/bin/python -m pytest $(TESTS) --peers tests/test_*_with_keras.py tests/test_data_libraries.py
+	$(VENV)-peers/bin/python -m pytest $(TESTS) --peers tests/test_*_with_keras.py tests/test_data_libraries.py tests/test_docs.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
