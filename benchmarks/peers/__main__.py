@@ -96,7 +96,8 @@ def write(path: Path, results: dict[str, Any]) -> None:
 def main() -> None:
     asked, started = arguments(), time.perf_counter()
     libraries = itertools.chain.from_iterable(contestant.libraries for contestant in CONTESTANTS.values())
-    results: dict[str, Any] = {"command": "make bench-peers", "machine": machine.description([*libraries, "numpy"])}
+    command = " ".join(["python -m benchmarks.peers", *sys.argv[1:]]) if sys.argv[1:] else "make bench-peers"
+    results: dict[str, Any] = {"command": command, "machine": machine.description([*libraries, "numpy"])}
     results["workloads"] = earlier(asked.out, results["machine"]) if asked.out else {}
     names = asked.workloads or list(TASKS)
 
