@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TESTS := -n auto --dist worksteal
+COVERAGE := build/coverage
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults docs peers bench bench-keras clean
+.PHONY: demo demo-devices test check format faults coverage mutants docs peers bench bench-keras clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -30,6 +31,21 @@ format: $(READY)
 faults: $(READY)
 	$(BIN)/python -m pytest -m faults --faults
 
+coverage: $(READY)
+	mkdir -p $(COVERAGE)
+	$(BIN)/python -m pytest $(TESTS) --cov --cov-context=test --cov-report= --junitxml=$(COVERAGE)/tests.xml
+	@for room in core storage callbacks training; do \
+		$(BIN)/coverage report --include="src/epochal/$$room/*" --fail-under=95 --show-missing --skip-covered || failed=1; \
+	done; exit $$failed
+
+N := 200
+SEED := 1
+mutants: $(VENV)-mutants/.ready $(COVERAGE)/data
+	$(VENV)-mutants/bin/python -m mutants --count $(N) --seed $(SEED)
+
+$(COVERAGE)/data: $(shell find src tests -name '*.py')  # mutants are tried with the tests that ran their line
+	$(MAKE) coverage
+
 docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
 	@echo "The documentation is in build/site/index.html."
@@ -46,13 +62,18 @@ bench-keras: $(READY)
 	$(BIN)/python -m benchmarks keras_models
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs $(VENV)-peers
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-mutants $(VENV)-peers
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "epochal needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable ".[dev]"
+	@touch $@
+
+$(VENV)-mutants/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-mutants
+	$(VENV)-mutants/bin/pip install --quiet --editable ".[test,mutants]"
 	@touch $@
 
 $(VENV)-docs/.ready: pyproject.toml
