@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "mutants"
 COVERAGE = ROOT / "build" / "coverage"
 COPIED = ("src", "tests", "docs", "examples", "benchmarks", "mutants")
-OUTCOMES = ("killed", "timed out", "survived", "accepted", "no test")
+OUTCOMES = ("killed", "timed out", "survived", "accepted", "elsewhere", "no test")
 
 
 def main() -> None:
@@ -38,10 +38,12 @@ def main() -> None:
     trials.check(tests[m.key] for m in mutants if results.get(m) is None)
     outcomes: dict[Mutant, str] = {}
     for number, mutant in enumerate(mutants, 1):
-        outcome = results.get(mutant) or ("accepted" if accepted.has(mutant) else None)
-        if outcome is None:
+        outcome = "accepted" if accepted.has(mutant) else results.get(mutant)
+        if outcome is None and tests[mutant.key]:
             outcome = trials.outcome(mutant, tests[mutant.key])
             results.add(mutant, outcome)
+        elif outcome is None:  # "elsewhere": in processes that tests start, and nobody knows which test
+            outcome = "elsewhere" if by_line.is_run(mutant.path, mutant.line) else "no test"
         outcomes[mutant] = outcome
         if outcome in ("survived", "no test"):
             _show(mutant, outcome)

@@ -36,10 +36,16 @@ class TestsByLine:
         A statement that runs when its module is imported belongs to no test: all that run anything of it do then.
         """
         contexts = self._data.contexts_by_lineno(str(self._package / path))
-        begin, end = _statement(self._package / path, line)
-        found = self._tests(c for at in range(begin, end + 1) for c in contexts.get(at, ()))
-        found = found or self._tests(c for names in contexts.values() for c in names)
+        lines, is_in_function = _statement(self._package / path, line)
+        found = self._tests(context for at in lines for context in contexts.get(at, ()))
+        if not is_in_function:
+            found = found or self._tests(context for names in contexts.values() for context in names)
         return sorted(found, key=lambda test: (test.seconds, test.name))
+
+    def is_run(self, path: Path, line: int) -> bool:
+        """Return whether anything runs the statement of a line; what tests start isn't known by their names."""
+        contexts = self._data.contexts_by_lineno(str(self._package / path))
+        return any(at in contexts for at in _statement(self._package / path, line)[0])
 
     def _tests(self, contexts) -> set[Test]:
         names = {context.rpartition("|")[0] for context in contexts if context.endswith("|run")}
@@ -53,13 +59,15 @@ def _passed(report: Path):
             yield f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}", float(case.get("time", 0))
 
 
-def _statement(file: Path, line: int) -> tuple[int, int]:
-    """Return the first and the last line of the statement, or of the head of a compound one, that a line belongs to."""
-    innermost = line, line
+def _statement(file: Path, line: int) -> tuple[range, bool]:
+    """Return the lines of the statement, or of the head of a compound one, of a line; and whether it is in a function."""
+    lines, is_in_function = range(line, line + 1), False
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):  # outer statements come before inner ones
         if isinstance(node, (ast.stmt, ast.ExceptHandler)):
             body: list[ast.stmt] = getattr(node, "body", [])
             last = body[0].lineno - 1 if body and body[0].lineno > node.lineno else node.end_lineno or line
             if node.lineno <= line <= last:
-                innermost = node.lineno, last
-    return innermost
+                lines = range(node.lineno, last + 1)
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and last < line <= (node.end_lineno or 0):
+                is_in_function = True
+    return lines, is_in_function
