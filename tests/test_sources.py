@@ -181,6 +181,20 @@ def test_what_callbacks_write_to_a_source_comes_before_its_first_batch(hook):
     assert train(source, callbacks=[scales])[0] > 10_000
 
 
+def test_so_does_an_array_that_they_put_in_the_place_of_another():
+    class Ordered:
+        def __init__(self):
+            self.order = np.array([0, 0])
+
+        def __iter__(self):
+            return map(batch, self.order)
+
+    source = Ordered()
+    orders = LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(source, "order", np.array([5, 5])))
+    linear().set_weights([np.zeros((2, 1)), np.zeros(1)])
+    assert train(source, callbacks=[orders])[0] > 50
+
+
 def test_so_does_a_seed_that_they_set():
     class Shuffled:
         def __iter__(self):
