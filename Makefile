@@ -7,7 +7,7 @@ TESTS := -n auto --dist worksteal
 COVERAGE := build/coverage
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults coverage mutants docs peers bench bench-keras clean
+.PHONY: demo demo-devices test check format faults coverage mutants docs package peers bench bench-keras clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -50,6 +50,9 @@ docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
 	@echo "The documentation is in build/site/index.html."
 
+package: $(VENV)-release/.ready
+	$(VENV)-release/bin/python release/try_package.py
+
 peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
@@ -62,7 +65,7 @@ bench-keras: $(READY)
 	$(BIN)/python -m benchmarks keras_models
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs $(VENV)-mutants $(VENV)-peers
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-mutants $(VENV)-peers $(VENV)-release
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "epochal needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
@@ -79,4 +82,9 @@ $(VENV)-mutants/.ready: pyproject.toml
 $(VENV)-docs/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-docs
 	$(VENV)-docs/bin/pip install --quiet --editable ".[docs]"
+	@touch $@
+
+$(VENV)-release/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-release
+	$(VENV)-release/bin/pip install --quiet build twine
 	@touch $@

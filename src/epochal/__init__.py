@@ -12,7 +12,7 @@ from typing import Any
 from .data.seeds import set_random_seed
 from .messages.missing import missing
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = (
     "activations", "backend", "callbacks", "constraints", "distribution", "initializers", "layers", "losses", "metrics",

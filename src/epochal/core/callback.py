@@ -196,7 +196,7 @@ class Callback(NamesArguments):
         """Return what a resumed run must know, by name: plain JSON values and arrays."""
         return {}
 
-    def load_state_dict(self, state: PlainState) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the state returned by `state_dict`. Called after `on_train_begin` of a resumed run."""
 
     def __getstate__(self) -> dict[str, object]:

@@ -177,7 +177,7 @@ def restore(saved: CallbackStates, callbacks: Sequence[object], folder: str) -> 
     for at, mine in pairs.items():
         if (load := getattr(callbacks[at], "load_state_dict", None)) is not None and runs_here(callbacks[at]):
             try:
-                load(saved.states[mine.label])
+                load(dict(saved.states[mine.label]))
             except Exception as error:
                 error.add_note(f"This was raised by the load_state_dict of {now[at].label} when the run was resumed.")
                 raise
