@@ -126,6 +126,14 @@ def test_an_error_at_the_end_of_an_epoch_says_whose_it_is():
     assert caught.value.__notes__[0] == "This was raised by on_epoch_end of Indexed."
 
 
+def test_a_model_counts_for_how_long_it_has_waited_for_batches_and_arrays_are_there_at_once():
+    before = linear().data_wait
+    linear().fit(X, Y, verbose=0)
+    assert linear().data_wait == before
+    train(Told())
+    assert linear().data_wait > before
+
+
 # The epoch's number
 
 
