@@ -3,16 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO := $(VENV)/.demo
 TESTS := -n auto --dist worksteal
 COVERAGE := build/coverage
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults coverage mutants docs package peers bench bench-keras clean
+.PHONY: demo demo-devices test check format faults coverage mutants docs package pictures peers bench bench-keras clean
 
-demo: $(READY)
+demo: $(DEMO)
 	$(BIN)/python examples/demo.py
 
-demo-devices: $(READY)
+demo-devices: $(DEMO)
 	$(BIN)/python examples/many_devices.py
 
 test: $(READY)
@@ -53,6 +54,9 @@ docs: $(VENV)-docs/.ready
 package: $(VENV)-release/.ready
 	$(VENV)-release/bin/python release/try_package.py
 
+pictures: $(READY)
+	$(BIN)/python -m pictures
+
 peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
@@ -67,12 +71,22 @@ bench-keras: $(READY)
 clean:
 	rm -rf $(VENV) $(VENV)-docs $(VENV)-mutants $(VENV)-peers $(VENV)-release
 
-$(READY): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "epochal needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[dev]"
+CHECK_PYTHON = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "epochal needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --editable
+
+$(DEMO): pyproject.toml
+	$(CHECK_PYTHON)
+	@echo "Making $(VENV) with what the demo needs (JAX, flax, scikit-learn, TensorBoard): 210 MB to fetch, a minute or two …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) ".[demo]"
 	@touch $@
+
+$(READY): pyproject.toml
+	$(CHECK_PYTHON)
+	@echo "Making $(VENV) with what tests and tools need (Keras, pytest, pyright … and the demo's): 280 MB to fetch, two minutes or three …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) ".[dev]"
+	@touch $@ $(DEMO)
 
 $(VENV)-mutants/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-mutants

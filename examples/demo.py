@@ -79,6 +79,7 @@ def main() -> None:
     print(f"  {FOLDER}/backup/       the whole run: stop the demo with Ctrl-C, run it again, and it goes on")
     print(f"  {FOLDER}/tensorboard/  .venv/bin/tensorboard --logdir {FOLDER}/tensorboard")
     print("Watch it live: .venv/bin/epochal monitor in another terminal, then make demo again.")
+    print("Next: make demo-devices (eight devices, two processes); docs/start.md begins at the beginning.")
 
 
 if __name__ == "__main__":

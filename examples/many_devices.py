@@ -118,5 +118,6 @@ if __name__ == "__main__":
         in_two_processes()
         DONE.touch()
         print(f"\nBoth runs are in {FOLDER}/. Stop the script with Ctrl-C, run it again, and it goes on.")
+        print("Next: docs/devices.md says which lines make it real GPUs, TPUs and machines.")
     else:
         as_one_of_several(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

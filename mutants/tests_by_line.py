@@ -60,7 +60,7 @@ def _passed(report: Path):
 
 
 def _statement(file: Path, line: int) -> tuple[range, bool]:
-    """Return the lines of the statement, or of the head of a compound one, of a line; and whether it is in a function."""
+    """Return the lines of the statement, or of the head of a compound one, of a line; and whether a function has it."""
     lines, is_in_function = range(line, line + 1), False
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):  # outer statements come before inner ones
         if isinstance(node, (ast.stmt, ast.ExceptHandler)):

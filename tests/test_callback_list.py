@@ -223,3 +223,12 @@ def test_a_hook_that_reads_nothing_fetches_nothing(fetches):
 def test_no_callbacks_or_one(callbacks):
     with CallbackList(callbacks) as listed:
         listed.on_epoch_end(0, {"loss": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("argument", "instead"), [("add_history", r"History\(\)"), ("add_progbar", r"ProgbarLogger\(\)")]
+)
+def test_what_only_the_list_of_keras_adds_itself_is_refused(argument, instead):
+    with pytest.raises(TypeError, match=f"no {argument}=True: put {instead} into the list"):
+        CallbackList(**{argument: True})
+    assert argument not in CallbackList(**{argument: False}).params

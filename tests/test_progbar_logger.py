@@ -8,7 +8,7 @@ import pytest
 from numpy_engine import Logged, X, Y, make_run
 from screens import shown
 
-from epochal.callbacks import Callback, CallbackList, ProgbarLogger
+from epochal.callbacks import BackupAndRestore, Callback, CallbackList, ProgbarLogger
 from epochal.core import loop
 from epochal.core.phase_runner import PhaseRunner
 from epochal.core.signals import Signals
@@ -309,10 +309,30 @@ def test_in_a_hand_written_loop_it_draws_means_at_every_batch(on_terminal, redra
     assert losses == [[], ["1.000"], ["2.500"], ["2.500"]]
 
 
-def test_it_has_nothing_to_remember_and_can_be_copied():
+def test_an_epoch_resumed_amid_its_batches_has_its_bar(on_terminal, redraws, tmp_path):
+    class Fails(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                raise OSError("no more")
+
+    def killed():
+        with pytest.raises(OSError, match="no more"):
+            fit(callbacks=[BackupAndRestore(tmp_path, save_freq=1), Fails()], epochs=2)
+
+    on_terminal(killed)
+    resumed = on_terminal(callbacks=[BackupAndRestore(tmp_path, save_freq=1)], epochs=2).draws
+    assert [re.match(r"Epoch 1/2 ./3|Epoch ./2|$", line)[0] for line in resumed[:4]] == [
+        "Epoch 1/2 0/3",
+        "Epoch 1/2 2/3",
+        "Epoch 1/2 3/3",
+        "Epoch 1/2",
+    ]
+
+
+def test_it_remembers_nothing_between_epochs_and_can_be_copied():
     bar = ProgbarLogger("samples")
     fit(bar, epochs=1, verbose=0)
-    assert bar.state_dict() == {}
+    assert bar.state_dict() == {"epoch": None}
     assert pickle.loads(pickle.dumps(bar)).count_mode == "samples"
 
 

@@ -113,10 +113,14 @@ class CallbackList:
         stop_training: Whether a callback has asked to end the training.
 
     Raises:
-        TypeError: If an item is a class instead of an instance, has no hook at all, or saves runs of `fit`.
+        TypeError: If an item is a class instead of an instance, has no hook at all, or saves runs of `fit`; for Keras's
+            `add_history=True` and `add_progbar=True`.
     """
 
     def __init__(self, callbacks: Iterable[object] | None = None, model: Any = None, **params: object) -> None:
+        for name, kind in _OF_KERAS.items():
+            if params.pop(name, False):
+                raise TypeError(f"CallbackList has no {name}=True: put {kind}() into the list.")
         self.model: Model = cast("Model", _NoModel()) if model is None else model
         if not hasattr(self.model, "stop_training"):
             self.model.stop_training = False
@@ -228,6 +232,9 @@ class CallbackList:
 
 
 _PHASES: tuple[Phase, ...] = ("train", "test", "predict")
+
+_OF_KERAS = {"add_history": "History", "add_progbar": "ProgbarLogger"}
+"""Arguments of Keras's list, and what stands for them here."""
 
 
 def _is_called(watcher: BatchHooks, finished: int) -> bool:

@@ -60,6 +60,7 @@ class ProgbarLogger(Callback):
         self.count_mode = count_mode
         self._is_fitting = self._is_testing = False
         self._title = ""
+        self._epoch: int | None = None  # the one under way
         self._activity = ""  # what is done that is no training
         self._pace, self._testing = Pace(None), Pace(None)
         self._counted: dict[str, int] = {}  # batches of the last whole epoch and validation, where the data don't say
@@ -77,11 +78,12 @@ class ProgbarLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin a fit."""
-        self._is_fitting = True
+        self._is_fitting, self._epoch = True, None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Begin an epoch's bar."""
         epochs = self.params.get("epochs", "?")
+        self._epoch = epoch
         self._begin(padded(f"Epoch {epoch + 1}/{epochs}", cells(f"Epoch {epochs}/{epochs}")))
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
@@ -90,6 +92,7 @@ class ProgbarLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Print the epoch's final line, and what was said about the epoch."""
+        self._epoch = None
         self._finish(logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
@@ -140,8 +143,14 @@ class ProgbarLogger(Callback):
         self._say_remarks()
 
     def state_dict(self) -> PlainState:
-        """Return an empty state: a resumed run begins a new bar."""
-        return {}
+        """Return which epoch is under way, if one is."""
+        return {"epoch": self._epoch}
+
+    def load_state_dict(self, state: PlainState) -> None:
+        """Go on with the bar of the epoch that was under way."""
+        if (epoch := state.get("epoch")) is not None:
+            self.on_epoch_begin(epoch)
+            self._pace = Pace(self._pace.total, is_resumed=True)
 
     def __getstate__(self) -> dict[str, object]:
         """Return its attributes for pickle and deepcopy, less the screen."""

@@ -15,14 +15,15 @@ class Pace:
 
     Args:
         total: How many batches there will be; None if nobody knows.
+        is_resumed: Whether it goes on amid its batches: those before the first look weren't made in this process.
 
     Attributes:
         total: The argument.
         done: How many are done.
     """
 
-    def __init__(self, total: int | None) -> None:
-        self.total, self.done = total, 0
+    def __init__(self, total: int | None, is_resumed: bool = False) -> None:
+        self.total, self.done, self._is_resumed = total, 0, is_resumed
         self._started, self._compiled = time.perf_counter(), seconds_compiled()
         self._base: tuple[float, float, int] | None = None  # when measuring begins, what was compiled, batches by then
         self._ended: tuple[float, float] | None = None  # when, and what was compiled by then
@@ -35,7 +36,7 @@ class Pace:
     def reach(self, done: int) -> None:
         """Note that so many batches are done."""
         self.done = done
-        if self._base is None and seconds_compiled() > self._compiled:
+        if self._base is None and (self._is_resumed or seconds_compiled() > self._compiled):
             self._base = time.perf_counter(), seconds_compiled(), done
 
     def end(self, done: int = 0) -> None:
@@ -50,8 +51,10 @@ class Pace:
 
     def seconds_a_batch(self) -> float | None:
         """Return how long a batch takes; None where that isn't known, such as after a single one."""
+        if self._is_resumed and (self._base is None or self.done <= self._base[2]):
+            return None
         started, compiled, before = self._base or (self._started, self._compiled, 0)
-        if self.done - before < before:
+        if self.done - before < before and not self._is_resumed:
             started, compiled, before = self._started, self._compiled, 0
         if self.done < 2:
             return None

@@ -1,0 +1,1 @@
+"""The documentation's pictures, drawn from what really happens in runs that are made for them."""
