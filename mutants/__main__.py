@@ -15,7 +15,7 @@ from mutants.trial import Trials, load_libraries
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "mutants"
 COVERAGE = ROOT / "build" / "coverage"
-COPIED = ("src", "tests", "docs", "examples", "benchmarks", "mutants")
+MADE = ("build", "dist", "runs", "screenshots", "node_modules", "__pycache__", ".git", ".venv*", "tmp*")
 OUTCOMES = ("killed", "timed out", "survived", "accepted", "elsewhere", "no test")
 
 
@@ -54,13 +54,8 @@ def main() -> None:
 
 def _copy() -> Path:
     """Return a copy of the project, in which mutants can be written; files keep their times, and compiled ones stay."""
-    tree, unwanted = BUILD / "tree", shutil.ignore_patterns("__pycache__", "node_modules")
-    for folder in COPIED:
-        shutil.copytree(ROOT / folder, tree / folder, ignore=unwanted, dirs_exist_ok=True)
-    for file in ROOT.glob("*.*"):
-        if file.is_file():
-            shutil.copy2(file, tree)
-    return tree
+    shutil.copytree(ROOT, BUILD / "tree", ignore=shutil.ignore_patterns(*MADE), dirs_exist_ok=True)
+    return BUILD / "tree"
 
 
 def _show(mutant: Mutant, outcome: str) -> None:
