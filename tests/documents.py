@@ -29,7 +29,7 @@ FENCE = re.compile(
     r"(?:<!-- needs (?P<needs>\w+) -->\n+)?^(?P<indent> *)```(?P<language>\w+)(?P<options>[^\n]*)\n(?P<code>.*?)^(?P=indent)```",
     re.DOTALL | re.MULTILINE,
 )
-TIME = re.compile(r"\d[\d.]*\s?(us|µs|ms|s|MB/s)(?=\W|$)")
+TIME = re.compile(r" *\d[\d.]*\s?(us|µs|ms|s|MB/s)(?=\W|$)")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 

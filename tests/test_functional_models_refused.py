@@ -67,11 +67,17 @@ def test_targets_that_do_not_fit(y, message):
         ({"metrics": {"topic": ["acurracy"]}}, "unknown metric 'acurracy'"),
         ({"accumulate": 0}, "accumulate is a number of parts, at least 1; got 0"),
         ({"dtype": "int8"}, "dtype is what floats are computed in, such as 'bfloat16'; got 'int8'"),
+        ({"dtype": "float64"}, "dtype='float64' would be computed in float32, as JAX is set here: set jax.config"),
     ],
 )
 def test_settings_that_do_not_fit(options, message):
     with pytest.raises(ValueError, match=message):
         compiled(**options)
+
+
+def test_half_floats_are_warned_of():
+    with pytest.warns(UserWarning, match="dtype='float16' loses small gradients, as no loss is scaled here"):
+        compiled(dtype="float16")
 
 
 def test_metrics_for_an_output_that_is_not_there():

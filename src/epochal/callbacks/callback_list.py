@@ -71,7 +71,7 @@ class BaseLogger(Callback):
 
 
 class CallbackList:
-    """Calls the hooks of callbacks from a loop of your own::
+    """Calls the hooks of callbacks from a loop of your own:
 
         with CallbackList([EarlyStopping("loss"), CSVLogger("log.csv")], epochs=20) as callbacks:
             callbacks.on_train_begin()

@@ -69,8 +69,7 @@ class Add(_Elementwise):
         >>> Add()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]).tolist()
         [[11.0, 22.0]]
 
-    Args:
-        **kwargs: `name`.
+    Its only argument is `name`.
 
     Raises:
         ValueError: When built, if the shapes don't fit one another.
@@ -88,8 +87,7 @@ class Multiply(_Elementwise):
         >>> Multiply()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]).tolist()
         [[10.0, 40.0]]
 
-    Args:
-        **kwargs: `name`.
+    Its only argument is `name`.
 
     Raises:
         ValueError: When built, if the shapes don't fit one another.
@@ -111,8 +109,7 @@ class Average(_Elementwise):
         >>> Average()([np.array([[1.0, 2.0]]), np.array([[3.0, 6.0]])]).tolist()
         [[2.0, 4.0]]
 
-    Args:
-        **kwargs: `name`.
+    Its only argument is `name`.
 
     Raises:
         ValueError: When built, if the shapes don't fit one another.
@@ -128,8 +125,7 @@ class Subtract(_Elementwise):
         >>> Subtract()([np.array([[1.0, 2.0]]), np.array([[10.0, 20.0]])]).tolist()
         [[-9.0, -18.0]]
 
-    Args:
-        **kwargs: `name`.
+    Its only argument is `name`.
 
     Raises:
         ValueError: When built, if there aren't two inputs, or their shapes don't fit one another.
@@ -174,8 +170,7 @@ class Maximum(_Extreme):
         >>> Maximum()([np.array([[1.0, 5.0]]), np.array([[3.0, 2.0]])]).tolist()
         [[3.0, 5.0]]
 
-    Args:
-        **kwargs: `name`.
+    Its only argument is `name`.
 
     Raises:
         ValueError: When built, if the shapes don't fit one another.
@@ -192,8 +187,7 @@ class Minimum(_Extreme):
         >>> Minimum()([np.array([[1.0, 5.0]]), np.array([[3.0, 2.0]])]).tolist()
         [[1.0, 2.0]]
 
-    Args:
-        **kwargs: `name`.
+    Its only argument is `name`.
 
     Raises:
         ValueError: When built, if the shapes don't fit one another.

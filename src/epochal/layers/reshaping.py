@@ -19,8 +19,7 @@ class Flatten(Layer):
         >>> Flatten()(np.ones((2, 3, 4))).shape
         (2, 12)
 
-    Args:
-        **kwargs: `name`, `input_shape`, `input_dim`, `data_format="channels_last"`.
+    Its arguments are `name`, `input_shape`, `input_dim` and `data_format="channels_last"`.
     """
 
     harmless = OF_SPATIAL

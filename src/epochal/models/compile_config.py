@@ -6,12 +6,14 @@ import functools
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from .. import losses, metrics, optimizers
 from ..messages.numeric import is_whole, real, whole
+from ..messages.printing import warn
 from ..optimizers.lookup import OptimizerIdentifier
 from ..per_output import PerOutput, items_in, map_items
 
@@ -95,4 +97,9 @@ def _float_dtype(name: str) -> np.dtype:
     dtype = jnp.dtype(name)
     if not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(f"dtype is what floats are computed in, such as 'bfloat16'; got {name!r}.")
+    if dtype != jax.dtypes.canonicalize_dtype(dtype):
+        advice = "set jax.config.update('jax_enable_x64', True) before anything is computed, or leave dtype out"
+        raise ValueError(f"dtype={name!r} would be computed in float32, as JAX is set here: {advice}.")
+    if dtype == jnp.float16:
+        warn("dtype='float16' loses small gradients, as no loss is scaled here: 'bfloat16' has the range of float32.")
     return dtype
