@@ -8,7 +8,9 @@ TESTS := -n auto --dist worksteal
 COVERAGE := build/coverage
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
-.PHONY: demo demo-devices test check format faults coverage mutants docs package pictures peers bench bench-keras clean
+MINUTES ?= 10
+
+.PHONY: demo demo-devices test check format faults coverage mutants explore soak docs package pictures peers bench bench-keras clean
 
 demo: $(DEMO)
 	$(BIN)/python examples/demo.py
@@ -39,13 +41,17 @@ coverage: $(READY)
 		$(BIN)/coverage report --include="src/epochal/$$room/*" --fail-under=95 --show-missing --skip-covered || failed=1; \
 	done; exit $$failed
 
-N := 200
-SEED := 1
 mutants: $(VENV)-mutants/.ready $(COVERAGE)/data
-	$(VENV)-mutants/bin/python -m mutants --count $(N) --seed $(SEED)
+	$(VENV)-mutants/bin/python -m mutants --count $(or $(N),200) --seed $(or $(SEED),1)
 
 $(COVERAGE)/data: $(shell find src tests -name '*.py')  # mutants are tried with the tests that ran their line
 	$(MAKE) coverage
+
+explore: $(READY)
+	$(BIN)/python tests/explore/explore.py $(MINUTES) $(SEED)
+
+soak: $(READY)
+	$(BIN)/python tests/soaking.py
 
 docs: $(VENV)-docs/.ready
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build
@@ -60,7 +66,7 @@ pictures: $(READY)
 peers:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --editable ".[test,peers]"
-	$(VENV)-peers/bin/python -m pytest $(TESTS) --peers tests/test_*_with_keras.py tests/test_data_libraries.py
+	$(VENV)-peers/bin/python -m pytest $(TESTS) --peers tests/test_*_with_keras.py tests/test_data_libraries.py tests/test_docs.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

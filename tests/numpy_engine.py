@@ -1,5 +1,6 @@
 """Least squares in NumPy: a second engine, so that the loop and all callbacks are tested without a framework."""
 
+import contextlib
 import dataclasses
 import zlib
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from epochal.core.callback import HOOKS, Dispatcher
 from epochal.core.hook_code import ALIASES
 from epochal.core.run import Run, Validation
 from epochal.data.array_data import ArrayData
+from epochal.training import Trainer
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(10, 2))
@@ -238,6 +240,50 @@ class NumpyEngine:
     def joined(self, outputs):
         """Return the outputs of several batches in one array."""
         return np.concatenate(outputs)
+
+
+class Linear(Model):
+    """`y = x @ weights`, trained as any model is: what a model is to `epochal.training.Trainer`."""
+
+    name, output_shape, history, data_wait = "linear", (None,), None, 0.0
+    validates_when_stopped = False
+
+    def __init__(self, lr=0.1):
+        super().__init__(lr)
+        self.engine, trainer = NumpyEngine(self), Trainer(self)
+        self.fit, self.evaluate, self.predict = trainer.fit, trainer.evaluate, trainer.predict
+        self.train_on_batch, self.test_on_batch = trainer.train_on_batch, trainer.test_on_batch
+        self.predict_on_batch = trainer.predict_on_batch
+
+    def check_compiled(self):
+        pass
+
+    def arrange(self, x, y, sample_weight):
+        return x, y, sample_weight
+
+    def arrange_inputs(self, x):
+        return x
+
+    def draw_seed(self):
+        return 0
+
+    def first_epoch(self, epoch):
+        return epoch
+
+    def engine_for(self, batch, trains):
+        return self.engine
+
+    def identity(self):
+        return {}
+
+    def own_callbacks(self, callbacks):
+        return []
+
+    def around_fit(self):
+        return contextlib.nullcontext()
+
+    def around_batch(self):
+        return contextlib.nullcontext()
 
 
 def batches_in(span):

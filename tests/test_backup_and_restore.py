@@ -3,9 +3,10 @@
 import pytest
 from interrupted import Fails, train
 from killed_runs import newest
-from numpy_engine import Recorder, fit
+from numpy_engine import Recorder, X, Y, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, EarlyStopping, Every
+from epochal.data.array_data import ArrayData
 from epochal.storage import generation
 
 # What happens when
@@ -76,6 +77,36 @@ def test_on_train_end_gets_the_last_epochs_logs_also_if_the_run_was_killed_befor
     train(tmp_path / "killed", fails=Fails(hook="on_train_end"))
     train(tmp_path / "killed", more=[resumed])
     assert resumed.logs("on_train_end") == whole.logs("on_train_end") != [{}]
+
+
+class WatchesValidations(Callback):
+    """Wishes to be woken at every second batch of the validations."""
+
+    cadence = Every(2, "batch")
+
+    def __init__(self):
+        self.batches = []
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.batches.append(batch)
+
+    def state_dict(self):
+        return {"batches": self.batches}
+
+    def load_state_dict(self, state):
+        self.batches = list(state["batches"])
+
+
+def test_batches_of_validations_are_counted_from_the_beginning_of_the_run(tmp_path):
+    def tested(folder, fails=None):
+        watching = WatchesValidations()
+        train(
+            tmp_path / folder, fails=fails, save_freq="epoch", more=[watching], validation=ArrayData(X, Y, batch_size=4)
+        )
+        return watching.batches
+
+    tested("ended", Fails(hook="on_epoch_begin", epoch=1))
+    assert tested("ended") == tested("whole") == [1, 0, 2, 1, 0, 2]  # of three batches an epoch
 
 
 def test_a_wish_to_stop_survives_a_kill_before_the_end(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from epochal.callbacks import BackupAndRestore, LambdaCallback
 from epochal.layers import Dense, Input, Masking
 from epochal.models import Model, Sequential
 
@@ -95,6 +96,15 @@ def test_a_class_that_no_label_has_warns():
         classifier().fit(X, LABELS, class_weight={0: 1, 3: 2, 7: 1}, verbose=0)
     with pytest.warns(UserWarning, match="class_weight has 3, which no label is"):
         classifier().fit([(X, LABELS)], class_weight={0: 1, 3: 2}, verbose=0)
+
+
+def test_batches_that_were_not_all_read_warn_of_no_class(tmp_path):
+    batches = [(X[:1], LABELS[:1]), (X[1:], LABELS[1:])]
+    stopping = LambdaCallback(on_batch_end=lambda batch, logs: setattr(model, "stop_training", True))
+    model = classifier()
+    model.fit(batches, class_weight=WEIGHTS, verbose=0, callbacks=[stopping])
+    for _ in range(2):  # the second time it is finished, and reads nothing but the first batch's shape
+        classifier().fit(batches, class_weight=WEIGHTS, verbose=0, callbacks=[BackupAndRestore(tmp_path)])
 
 
 @pytest.mark.parametrize(

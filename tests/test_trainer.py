@@ -1,57 +1,10 @@
 """One trainer for every kind of model and engine: here a model of a few lines on the NumPy engine."""
 
-import contextlib
-
 import numpy as np
 import pytest
-from numpy_engine import Model, NumpyEngine, X, Y
+from numpy_engine import Linear, X, Y
 
 from epochal.callbacks import BackupAndRestore, EarlyStopping, LambdaCallback, LearningRateScheduler
-from epochal.training import Trainer
-
-
-class Linear(Model):
-    """`y = x @ weights`, trained as any model is."""
-
-    name, output_shape, history, data_wait = "linear", (None,), None, 0.0
-    validates_when_stopped = False
-
-    def __init__(self, lr=0.1):
-        super().__init__(lr)
-        self.engine, trainer = NumpyEngine(self), Trainer(self)
-        self.fit, self.evaluate, self.predict = trainer.fit, trainer.evaluate, trainer.predict
-        self.train_on_batch, self.test_on_batch = trainer.train_on_batch, trainer.test_on_batch
-        self.predict_on_batch = trainer.predict_on_batch
-
-    def check_compiled(self):
-        pass
-
-    def arrange(self, x, y, sample_weight):
-        return x, y, sample_weight
-
-    def arrange_inputs(self, x):
-        return x
-
-    def draw_seed(self):
-        return 0
-
-    def first_epoch(self, epoch):
-        return epoch
-
-    def engine_for(self, batch, trains):
-        return self.engine
-
-    def identity(self):
-        return {}
-
-    def own_callbacks(self, callbacks):
-        return []
-
-    def around_fit(self):
-        return contextlib.nullcontext()
-
-    def around_batch(self):
-        return contextlib.nullcontext()
 
 
 def by_hand(epochs, lr=0.1):

@@ -110,6 +110,7 @@ class RunState:
         callbacks: The states of the callbacks.
         end: The state in which the run ended; None as long as it isn't finished.
         others: What each further process of several has of its own, from the second one on.
+        tested: The number of batches of its validations since it began, by which cadences count there.
         stop_reason: Who has asked to stop, and why, as `StopReason` tells it.
         differences: Sentences about what another run, which is to go on from here, has otherwise; never in a file.
     """
@@ -130,6 +131,7 @@ class RunState:
     callbacks: CallbackStates
     end: EndState | None = None
     others: Sequence[PlainState] = ()
+    tested: int = 0
     stop_reason: Sequence[str] = ("", "")
     differences: Sequence[str] = ()
 
@@ -198,6 +200,7 @@ class RunState:
             "epoch_open": self.epoch_open,
             "batch": self.batch,
             "count": self.count,
+            "tested": self.tested,
             "means": self.means,
             "stop_training": self.stop_training,
             "logs": self.logs,
@@ -229,5 +232,6 @@ class RunState:
             callbacks=CallbackStates.from_dict(values),
             end=None if values["end"] is None else EndState.from_dict(values["end"]),
             others=values.get("others", ()),
+            tested=values.get("tested", 0),
             stop_reason=values.get("stop_reason", ("", "")),
         )

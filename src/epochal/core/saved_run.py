@@ -41,6 +41,7 @@ def gather(run: Run, begins: bool = False) -> RunState:
         epoch_open=run.epoch_open,
         batch=training.batch,
         count=training.count,
+        tested=run.testing.count if run.testing else 0,
         means=training.means.state_dict(),
         stop_training=run.stopped(),
         logs=dict(run.logs),
@@ -111,6 +112,8 @@ def restore(run: Run, saved: RunState) -> None:
     training, left = run.training, list[str]()
     run.epoch, run.epoch_open = saved.epoch, saved.epoch_open
     training.count = saved.count
+    if run.testing:
+        run.testing.count = saved.tested
     if any(line.startswith(("data.", "engine.logs")) for line in saved.differences):
         left += [f"epoch {run.epoch + 1} begins again, since the data or logs are others"] * run.epoch_open
         run.epoch_open = False

@@ -65,6 +65,7 @@ class StreamData:
         steps: Batches an epoch; None if nobody says.
         epochs: The number of the last epoch, counted from 1. Only a list or tuple is read ahead into the next epoch: of
             an iterator an epoch may be the last one, and another iterable may be changed by callbacks between epochs.
+        gave_an_epoch: Whether all batches of an epoch were used, from its first one on.
 
     Raises:
         ValueError: If it can be gone through only once and comes without `steps`, or `shuffle` is none of True, False
@@ -104,7 +105,7 @@ class StreamData:
         self._shuffle, self._given_seed = bool(shuffle) and given.indexed, seed
         if self._shuffle and seed is None:
             self._order.seed = draw()
-        self._epoch = 0
+        self._epoch, self._began_at, self.gave_an_epoch = 0, 0, False
         self._restored: StreamState | None = None
         self._shared: SharedReading | None = None
         self._memory = Memory()
@@ -138,7 +139,7 @@ class StreamData:
 
     def begin(self, epoch: int, batch: int = 0) -> None:
         """Go to a batch of an epoch."""
-        self._epoch = epoch
+        self._epoch, self._began_at = epoch, batch
         self._cursor.begin(epoch, batch)
 
     def prepare(self, epoch: int) -> None:
@@ -173,6 +174,7 @@ class StreamData:
 
     def end_epoch(self) -> None:
         """Tell the source that all batches of the epoch were used."""
+        self.gave_an_epoch |= self._began_at == 0
         self._reader.end_epoch(self._epoch, self._cursor.batch)
 
     @property

@@ -21,6 +21,7 @@ from ..data.array_data import ArrayData
 from ..data.class_weights import ClassWeights
 from ..data.nests import Batch, leaves
 from ..data.seeds import chosen_seed
+from ..data.stream_data import StreamData
 from ..messages.arguments import names_arguments
 from ..messages.printing import warn
 from .activity import Activity
@@ -147,7 +148,7 @@ class Trainer:
                 self._trainable.first_epoch, self._trainable.validates_when_stopped,
             ),
         )  # fmt: skip
-        if weights is not None:
+        if weights is not None and isinstance(data, StreamData) and data.gave_an_epoch:
             weights.warn_of_unseen()
         return history
 
