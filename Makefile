@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := $(VENV)/.demo
 TESTS := -n auto --dist worksteal
+COVERAGE := build/coverage
 unexport PYTHONDONTWRITEBYTECODE  # or each of the processes that tests start compiles the package once more
 
 MINUTES ?= 10
 
-.PHONY: demo demo-devices test check format faults explore soak docs package pictures peers bench bench-keras bench-peers clean
+.PHONY: demo demo-devices test check format faults coverage mutants explore soak docs package pictures peers bench bench-keras bench-peers clean
 
 demo: $(DEMO)
 	$(BIN)/python examples/demo.py
@@ -32,6 +33,19 @@ format: $(READY)
 
 faults: $(READY)
 	$(BIN)/python -m pytest -m faults --faults
+
+coverage: $(READY)
+	mkdir -p $(COVERAGE)
+	$(BIN)/python -m pytest $(TESTS) --cov --cov-context=test --cov-report= --junitxml=$(COVERAGE)/tests.xml
+	@for room in core storage callbacks training; do \
+		$(BIN)/coverage report --include="src/epochal/$$room/*" --fail-under=95 --show-missing --skip-covered || failed=1; \
+	done; exit $$failed
+
+mutants: $(VENV)-mutants/.ready $(COVERAGE)/data
+	$(VENV)-mutants/bin/python -m mutants --count $(or $(N),200) --seed $(or $(SEED),1)
+
+$(COVERAGE)/data: $(shell find src tests -name '*.py')  # mutants are tried with the tests that ran their line
+	$(MAKE) coverage
 
 explore: $(READY)
 	$(BIN)/python tests/explore/explore.py $(MINUTES) $(SEED)
@@ -63,7 +77,7 @@ bench-keras: $(READY)
 	$(BIN)/python -m benchmarks keras_models
 
 clean:
-	rm -rf $(VENV) $(VENV)-docs $(VENV)-peers $(VENV)-release
+	rm -rf $(VENV) $(VENV)-docs $(VENV)-mutants $(VENV)-peers $(VENV)-release
 
 CHECK_PYTHON = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "epochal needs Python 3.11 or newer; say which with: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --editable
@@ -81,6 +95,11 @@ $(READY): pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) ".[dev]"
 	@touch $@ $(DEMO)
+
+$(VENV)-mutants/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-mutants
+	$(VENV)-mutants/bin/pip install --quiet --editable ".[test,mutants]"
+	@touch $@
 
 $(VENV)-docs/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-docs

@@ -111,6 +111,8 @@ def test_the_code_in_an_error_makes_an_array_of_numbers(case):
             Table(X[:, 0], ["u"] * 8),
             r"its columns b hold something else\. Leave them out, x\.select_dtypes\('number'\)",
         ),
+        (Table(*[["u"] * 8] * 5), r"its columns a, b, c, d, e hold something else"),
+        (Table(*[["u"] * 8] * 6), r"its columns a, b, c, d, e, … hold something else"),
         (object(), "x must be an array of samples; got one object"),
     ],
 )

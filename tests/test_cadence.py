@@ -1,5 +1,6 @@
 """When batch hooks are woken, and that waking one callback changes nothing for another."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -53,6 +54,13 @@ def test_every_is_due_when_a_count_crosses_a_multiple(n, counts, due):
 def test_a_cadence_that_makes_no_sense_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Every(*arguments)
+
+
+def test_a_cadence_that_was_checked_stays_as_it_is():
+    every = Every(5, "batch")
+    with pytest.raises(dataclasses.FrozenInstanceError, match="'n'"):
+        every.n = 0
+    assert {every, Every(5.0, "batch")} == {every}
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def starts(tmp_path_factory):
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
     cache |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
     command, environment = [sys.executable, "-c", FIRST_STEPS], os.environ | cache
+    environment.pop("COVERAGE_PROCESS_CONFIG", None)  # it would load libraries of its own
     return [json.loads(subprocess.check_output(command, env=environment)) for _ in range(2)]
 
 

@@ -93,3 +93,8 @@ def test_the_folder_is_free_after_an_error_too(tmp_path):
 def test_two_in_one_fit_on_one_folder_are_refused(tmp_path):
     with pytest.raises(RuntimeError, match=rf"is used by this process, pid {os.getpid()}, already: give each Backup"):
         fit([BackupAndRestore(tmp_path), BackupAndRestore(tmp_path)])
+
+
+def test_two_in_one_fit_may_have_a_folder_each(tmp_path):
+    fit([BackupAndRestore(tmp_path / "a"), BackupAndRestore(tmp_path / "b")])
+    assert (tmp_path / "a" / "lock").read_text() == (tmp_path / "b" / "lock").read_text() == str(os.getpid())

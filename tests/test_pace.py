@@ -2,9 +2,12 @@
 
 import time
 
+import numpy as np
 import pytest
 
-from epochal.messages.progress import compiling
+from epochal.layers import Dense
+from epochal.messages.progress import close_bar, compiling, open_bar
+from epochal.models import Sequential
 from epochal.screens.pace import Pace
 
 
@@ -27,3 +30,23 @@ def test_what_compiles_is_no_part_of_a_batchs_time(monkeypatch, first_look, expe
     pace.end()
     assert pace.seconds_a_batch() == pytest.approx(expected)
     assert pace.seconds == 5.5
+
+
+def test_only_the_first_fit_is_told_to_compile():
+    class Bar:
+        told = 0
+
+        def compiling(self):
+            self.told += 1
+
+    model, bar = Sequential([Dense(1, input_dim=2)]), Bar()
+    model.compile("sgd", "mse")
+    x, y, told = np.ones((8, 2)), np.ones(8), []
+    open_bar(bar)
+    try:
+        for _ in range(2):
+            model.fit(x, y, batch_size=4, epochs=2, verbose=0)
+            told.append(bar.told)
+    finally:
+        close_bar(bar)
+    assert told[0] == told[1] > 0

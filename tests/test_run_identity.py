@@ -53,6 +53,11 @@ def refused(tmp_path):
             "learning_rate: 0.1 then, 0.001 now",
         ),
         (
+            lambda: net(optimizer=SGD(0.1, momentum=0.9)),
+            lambda: net(optimizer=SGD(0.1, momentum=0.5)),
+            "engine.optimizer.momentum: 0.9 then, 0.5 now",
+        ),
+        (
             lambda: net(Dense(2, "relu", input_dim=4), Dense(1)),
             lambda: net(Dense(2, "tanh", input_dim=4), Dense(1)),
             "layers.dense.activation: relu then, tanh now",

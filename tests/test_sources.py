@@ -126,6 +126,14 @@ def test_an_error_at_the_end_of_an_epoch_says_whose_it_is():
     assert caught.value.__notes__[0] == "This was raised by on_epoch_end of Indexed."
 
 
+def test_a_model_counts_for_how_long_it_has_waited_for_batches_and_arrays_are_there_at_once():
+    before = linear().data_wait
+    linear().fit(X, Y, verbose=0)
+    assert linear().data_wait == before
+    train(Told())
+    assert linear().data_wait > before
+
+
 # The epoch's number
 
 
@@ -179,6 +187,20 @@ def test_what_callbacks_write_to_a_source_comes_before_its_first_batch(hook):
     scales = LambdaCallback(**{hook: lambda *arguments: setattr(source, "scale", 100.0)})
     linear().set_weights([np.zeros((2, 1)), np.zeros(1)])
     assert train(source, callbacks=[scales])[0] > 10_000
+
+
+def test_so_does_an_array_that_they_put_in_the_place_of_another():
+    class Ordered:
+        def __init__(self):
+            self.order = np.array([0, 0])
+
+        def __iter__(self):
+            return map(batch, self.order)
+
+    source = Ordered()
+    orders = LambdaCallback(on_epoch_begin=lambda epoch, logs: setattr(source, "order", np.array([5, 5])))
+    linear().set_weights([np.zeros((2, 1)), np.zeros(1)])
+    assert train(source, callbacks=[orders])[0] > 50
 
 
 def test_so_does_a_seed_that_they_set():

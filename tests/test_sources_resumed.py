@@ -266,6 +266,23 @@ def test_what_repeats_itself_is_not_gone_through_again(tmp_path):
     assert source.begun == 1 + 1 + 1  # for the shapes, to compare the third epoch's first batch, for the fourth epoch
 
 
+class BeginsAlike(InPlace):
+    """Begins each pass with the same two batches, before those that it shuffles."""
+
+    def __init__(self):
+        self.order = [2, 3, 4, 5]
+
+    def __iter__(self):
+        random.shuffle(self.order)
+        yield from map(batch, [0, 1, *self.order])
+
+
+def test_what_only_begins_alike_and_draws_is_not_taken_for_what_repeats_itself(tmp_path):
+    whole = train(tmp_path / "whole", BeginsAlike)
+    train(tmp_path / "x", BeginsAlike, Fails(2 * 6 + 3))
+    assert train(tmp_path / "x", BeginsAlike) == whole
+
+
 class OwnUnseeded(Own):
     """Begins in each process from other numbers, or from those that are given."""
 

@@ -131,6 +131,16 @@ def test_a_nan_in_batch_k_ends_the_training_right_after_it(spans_of, capsys, k, 
         np.testing.assert_array_equal(a, b)
 
 
+def test_it_is_the_loss_that_must_be_finite_not_a_metric(spans_of):
+    spans_of(1000)
+    x = X[:48].copy()
+    x[8, 0] = np.nan
+    terminate, model = TerminateOnNaN(), linear(metrics=["binary_accuracy"])
+    history = model.fit(x, Y[:48], batch_size=4, verbose=0, callbacks=[terminate], shuffle=False).history
+    assert np.isfinite(history["binary_accuracy"][0])
+    assert terminate.stopped_batch == 2
+
+
 def test_nobody_looks_for_nan_unless_asked(spans_of):
     spans_of(1000)
     x = X[:48].copy()

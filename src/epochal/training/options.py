@@ -43,17 +43,17 @@ class FitOptions:
     def checked(
         cls,
         *,
-        batch_size: object = None,
-        epochs: object = 1,
-        verbose: object = "auto",
-        validation_split: object = 0.0,
-        shuffle: bool | str = True,
-        initial_epoch: object = 0,
-        steps_per_epoch: object = None,
-        validation_steps: object = None,
-        validation_freq: object = 1,
-        validation_batch_size: object = None,
-        seed: object = None,
+        batch_size: object,
+        epochs: object,
+        verbose: object,
+        validation_split: object,
+        shuffle: bool | str,
+        initial_epoch: object,
+        steps_per_epoch: object,
+        validation_steps: object,
+        validation_freq: object,
+        validation_batch_size: object,
+        seed: object,
     ) -> FitOptions:
         """Return the options for what a user gave; see `Trainer.fit`.
 

@@ -1,0 +1,1 @@
+"""Mutants: is there a test that fails when a line of the package is wrong?"""
