@@ -9,6 +9,7 @@ import re
 import select
 import signal
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -40,11 +41,13 @@ class Shell:
         prompt = r"\[\e[1;32m\]$\[\e[0m\] "
         own = {"PATH": path, "PS1": prompt, "TERM": "xterm-256color", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
         environment = {**os.environ, **own, **(variables or {})}
-        self._process, self._master = pty.fork()
-        if self._process == 0:
-            os.chdir(folder)
-            os.execvpe("bash", ["bash", "--norc", "--noprofile", "-i"], environment)
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._master, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        command = ["setsid", "--ctty", "bash", "--norc", "--noprofile", "-i"]  # a fork of ours would have JAX's threads
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=terminal, stdout=terminal, stderr=terminal
+        )
+        os.close(terminal)
 
     def __enter__(self) -> Shell:
         self.wait_for(r"\$ $")
@@ -54,7 +57,7 @@ class Shell:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._master)  # which hangs up on the shell and what it runs
-        os.waitpid(self._process, 0)
+        self._process.wait()
 
     @property
     def text(self) -> str:

@@ -21,7 +21,7 @@ class Leaks(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.folder / f"{epoch}.txt"
-        self.kept += [open(path, "w"), jnp.ones(7), *([epoch] for _ in range(2_000))]  # noqa: SIM115
+        self.kept += [open(path, "w"), jnp.ones(7), *([epoch] for _ in range(20_000))]  # noqa: SIM115
         threading.Thread(target=self.done.wait, name="waits for ever").start()
 
     def close(self):
@@ -35,7 +35,7 @@ def test_a_callback_that_keeps_something_is_found_out_and_what_it_keeps_is_named
     leaks = Leaks(tmp_path)
     grown = growth(*soak(12, 6, lambda data: [History(), leaks], tmp_path))
     for expected in (
-        "objects grew from .*: 12,... list",
+        "objects grew from .*: 12.,... list",
         r"arrays grew from .*: 6 float32\[7\] more",
         "array bytes grew",
         "threads grew from .*: 6 waits for ever more",
