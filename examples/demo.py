@@ -68,7 +68,7 @@ def main() -> None:
         BackupAndRestore(FOLDER / "backup"),
     ]
     if monitor_listens():
-        callbacks.append(RemoteMonitor())
+        callbacks.append(RemoteMonitor(name="demo"))
     model.fit(x, y, batch_size=32, epochs=EPOCHS, validation_data=(x_test, y_test), callbacks=callbacks)
 
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)

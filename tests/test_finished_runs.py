@@ -1,7 +1,8 @@
 """A finished run gives back what it ended with, and goes on only if there are more epochs to do."""
 
 import numpy as np
-from interrupted import train
+import pytest
+from interrupted import Fails, Stop, train
 from numpy_engine import NumpyEngine, Recorder, fit
 
 from epochal.callbacks import BackupAndRestore, Callback, LambdaCallback
@@ -20,8 +21,26 @@ def test_a_run_that_a_callback_stopped_says_where_and_how_it_goes_on(tmp_path, c
     for epochs in (50, 50, 51):
         history = fit([BackupAndRestore(tmp_path), stopping], epochs)
     assert history.epoch == [0, 1, 2]
-    expected = f"{tmp_path}/ was stopped after 2 of 50 epochs; raise epochs above 50 or delete it to train.\n"
+    expected = f"{tmp_path}/ was stopped after 2 of 50 epochs (LambdaCallback has set model.stop_training); raise epochs above 50 or delete it to train.\n"
     assert capsys.readouterr().out == expected
+
+
+def test_why_a_run_was_stopped_is_said_when_it_is_started_again(tmp_path, capsys):
+    for _ in range(2):
+        stopping = LambdaCallback(on_epoch_end=lambda epoch, logs: stopping.ask_to_stop("it is late."))
+        fit([BackupAndRestore(tmp_path), stopping], 9)
+    expected = (
+        f"{tmp_path}/ was stopped after 1 of 9 epochs (it is late); raise epochs above 9 or delete it to train.\n"
+    )
+    assert capsys.readouterr().out == expected
+
+
+@pytest.mark.parametrize(("save_freq", "where"), [("epoch", "epoch 1"), (2, "batch 1 of epoch 2")])
+def test_a_resumed_run_says_where_it_goes_on_unless_it_is_to_be_silent(tmp_path, capsys, save_freq, where):
+    for verbose in (0, 1, 0):
+        with pytest.raises(Stop):
+            fit([BackupAndRestore(tmp_path, save_freq), Fails(5)], verbose=verbose)
+    assert capsys.readouterr().out == f"{tmp_path}/: going on after {where}.\n"
 
 
 def test_a_finished_run_touches_no_file(tmp_path):

@@ -53,7 +53,7 @@ def test_a_signal_from_outside_at_any_moment_of_the_training_is_heard(forks, gol
     assert outcome(tmp_path) == golden()
 
 
-def test_in_a_shell_the_status_is_143_or_130(tmp_path):
+def test_in_a_shell_the_status_is_143_or_130_and_a_line_says_what_is_saved(tmp_path):
     script = (
         "import signal, sys; sys.path.insert(0, 'tests')\n"
         "from test_signals_saving import *\n"
@@ -61,7 +61,10 @@ def test_in_a_shell_the_status_is_143_or_130(tmp_path):
     )
     for number, status in (("15", 143), ("2", 130)):
         command = ["sh", "-c", '"$0" "$@"; exit $?', sys.executable, "-c", script, str(tmp_path / number), number]
-        assert subprocess.run(command, capture_output=True, check=False).returncode == status
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == status
+        said = f"{tmp_path / number}/ holds the run up to epoch 1: the same script goes on from there."
+        assert said in ended.stderr
 
 
 @pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_batch_begin", "on_batch_end", "on_epoch_end"])

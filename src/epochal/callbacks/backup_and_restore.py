@@ -16,6 +16,7 @@ from ..core.logs import Logs
 from ..core.parts import Parts, located, stored
 from ..core.processes import THIS
 from ..core.run_state import RunState
+from ..core.signals import Terminated
 from ..messages.numeric import whole
 from ..messages.printing import say, warn
 from ..storage import files, generation
@@ -95,6 +96,7 @@ class BackupAndRestore(Callback):
         self._newest = -1
         self._begins = True  # nothing was restored
         self._warned = False
+        self._where = ""
         self._writing: WriteJob | None = None
         self._parts_writer: BackgroundWriter | None = None  # of a process that isn't the primary
 
@@ -103,7 +105,7 @@ class BackupAndRestore(Callback):
     def restore_run(self, wanted: PlainState) -> RunState | None:
         """Return the newest whole generation that fits this run, else None."""
         self.folder = Path(os.path.abspath(self.backup_dir))  # a hook may change the working directory
-        self._begins = True
+        self._begins, self._where = True, ""
         if THIS.is_primary:  # the others read, and never write
             files.check_writable(self.backup_dir)
             self._lock = FolderLock(self.folder)
@@ -117,13 +119,22 @@ class BackupAndRestore(Callback):
                 + "\n  ".join(identity.shortened(differences))
                 + "\nDelete it to start afresh, or pass strict=False to go on all the same."
             )
-        if saved.is_finished_at(self.params["epochs"]):
-            ended, most = f"is finished ({saved.epoch} epochs)", ""
-            if saved.epoch < saved.epochs:
-                ended, most = f"was stopped after {saved.epoch} of {saved.epochs} epochs", f" above {saved.epochs}"
-            say(f"{self.backup_dir}/ {ended}; raise epochs{most} or delete it to train.")
-        self._begins = False
+        self._tell(saved)
+        self._begins, self._where = False, saved.where
         return dataclasses.replace(saved, differences=differences)
+
+    def _tell(self, saved: RunState) -> None:
+        """Say what is done with a saved run, so that nobody wonders why a fit begins in its middle, or doesn't train."""
+        if not saved.is_finished_at(self.params["epochs"]):
+            if self.params["verbose"] and THIS.is_primary:
+                say(f"{self.backup_dir}/: going on after {saved.where}.")
+            return
+        ended, most = f"is finished ({saved.epoch} epochs)", ""
+        if saved.epoch < saved.epochs:
+            reason = f" ({saved.stop_reason[1].rstrip('.')})" if saved.stop_reason[1] else ""
+            ended = f"was stopped after {saved.epoch} of {saved.epochs} epochs{reason}"
+            most = f" above {saved.epochs}"
+        say(f"{self.backup_dir}/ {ended}; raise epochs{most} or delete it to train.")
 
     def save_run(self, state: RunState) -> None:
         """Queue a generation; whoever reads it back finds everything that was queued before it."""
@@ -134,6 +145,7 @@ class BackupAndRestore(Callback):
                 warn(f"weights aren't finite: {self.backup_dir}/ keeps the last state in which they were.")
             return
         self._newest += 1
+        self._where = state.where
         if state.parts():
             self._save_parts(self._newest, state)
             return
@@ -179,6 +191,11 @@ class BackupAndRestore(Callback):
         """Ask for a save if epochs are counted."""
         if self.every.unit == "epoch":
             self.save_due = self.every.due(epoch, epoch + 1)
+
+    def on_exception(self, error: BaseException) -> None:
+        """Say after Ctrl-C or SIGTERM what is saved: whoever ended the fit may want to go on."""
+        if isinstance(error, (KeyboardInterrupt, Terminated)) and self._where and THIS.is_primary:
+            say(f"{self.backup_dir}/ holds the run up to {self._where}: the same script goes on from there.", "stderr")
 
     def close(self) -> None:
         """Release the folder once everything is written."""

@@ -149,6 +149,13 @@ class RunState:
         """The number of batches, and whether the run has ended; greater is further."""
         return self.count, self.finished
 
+    @property
+    def where(self) -> str:
+        """How far the run has got, for people: epochs and batches are counted from 1."""
+        if self.epoch_open and self.batch:
+            return f"batch {self.batch} of epoch {self.epoch + 1}"
+        return f"epoch {self.epoch}" if self.epoch else "the beginning"
+
     def parts(self) -> dict[str, Parts]:
         """Return the arrays that lie in parts: of the engine's state, and at the run's end; none of a whole state."""
         states = {"arrays": self.engine, **({} if self.end is None else {"end": self.end.engine})}
