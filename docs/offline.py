@@ -1,4 +1,4 @@
-"""For the site: the one script that the theme fetches from elsewhere, with which the search works from a folder, is ours."""
+"""For the site: the one script that the theme fetches from elsewhere, which lets a folder be searched, is ours."""
 
 from __future__ import annotations
 

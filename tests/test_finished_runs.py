@@ -26,8 +26,8 @@ def test_a_run_that_a_callback_stopped_says_where_and_how_it_goes_on(tmp_path, c
 
 
 def test_why_a_run_was_stopped_is_said_when_it_is_started_again(tmp_path, capsys):
+    stopping = LambdaCallback(on_epoch_end=lambda epoch, logs: stopping.ask_to_stop("it is late."))
     for _ in range(2):
-        stopping = LambdaCallback(on_epoch_end=lambda epoch, logs: stopping.ask_to_stop("it is late."))
         fit([BackupAndRestore(tmp_path), stopping], 9)
     expected = (
         f"{tmp_path}/ was stopped after 1 of 9 epochs (it is late); raise epochs above 9 or delete it to train.\n"

@@ -124,7 +124,7 @@ class BackupAndRestore(Callback):
         return dataclasses.replace(saved, differences=differences)
 
     def _tell(self, saved: RunState) -> None:
-        """Say what is done with a saved run, so that nobody wonders why a fit begins in its middle, or doesn't train."""
+        """Say what is done with a saved run: why a fit begins in the middle, or doesn't train."""
         if not saved.is_finished_at(self.params["epochs"]):
             if self.params["verbose"] and THIS.is_primary:
                 say(f"{self.backup_dir}/: going on after {saved.where}.")
