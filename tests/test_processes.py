@@ -165,7 +165,8 @@ def test_an_exception_in_one_process_is_named_by_the_other(which):
 
 def test_a_script_that_ends_early_is_named_by_those_that_wait_for_it():
     other, ended = run("together.py", "exit", 1)
-    assert (other.code, ended.code) == (1, 3)
+    assert other.code == 1
+    assert ended.code in (3, -6)  # JAX aborts it where the machine is so busy that it takes seconds to end
     assert errors(other)[-1].startswith("RuntimeError: process 1 ended: its script came to its end, while others wait")
 
 
