@@ -9,7 +9,7 @@ from event_reading import scalars
 from epochal.storage import generation
 
 SCRIPT = """
-import resource, signal, sys
+import resource, signal, sys, time
 sys.path.insert(0, "tests")
 import numpy as np
 from numpy_engine import Model, NumpyEngine, fit
@@ -26,6 +26,7 @@ class Grows(Callback):
         self.ballast = np.zeros(len(self.ballast) + 900)  # 7 KiB more in each generation
         if kind == "events":
             logs.update({f"value{n}": float(n) for n in range(40)})
+            time.sleep(1e-3)  # or a fit ends before a slow disk has answered for the first time
 
     def on_exception(self, error):
         print("on_exception", type(error).__name__, flush=True)
@@ -46,7 +47,7 @@ for kib in range(4, 65, 4):
     more = [TensorBoard(f"{own}/logs")] if kind == "events" else [BackupAndRestore(f"{own}/run")]
     limit(kib)
     try:
-        fit([Grows(), *more], epochs=400 if kind == "events" else 12)
+        fit([Grows(), *more], epochs=4000 if kind == "events" else 12)
     except OSError as error:
         limit(2**20)
         print(kib, error, getattr(error, "__notes__", []), flush=True)

@@ -58,7 +58,7 @@ def test_the_chart_grows_while_a_fit_runs(page, monitor):
     seen.release()
     thread.join(20)
     wait_for(lambda: text(page, ".run .unseen") == "finished")
-    assert points(page, "loss") == {"training": 6, "validation": 6}
+    wait_for(lambda: points(page, "loss") == {"training": 6, "validation": 6})
     assert text(page, "#announce") == "fit: finished"
 
 

@@ -321,7 +321,8 @@ def test_an_epoch_resumed_amid_its_batches_has_its_bar(on_terminal, redraws, tmp
 
     on_terminal(killed)
     resumed = on_terminal(callbacks=[BackupAndRestore(tmp_path, save_freq=1)], epochs=2).draws
-    assert [re.match(r"Epoch 1/2 ./3|Epoch ./2|$", line)[0] for line in resumed[:4]] == [
+    assert resumed[0] == f"{tmp_path}/: going on after batch 1 of epoch 1."
+    assert [re.match(r"Epoch 1/2 ./3|Epoch ./2|$", line)[0] for line in resumed[1:5]] == [
         "Epoch 1/2 0/3",
         "Epoch 1/2 2/3",
         "Epoch 1/2 3/3",
