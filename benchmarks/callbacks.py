@@ -1,4 +1,4 @@
-"""What each callback costs: fits with it and without, by turns, as Markdown tables.
+"""What each callback costs: fits with it and without, by turns; writes the table of docs/callbacks/index.md.
 
 Several contestants have no callback: as far as they are from each other, as far may any other figure be off. An epoch
 lasts from its begin to the begin of the next one, saves included; what is written in the background has the same cores.
@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import workloads
+from benchmarks import figures, machine, workloads
 from benchmarks.contest import best_of
 from benchmarks.monitor_server import start
 from benchmarks.training import ReadsLoss, terminal
@@ -110,23 +110,19 @@ def fitting(model, data, callbacks, bar):
     return seconds
 
 
-def table(name, folder, port):
-    """Print what each callback adds to an epoch of a workload."""
+def compared(name, folder, port):
+    """Return the ms of an epoch of a workload: of several contestants without callbacks, and with each callback."""
     data, model, contestants = workloads.arrays(name), workloads.model(name), {}
     for number, (what, callbacks) in enumerate(listed(folder, port).items()):
         if number % 5 == 0:
             contestants[f"{NOTHING} {number}"] = fitting(model, data, list, bar=False)
         contestants[what] = fitting(model, data, callbacks, bar=what == BAR)
-    best, steps = best_of(contestants, ROUNDS[name]), len(data[0]) // data[2]
+    best = {what: seconds * 1e3 for what, seconds in best_of(contestants, ROUNDS[name]).items()}
     bare = [best.pop(what) for what in [*best] if what.startswith(NOTHING)]
-    print(f"\n{name}: {min(bare) * 1e3:.2f} ms an epoch of {steps} steps without callbacks,", end=" ")
-    print(f"the slowest of {len(bare)} such contestants {max(bare) * 1e3:.2f} ms\n")
-    print("| callback | ms an epoch | adds, ms an epoch | adds, µs a step | times as long |")
-    print("| --- | --- | --- | --- | --- |")
-    for what, seconds in best.items():
-        adds = seconds - min(bare)
-        cells = f"{seconds * 1e3:.2f} | {adds * 1e3:+.2f} | {adds / steps * 1e6:+.2f} | {seconds / min(bare):.2f}"
-        print(f"| {what} | {cells} |", flush=True)
+    print(f"{name}: {min(bare):.2f} to {max(bare):.2f} ms an epoch without callbacks")
+    for what, taken in best.items():
+        print(f"  {what:<40} {taken - min(bare):+8.2f} ms", flush=True)
+    return {"steps": len(data[0]) // data[2], "without": bare, "with": best}
 
 
 def looping(callbacks):
@@ -157,12 +153,18 @@ def loops():
 
 
 def main() -> None:
+    results = {
+        "command": "python -m benchmarks callbacks",
+        "machine": machine.description(["epochal", "jax", "jaxlib", "numpy", "h5py"]),
+        "began": machine.moment(),
+    }
     with tempfile.TemporaryDirectory() as folder:
         server, port = start(Path(folder) / "runs.db")
         try:
-            for name in ROUNDS:
-                table(name, Path(folder) / name, port)
+            results["fits"] = {name: compared(name, Path(folder) / name, port) for name in ROUNDS}
         finally:
             server.terminate()
             server.wait(10)
+    results["ended"] = machine.moment()
+    figures.save("callbacks", results)
     loops()

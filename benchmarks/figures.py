@@ -14,7 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "figures"
-PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md", *sorted((ROOT / "docs" / "callbacks").glob("*.md")))
 
 Results = Mapping[str, Any]
 Score = Mapping[str, Any]
@@ -123,6 +123,33 @@ def scaling(results: Results) -> str:
     return table(["cost of", "size: best time", "exponent", "exponent by hand"], rows)
 
 
+def callbacks(*names: str) -> Callable[[Results], str]:
+    """Return what makes the table of what callbacks add to an epoch and a step: all, or those whose names begin so."""
+
+    def cells(fit: Mapping[str, Any], what: str) -> Iterable[str]:
+        bare = min(fit["without"])
+        adds = fit["with"][what] - bare
+        return f"{adds:+.1f}", f"{adds / fit['steps'] * 1e3:+.1f}", f"{fit['with'][what] / bare:.2f}"
+
+    def make(results: Results) -> str:
+        fits = results["fits"]
+        columns = [f"*{name}*: {what}" for name in fits for what in ("ms an epoch", "µs a step", "times as long")]
+        listed = [what for what in next(iter(fits.values()))["with"] if not names or what.startswith(names)]
+        rows = ([what, *(cell for fit in fits.values() for cell in cells(fit, what))] for what in listed)
+        return table(["", *columns], rows)
+
+    return make
+
+
+def without_callbacks(results: Results) -> str:
+    """Return sentences on the fits without callbacks, which say how much of the figures is noise."""
+    return " ".join(
+        f"Without callbacks an epoch of *{name}*, {fit['steps']:,} steps, took {min(fit['without']):.1f} ms, and the "
+        f"slowest of {len(fit['without'])} such contestants {max(fit['without']):.1f} ms."
+        for name, fit in results["fits"].items()
+    )
+
+
 TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "peers": ("peers", steps("plain")),
     "peers-losses": ("peers", steps("losses")),
@@ -134,8 +161,30 @@ TABLES: dict[str, tuple[str, Callable[[Results], str]]] = {
     "peers-machine": ("peers", described),
     "scaling": ("scaling", scaling),
     "scaling-machine": ("scaling", described),
+    "callbacks": ("callbacks", callbacks()),
+    "callbacks-without": ("callbacks", without_callbacks),
+    "callbacks-machine": ("callbacks", described),
 }
 """By name: the file of results in docs/figures, and what makes the table of it."""
+
+COSTS = {
+    "early_stopping": ("EarlyStopping",),
+    "reduce_lr_on_plateau": ("ReduceLROnPlateau",),
+    "learning_rate_scheduler": ("LearningRateScheduler",),
+    "model_checkpoint": ("ModelCheckpoint",),
+    "backup_and_restore": ("BackupAndRestore",),
+    "swap_ema_weights": ("SwapEMAWeights",),
+    "terminate_on_nan": ("TerminateOnNaN",),
+    "csv_logger": ("CSVLogger",),
+    "tensorboard": ("TensorBoard",),
+    "remote_monitor": ("RemoteMonitor",),
+    "progbar_logger": ("ProgbarLogger",),
+    "history": ("History",),
+    "lambda_callback": ("LambdaCallback", "one for every batch"),
+}
+"""Which rows of the table of callbacks stand on which page."""
+
+TABLES |= {f"cost-{page}": ("callbacks", callbacks(*names)) for page, names in COSTS.items()}
 
 
 def filled(page: str, results: Mapping[str, Results]) -> str:
@@ -161,6 +210,21 @@ def filled(page: str, results: Mapping[str, Results]) -> str:
 def read(folder: Path = FOLDER) -> dict[str, Results]:
     """Return all files of results by name."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
+
+
+def save(name: str, results: Results) -> None:
+    """Write results into docs/figures, and their tables into the pages."""
+    write(FOLDER / f"{name}.json", results)
+    main()
+
+
+def write(path: Path, results: Results) -> None:
+    """Write results into a file, which is whole at any time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, indent=1, ensure_ascii=False, default=str)
+    whole = path.with_suffix(".new")
+    whole.write_text(text + "\n", encoding="utf-8")
+    whole.replace(path)
 
 
 def current(page: Path, results: Mapping[str, Results]) -> str:

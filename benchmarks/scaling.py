@@ -8,7 +8,6 @@ by hand, on rows that are there already, and 0.1. `docs/figures/scaling.json` ke
 from __future__ import annotations
 
 import functools
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,8 +24,6 @@ from benchmarks.training import EpochTime, ReadsLoss
 from epochal.layers import Dense
 from epochal.metrics import MeanSquaredError
 from epochal.models import Sequential
-
-FIGURES = figures.FOLDER / "scaling.json"
 
 ROUNDS = 4
 LIMIT = 1.1
@@ -209,6 +206,4 @@ def main() -> None:
         measured[name] = measure(series)
         report(f"exponent: {series.title}", measured[name]["ours"]["exponent"], measured[name]["limit"], "")
     results["ended"] = machine.moment()
-    FIGURES.parent.mkdir(parents=True, exist_ok=True)
-    FIGURES.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    figures.main()
+    figures.save("scaling", results)

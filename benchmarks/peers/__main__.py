@@ -85,14 +85,6 @@ def race(task: Task, asked: argparse.Namespace, say: Any) -> dict[str, Any]:
     }
 
 
-def write(path: Path, results: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=1, ensure_ascii=False, default=str)
-    whole = path.with_suffix(".new")
-    whole.write_text(text + "\n", encoding="utf-8")
-    whole.replace(path)
-
-
 def main() -> None:
     asked, started = arguments(), time.perf_counter()
     libraries = itertools.chain.from_iterable(contestant.libraries for contestant in CONTESTANTS.values())
@@ -112,7 +104,7 @@ def main() -> None:
         measured = results["workloads"][name] = race(TASKS[name], asked, say)
         failed |= {f"{name}, {who}": s["error"] for who, s in measured["contestants"].items() if s["error"]}
         if asked.out:
-            write(asked.out, results)
+            figures.write(asked.out, results)
     if asked.out == FIGURES:
         figures.main()
     say(f"done{f', written to {asked.out}' if asked.out else ''}")
