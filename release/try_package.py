@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import urllib.request
 import venv
@@ -45,6 +46,10 @@ def build() -> tuple[Path, Path]:
     files = sorted(DIST.glob("epochal-*"))
     run(sys.executable, "-m", "twine", "check", "--strict", *map(str, files))
     (sdist,), (wheel,) = DIST.glob("*.tar.gz"), DIST.glob("*.whl")
+    with tarfile.open(sdist) as file:
+        packed = {name.partition("/")[2] for name in file.getnames()}
+    strange = packed - {*run("git", "-C", ROOT, "ls-files").splitlines(), "PKG-INFO"}
+    assert not strange, f"the sdist has what isn't in the repository: {sorted(strange)[:5]}"
     return wheel, sdist
 
 
