@@ -15,10 +15,9 @@ from pathlib import Path
 from benchmarks import figures, machine, workloads
 from benchmarks.contest import best_of
 from benchmarks.monitor_server import start
-from benchmarks.training import ReadsLoss, terminal
+from benchmarks.training import EpochBegins, ReadsLoss, terminal
 from epochal.callbacks import (
     BackupAndRestore,
-    Callback,
     CallbackList,
     CSVLogger,
     EarlyStopping,
@@ -40,21 +39,6 @@ ROUNDS = {"tiny": 12, "softmax": 8}
 NOTHING, BAR = "nothing", "ProgbarLogger on a terminal"
 BATCHES = 2_000  # of a loop by hand
 FOREVER = 10**6  # epochs of patience
-
-
-class EpochBegins(Callback):
-    """Notes when each epoch begins."""
-
-    is_sink = True
-
-    def on_train_begin(self, logs=None):
-        self.begins = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.begins.append(time.perf_counter())
-
-    def state_dict(self):
-        return {}
 
 
 def listed(folder, port):

@@ -12,7 +12,8 @@ import numpy as np
 
 from benchmarks import workloads
 from benchmarks.contest import best_of, report
-from epochal.callbacks import BackupAndRestore, Callback, ModelCheckpoint
+from benchmarks.training import EpochBegins
+from epochal.callbacks import BackupAndRestore, ModelCheckpoint
 
 ROUNDS = 4
 
@@ -73,25 +74,12 @@ def checkpoints(folder):
     report("its background write / the plain one", best["background"] / best["plain"], 1.3)
 
 
-class EpochEnds(Callback):
-    """Times epochs from one's begin to the next one's, saves included."""
-
-    def on_train_begin(self, logs=None):
-        self.begins = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.begins.append(time.perf_counter())
-
-    def state_dict(self):
-        return {}
-
-
 def backups(folder):
     x, y, batch = workloads.arrays("mlp512")
     model, number = workloads.model("mlp512"), iter(range(1000))
 
     def epoch(callbacks):
-        timer = EpochEnds()
+        timer = EpochBegins()
         model.fit(x, y, batch_size=batch, epochs=4, verbose=0, callbacks=[timer, *callbacks()])
         return min(np.diff(timer.begins))
 

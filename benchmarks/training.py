@@ -36,6 +36,21 @@ class EpochTime(Callback):
         self.seconds = time.perf_counter() - self.started
 
 
+class EpochBegins(Callback):
+    """Notes when each epoch begins: from one begin to the next one all is in, saves too."""
+
+    is_sink = True
+
+    def on_train_begin(self, logs=None):
+        self.begins = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begins.append(time.perf_counter())
+
+    def state_dict(self):
+        return {}
+
+
 class ReadsLoss(Callback):
     """The reference's example: the loss of each batch."""
 
